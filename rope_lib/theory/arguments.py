@@ -44,6 +44,21 @@ def above_one(name, value):
     return _checked(name, value, "a finite number > 1", lambda x: np.isfinite(x) & (x > 1))
 
 
+def at_least_one(name, value):
+    """Finite numbers of at least one: a factor that stretches."""
+    return _checked(name, value, "a finite number of at least 1", lambda x: np.isfinite(x) & (x >= 1))
+
+
+def not_negative(name, value):
+    """Finite numbers of at least zero."""
+    return _checked(name, value, "a finite number of at least 0", lambda x: np.isfinite(x) & (x >= 0))
+
+
+def share(name, value):
+    """Numbers from zero to one, both included."""
+    return _checked(name, value, "a number from 0 to 1", lambda x: (x >= 0) & (x <= 1))
+
+
 def finite(name, value):
     """Finite real numbers."""
     return _checked(name, value, "a finite number", np.isfinite)
