@@ -40,7 +40,7 @@ def linear(base, dim, parameters, context_length):
 
 
 def ntk(base, dim, parameters, context_length):
-    """NTK by base, base·s^(dim/(dim-2)) with s = `factor`: the slowest frequency falls by s, the fastest stays.
+    """NTK by base, base·s^(dim/(dim-2)) with s = `factor`: the slowest frequency falls by s, the fastest not.
 
     Source: NTK-aware interpolation, as YaRN 2309.00071 states it.
 
