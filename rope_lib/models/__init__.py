@@ -1,5 +1,13 @@
 """Published models as data, and what paper A's bounds say of them; on numpy and the theory alone.
 
-``case_studies``  configurations of published models, with what is known of how they behave.
-``verdicts``      paper A's bounds put together into one verdict.
+``read_model``    a model's files, of any convention, as a ``ModelSpec``.
+``atlas``         published models, each a ``ModelSpec`` with its source.
+``judge``         paper A's bounds put together into one verdict on a model.
+``case_studies``  published models at a context, with what is known of how they behave there.
 """
+
+from .read import read_model
+from .spec import ModelSpec, Rotary
+from .verdicts import Verdict, judge
+
+__all__ = ["ModelSpec", "Rotary", "Verdict", "judge", "read_model"]

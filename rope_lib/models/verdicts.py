@@ -1,12 +1,106 @@
 """Paper A's bounds put together into one verdict on a model."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..theory.arguments import above_one, positive, whole
-from ..theory.bounds import aliasing_bound, goldilocks_zone, stability_bound
+from ..theory.bounds import aliasing_bound, goldilocks_zone, precision_wall, stability_bound
+from .spec import FrozenDict, ModelSpec, Rotary
 
-# In the order in which they are tried: the first that applies is the verdict.
+# In the order in which they are tried: the first that applies is the verdict on one spectrum.
 VERDICTS = ("infeasible", "beyond_precision", "aliased", "unstable", "unstable_at_depth", "stable")
+
+# From the worst to the best: a model's verdict is that of its worst spectrum.
+WORST_FIRST = ("infeasible", "aliased", "unstable", "beyond_precision", "unstable_at_depth", "stable")
+NO_ROPE = "no_rope"  # the verdict on a model in which no layer rotates
+
+# The only scalings whose spectrum depends on the context.
+_BY_CONTEXT = ("dynamic", "longrope", "su")
+
+
+@dataclass(frozen=True)
+class RotaryVerdict:
+    """Paper A's bounds for one spectrum of a model: numbers, or arrays where a context was one."""
+
+    rotary: Rotary
+    context_length: np.ndarray  # tokens that these layers see: the context, or a shorter window
+    effective_base: np.ndarray
+    bounds: FrozenDict  # "aliasing", "stability", "depth" and "precision"
+    verdict: np.ndarray | str  # one of VERDICTS
+    verdict_without_scaling: np.ndarray | str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What paper A's bounds say of a model."""
+
+    spec: ModelSpec
+    context: np.ndarray  # tokens
+    epsilon: np.ndarray
+    dtype: np.ndarray | str
+    rotaries: tuple[RotaryVerdict, ...]
+    verdict: np.ndarray | str  # of the worst spectrum; "no_rope" where there is none
+
+
+def judge(spec, *, epsilon=0.95, dtype="float32", context=None):
+    """Paper A's verdict on a model at a context, its declared one if none is given.
+
+    A layer with a window sees no more than that; the depth is the number of layers that a spectrum drives.
+    `epsilon`, `dtype` and `context` may be arrays: they broadcast, and so do the numbers of the result.
+    Raises ValueError as `classify`, and for a model that declares no context when none is given.
+
+    >>> from rope_lib.models.config import read_config
+    >>> spec = read_config({"model_type": "llama", "num_hidden_layers": 32, "head_dim": 128,
+    ...                     "max_position_embeddings": 8192, "rope_theta": 500_000})
+    >>> judge(spec).verdict
+    'stable'
+    >>> [str(verdict) for verdict in judge(spec, context=[8192, 131_072, 1_000_000]).verdict]
+    ['stable', 'unstable_at_depth', 'infeasible']
+    """
+    if context is None:
+        context = spec.declared_context
+    if context is None:
+        raise ValueError(f"{spec.name} declares no context: give one")
+    context = positive("context", context)
+    rotaries = tuple(_judge_rotary(rotary, context, epsilon, dtype) for rotary in spec.rotaries)
+    return Verdict(spec, context, epsilon, dtype, rotaries, _worst(rotaries, context, epsilon, dtype))
+
+
+def _judge_rotary(rotary, context, epsilon, dtype):
+    seen = context if rotary.window is None else np.minimum(context, rotary.window)
+    layers = len(rotary.layers)
+    effective_base = _effective_base(rotary, context)
+    bounds = FrozenDict(
+        aliasing=aliasing_bound(seen),
+        stability=stability_bound(seen, epsilon),
+        depth=stability_bound(seen, epsilon, layers=layers),
+        precision=precision_wall(dtype),
+    )
+    with_scaling, without = (
+        classify(base, seen, layers, epsilon=epsilon, dtype=dtype) for base in (effective_base, rotary.base)
+    )
+    return RotaryVerdict(rotary, seen, effective_base, bounds, with_scaling, without)
+
+
+def _effective_base(rotary, context):
+    """The effective base at each context, computed once for each that differs."""
+    if rotary.scaling["type"] not in _BY_CONTEXT:
+        return np.float64(rotary.effective_base(1))
+    lengths, inverse = np.unique(context, return_inverse=True)
+    bases = np.array([rotary.effective_base(length) for length in lengths])
+    return bases[inverse].reshape(context.shape)[()]
+
+
+def _worst(rotaries, context, epsilon, dtype):
+    """The verdict of the worst spectrum, element by element."""
+    if not rotaries:
+        shape = np.broadcast_shapes(context.shape, np.shape(epsilon), np.shape(dtype))
+        return np.full(shape, NO_ROPE) if shape else NO_ROPE
+    verdicts = np.broadcast_arrays(*(rotary.verdict for rotary in rotaries))
+    rank = np.min([[WORST_FIRST.index(name) for name in verdict.flat] for verdict in verdicts], axis=0)
+    worst = np.array(WORST_FIRST)[rank].reshape(verdicts[0].shape)
+    return worst if worst.ndim else str(worst)
 
 
 def classify(effective_base, context_length, num_layers, *, epsilon=0.95, dtype="float32"):

@@ -1,0 +1,195 @@
+"""Read a `.gguf` file as a `ModelSpec`: its metadata, and the tensors in which llama.cpp keeps divisors.
+
+The metadata of a Llama 3.1 or a Phi-3 file says that there is no scaling: it stands in `rope_freqs.weight`,
+or in `rope_factors_long.weight` and `rope_factors_short.weight`. What llama.cpp knows of an architecture and
+writes into no file (which layers slide, which rotate) is in the tables below.
+"""
+
+import math
+import re
+from dataclasses import replace
+
+from .config import read_config
+from .gguf import read_gguf
+from .layers import CHUNKED, FULL, LINEAR, SLIDING
+from .params import with_origins
+from .reading import LIMITS
+from .spec import FrozenDict
+
+LLAMA_CPP = "the code of llama.cpp"
+DEFAULT_BASE = 10_000.0  # where a file has no rope.freq_base
+
+# Architectures that llama.cpp runs without a rotary embedding.
+WITHOUT_ROPE = {
+    "bert", "bloom", "clip", "gpt2", "jais", "jamba", "jina-bert-v2", "kimi-linear", "mamba", "mamba2", "mpt",
+    "nemotron_h", "nemotron_h_moe", "nomic-bert-none", "refact", "rwkv6", "rwkv7", "rwkv6qwen2", "arwkv7",
+    "starcoder", "t5", "t5encoder", "wavtokenizer-dec",
+}  # fmt: skip
+
+# Layers that see all, one in so many, where a file has a window and does not say which layers it is for.
+FULL_EVERY = {
+    "afmoe": 4, "cohere2": 4, "exaone4": 4, "gemma2": 2, "gemma3": 6, "gpt-oss": 2, "llama4": 4, "olmo2": 4,
+}  # fmt: skip
+NO_ROPE_IN_FULL_LAYERS = {"afmoe", "cohere2", "exaone4", "llama4"}
+NO_ROPE_EVERY = {"smollm3": 4}
+LOCAL_BASE = {"gemma3": 10_000.0}  # of sliding layers, which the scaling of the others leaves alone
+
+# Keys of a GGUF file, after the architecture, under the names of a config.json.
+STANDARD = {
+    "num_hidden_layers": "block_count",
+    "max_position_embeddings": "context_length",
+    "hidden_size": "embedding_length",
+    "num_attention_heads": "attention.head_count",
+    "head_dim": "attention.key_length",
+    "rotary_dim": "rope.dimension_count",
+    "rope_theta": "rope.freq_base",
+    "sliding_window": "attention.sliding_window",
+    "full_attention_interval": "full_attention_interval",
+    "rope_parameters.rope_type": "rope.scaling.type",
+    "rope_parameters.factor": "rope.scaling.factor",
+    "rope_parameters.original_max_position_embeddings": "rope.scaling.original_context_length",
+    "rope_parameters.attention_factor": "rope.scaling.attn_factor",
+    "rope_parameters.beta_fast": "rope.scaling.yarn_beta_fast",
+    "rope_parameters.beta_slow": "rope.scaling.yarn_beta_slow",
+}
+
+
+def read_gguf_model(path, name):
+    """The `ModelSpec` of a GGUF file. `name` is what to call the model.
+
+    Raises ValueError, one line, for a file that is damaged or is no model of text, and as `read_config` with
+    the keys of the file in its messages.
+    """
+    metadata, tensors = read_gguf(path)
+    architecture = metadata.get("general.architecture")
+    if not isinstance(architecture, str) or not architecture:
+        raise ValueError("general.architecture must name the model: is this a later part of a file?")
+
+    def value(key):
+        return metadata.get(f"{architecture}.{key}")
+
+    given = {standard: value(key) for standard, key in STANDARD.items() if "." not in standard}
+    config = {standard: found for standard, found in given.items() if found is not None}
+    supplied = {}
+    if isinstance(config.get("num_attention_heads"), tuple):  # one a layer
+        config["num_attention_heads"] = max(config["num_attention_heads"])
+    if value("attention.key_length_mla") is not None:
+        config["head_dim"] = value("attention.key_length_mla")
+    if value("nextn_predict_layers"):  # layers that predict tokens ahead are counted among the others
+        config["num_hidden_layers"] = _difference(config, value("nextn_predict_layers"))
+    if "rope_theta" not in config:
+        config["rope_theta"] = DEFAULT_BASE
+        supplied["base"] = ("class_default", LLAMA_CPP)
+    config.update(_layers(architecture, config, value, supplied))
+    scaling = _scaling(value, tensors, supplied)
+    local_base = value("rope.freq_base_swa") or LOCAL_BASE.get(architecture)
+    if local_base is not None and SLIDING in config.get("layer_types", ()):
+        config["rope_parameters"] = {FULL: scaling, SLIDING: {"rope_theta": local_base}}
+    elif scaling:
+        config["rope_parameters"] = scaling
+    try:
+        spec = read_config({**config, "architectures": [architecture]}, name)
+    except ValueError as error:
+        raise ValueError(_in_gguf_terms(architecture, str(error))) from None
+    sources = {quantity: _in_gguf_terms(architecture, source) for quantity, source in spec.sources.items()}
+    spec = replace(spec, sources=FrozenDict(sources))
+    return with_origins(spec, supplied)
+
+
+def _difference(config, ahead):
+    """The number of layers without those that predict tokens ahead."""
+    layers = config.get("num_hidden_layers")
+    if isinstance(layers, int) and isinstance(ahead, int) and 0 < ahead < layers:
+        return layers - ahead
+    return layers
+
+
+def _layers(architecture, config, value, supplied):
+    """Which layers rotate and which have a window, as keys of a config."""
+    supplied["layers"] = ("class_default", LLAMA_CPP)
+    if architecture in WITHOUT_ROPE:
+        supplied["unrotated_layers"] = ("class_default", f"{LLAMA_CPP} runs {architecture} without RoPE")
+        return {"use_rope": False}
+    number = config.get("num_hidden_layers")
+    if not isinstance(number, int) or not 1 <= number <= LIMITS["num_layers"]:
+        return {}  # read_config says what is wrong with it
+    kinds = _kinds(architecture, number, value, supplied)
+    heads = value("attention.head_count_kv")
+    if isinstance(heads, tuple) and len(heads) >= number:
+        kinds = [kind if count else LINEAR for kind, count in zip(kinds, heads, strict=False)]
+    result = {"layer_types": kinds}
+    if architecture == "llama4":
+        chunk = value("attention.chunk_size")
+        result["attention_chunk_size"] = 8192 if chunk is None else chunk
+    if architecture in NO_ROPE_IN_FULL_LAYERS and len(set(kinds)) > 1:
+        result["no_rope_layers"] = [int(kind != FULL) for kind in kinds]
+        supplied["unrotated_layers"] = ("class_default", LLAMA_CPP)
+    elif architecture in NO_ROPE_EVERY:
+        period = NO_ROPE_EVERY[architecture]
+        result["no_rope_layers"] = [int((layer + 1) % period != 0) for layer in range(number)]
+        supplied["unrotated_layers"] = ("class_default", LLAMA_CPP)
+    return result
+
+
+def _kinds(architecture, number, value, supplied):
+    """The kind of each layer, by the file's own pattern or by what llama.cpp knows of the architecture."""
+    window, pattern = value("attention.sliding_window"), value("attention.sliding_window_pattern")
+    windowed = CHUNKED if architecture == "llama4" else SLIDING
+    if isinstance(pattern, tuple) and len(pattern) >= number:
+        supplied["layers"] = ("explicit", f"{architecture}.attention.sliding_window_pattern")
+        return [windowed if slides else FULL for slides in pattern[:number]]
+    if isinstance(value("full_attention_interval"), int) and value("full_attention_interval") > 0:
+        supplied["layers"] = ("derived", f"{architecture}.full_attention_interval")
+        return [LINEAR if (layer + 1) % value("full_attention_interval") else FULL for layer in range(number)]
+    period = pattern if isinstance(pattern, int) and pattern > 0 else FULL_EVERY.get(architecture)
+    if period is None or (windowed == SLIDING and window is None):
+        return [FULL] * number
+    return [windowed if (layer + 1) % period else FULL for layer in range(number)]
+
+
+def _scaling(value, tensors, supplied):
+    """The scaling object of a config.json, from the file's keys and its tensors of divisors."""
+    scaling = {
+        standard.removeprefix("rope_parameters."): value(key)
+        for standard, key in STANDARD.items()
+        if "." in standard and value(key) is not None
+    }
+    by_name = {name.split(".")[-2]: tensors[name].tolist() for name in sorted(tensors, reverse=True)}
+    if "rope_factors_long" in by_name or "rope_factors_short" in by_name:
+        supplied["scaling"] = ("explicit", "rope_factors_long.weight")
+        factors = {f"{which}_factor": by_name.get(f"rope_factors_{which}") for which in ("long", "short")}
+        return {**scaling, **factors, "rope_type": "longrope"}
+    if "rope_freqs" in by_name:
+        supplied["scaling"] = ("explicit", "rope_freqs.weight")
+        return {"rope_type": "freq_factors", "freq_factors": by_name["rope_freqs"]}
+    if scaling.get("rope_type") == "none":
+        return {}
+    if value("rope.scale_linear") is not None and "factor" not in scaling:  # the key of the first files
+        scaling["factor"] = value("rope.scale_linear")
+    if scaling and "rope_type" not in scaling:
+        if set(scaling) <= {"original_max_position_embeddings"} or scaling.get("factor") in (None, 0.0, 1.0):
+            return {}
+        scaling["rope_type"] = "linear"  # as llama.cpp takes a factor without a type
+        supplied["scaling"] = ("class_default", f"{LLAMA_CPP}, for a factor without a type")
+    if scaling.get("rope_type") == "linear":
+        return {name: scaling[name] for name in ("rope_type", "factor") if name in scaling}
+    if scaling.get("rope_type") == "yarn":
+        return _yarn(scaling, value)
+    return scaling
+
+
+def _yarn(scaling, value):
+    """YaRN as llama.cpp runs it: `attn_factor` multiplies the temperature, and a log multiplier undoes it."""
+    factor, extra = scaling.get("factor"), scaling.pop("attention_factor", None)
+    if value("rope.scaling.yarn_log_multiplier"):
+        return {**scaling, "attention_factor": 1.0}
+    if extra is not None and isinstance(factor, float | int) and factor >= 1:
+        return {**scaling, "attention_factor": extra * (0.1 * math.log(factor) + 1)}
+    return scaling
+
+
+def _in_gguf_terms(architecture, text):
+    """A message or a source with the file's keys in place of those of a config.json."""
+    names = sorted(STANDARD, key=len, reverse=True)
+    pattern = r"(?<![\w.])(" + "|".join(re.escape(name) for name in names) + r")(?!\w)"
+    return re.sub(pattern, lambda match: f"{architecture}.{STANDARD[match[1]]}", text)

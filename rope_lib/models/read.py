@@ -1,0 +1,136 @@
+"""Find a model's description, wherever it is kept, and read it as a `ModelSpec`."""
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+from .config import read_config
+from .gguf_model import read_gguf_model
+from .params import read_params
+
+LARGEST_CONFIG = 64 * 2**20  # bytes
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # a Hugging Face id: owner/name
+
+
+def read_model(source, *, download=False):
+    """The `ModelSpec` of a model.
+
+    `source` is the dict of a config; or the path of a `config.json`, of Meta's or Mistral's `params.json`, of
+    a `.gguf` file, or of a folder that holds one of these; or a Hugging Face id whose config is in the local
+    cache. Nothing is fetched unless `download` is true, and then no more than `config.json`. No code of a
+    model is run.
+
+    Raises FileNotFoundError where nothing is found, and ValueError for what cannot be read: one line, which
+    names the file, the key and what was expected.
+
+    >>> config = {"num_hidden_layers": 30, "hidden_size": 576, "num_attention_heads": 9}
+    >>> read_model({**config, "rope_theta": 100_000}).rotaries[0].rotary_dim
+    64
+    """
+    if isinstance(source, dict):
+        return read_config(source)
+    if not isinstance(source, str | os.PathLike):
+        raise ValueError(f"source must be a dict, a path or a Hugging Face id, got {type(source).__name__}")
+    text = os.fspath(source)
+    path = Path(text)
+    if not path.exists() and isinstance(text, str) and REPOSITORY.fullmatch(text):
+        path = _downloaded(text) if download else _cached(text)
+        return _read_file(path, text.rsplit("/", 1)[-1])
+    if path.is_dir():
+        path = _file_in(path)
+    return _read_file(path, _name_of(path))
+
+
+def _read_file(path, name):
+    """Read one file, by its kind; its name stands before every fault found in it."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file, folder or Hugging Face id (owner/name)")
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("must be a regular file")
+        if path.suffix == ".gguf":
+            return read_gguf_model(path, name)
+        config = _load_json(path)
+        return read_params(config, name) if path.name == "params.json" else read_config(config, name)
+    except ValueError as error:
+        message = str(error)
+        raise ValueError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+
+
+def _load_json(path):
+    """A JSON file as Python values; anything that is not JSON raises ValueError."""
+    size = path.stat().st_size
+    if size > LARGEST_CONFIG:
+        raise ValueError(f"a config must be of at most 64 MiB, got {size / 2**20:,.0f} MiB")
+    try:
+        return json.loads(path.read_bytes(), object_pairs_hook=_without_duplicates)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"must be JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"must be text in UTF-8, got another byte at offset {error.start}") from None
+    except RecursionError:
+        raise ValueError("must be JSON of a sensible depth, got brackets nested too deeply") from None
+
+
+def _without_duplicates(pairs):
+    """An object of the file; a key that stands twice with two values contradicts itself."""
+    values = {}
+    for key, value in pairs:
+        if key in values and values[key] != value:
+            raise ValueError(f"{key} stands twice in one object, with different values")
+        values[key] = value
+    return values
+
+
+def _file_in(folder):
+    """The file that describes the model of a folder."""
+    for name in ("config.json", "params.json"):
+        if (folder / name).exists():
+            return folder / name
+    found = sorted(folder.glob("*.gguf"))
+    if not found:
+        raise FileNotFoundError(f"{folder}: holds no config.json, params.json or .gguf")
+    first_parts = [path for path in found if not re.search(r"-of-\d{5}\.gguf$", path.name)]
+    first_parts += [path for path in found if re.search(r"-00001-of-\d{5}\.gguf$", path.name)]
+    if len(first_parts) != 1:
+        raise ValueError(f"{folder}: holds {len(found)} .gguf files, name the one to read")
+    return first_parts[0]
+
+
+def _name_of(path):
+    """What to call a model: the name of its file, or of its folder where all files are named alike."""
+    return path.resolve().parent.name if path.name in ("config.json", "params.json") else path.stem
+
+
+def _cached(repository):
+    """The config of a Hugging Face id in the local cache, of the revision last fetched as `main`."""
+    home = Path(os.environ.get("HF_HOME") or Path(_cache_home()) / "huggingface")
+    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    folder = hub / f"models--{repository.replace('/', '--')}"
+    main = folder / "refs" / "main"
+    revisions = [main.read_text().strip()] if main.exists() else []
+    revisions += sorted(path.name for path in (folder / "snapshots").glob("*"))
+    for revision in revisions:
+        for name in ("config.json", "params.json"):
+            if (folder / "snapshots" / revision / name).exists():
+                return folder / "snapshots" / revision / name
+    raise FileNotFoundError(f"{repository}: no such file, and no config of that id in the cache {hub}")
+
+
+def _cache_home():
+    return os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+
+
+def _downloaded(repository):
+    """The config of a Hugging Face id, fetched into the local cache."""
+    try:
+        from huggingface_hub import hf_hub_download
+    except ModuleNotFoundError:
+        raise ValueError("downloading needs the package huggingface_hub: install rope-lib[models]") from None
+    try:
+        return Path(hf_hub_download(repository, "config.json"))
+    except OSError as error:  # every error of the hub and of the network is one
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise FileNotFoundError(f"{repository}: config.json could not be fetched: {reason}") from None
