@@ -9,6 +9,8 @@ import numpy as np
 
 def _checked(name, value, allowed, valid):
     """`value` as a float64 array on which `valid` holds everywhere; what is no real number is refused."""
+    if isinstance(value, list | tuple) and any(isinstance(item, bool) for item in value):
+        raise ValueError(f"{name} must be {allowed}, got {value!r}")  # numpy would read true as 1
     try:
         given = np.asarray(value)
         # An object array may hold whole numbers beyond 64 bits. The cast of a long double may overflow.

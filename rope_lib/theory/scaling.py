@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from .arguments import above_one, at_least_one, even, not_negative, one, one_of, positive, share, whole
+from .arguments import above_one, at_least_one, even, held, not_negative, one, one_of, positive, share, whole
 from .oscillators import frequencies
 
 
@@ -62,8 +62,8 @@ def dynamic(base, dim, parameters, context_length):
     if parameters.get("alpha") is not None:
         return _stretched(base, dim, _number(parameters, "alpha", at_least_one)), 1.0
     factor, trained = _factor(parameters), _original_length(parameters)
-    length = max(one(positive, "context_length", context_length), trained)
-    return _stretched(base, dim, factor * length / trained - (factor - 1)), 1.0
+    length = max(_moderate("context_length", one(positive, "context_length", context_length)), trained)
+    return _stretched(base, dim, 1 + factor * (length / trained - 1)), 1.0
 
 
 def yarn(base, dim, parameters, context_length):
@@ -126,10 +126,13 @@ def longrope(base, dim, parameters, context_length):
 def freq_factors(base, dim, parameters, context_length):
     """A divisor for each pair, `freq_factors`, as GGUF files carry them in the tensor `rope_freqs.weight`.
 
+    A divisor of 1e15 or more, which no context could notice, stops its pair: llama.cpp writes 1e30 for that.
+
     >>> freq_factors(10_000, 4, {"freq_factors": [1, 8]}, 131_072)[0]
     array([1.     , 0.00125])
     """
-    return _divided(base, dim, parameters, "freq_factors"), 1.0
+    inv_freq = _divided(base, dim, parameters, "freq_factors")
+    return np.where(np.asarray(parameters["freq_factors"]) < 1e15, inv_freq, 0.0), 1.0
 
 
 def llama3(base, dim, parameters, context_length):
@@ -275,7 +278,8 @@ def _stretched(base, dim, stretch):
     """The bank whose slowest frequency is the unscaled one over `stretch` and whose fastest stays 1."""
     base, dim = one(above_one, "base", base), int(one(even, "dim", dim, 4))
     with np.errstate(over="ignore"):
-        return frequencies(base * np.float64(stretch) ** (dim / (dim - 2)), dim)
+        stretched = held("base", base, base * np.float64(stretch) ** (dim / (dim - 2)))
+    return frequencies(stretched, dim)
 
 
 def _ramped(base, dim, parameters, factor):
@@ -293,10 +297,10 @@ def _ramped(base, dim, parameters, factor):
         raise ValueError(f"beta_fast must be at least beta_slow, got {fast:g} and {slow:g}")
     first, last = pair_turning(fast), pair_turning(slow)
     truncate = parameters.get("truncate", True)
-    if truncate not in (True, False):
+    if not isinstance(truncate, bool):
         raise ValueError(f"truncate must be true or false, got {truncate!r}")
     if truncate:
-        first, last = math.floor(first), math.ceil(last)
+        first, last = np.floor(first), np.ceil(last)
     # These limits, and the width given to a ramp that has none, are those of the authors' code.
     first, last = max(first, 0), min(last, dim - 1)
     last = last + 0.001 if first == last else last
@@ -307,7 +311,7 @@ def _ramped(base, dim, parameters, factor):
 def _divided(base, dim, parameters, key):
     """The unscaled bank, each frequency divided by its own number under `key`."""
     inv_freq = default(base, dim, parameters, None)[0]
-    divisors = positive(key, parameters.get(key))
+    divisors = _moderate(key, positive(key, parameters.get(key)))
     if divisors.shape != inv_freq.shape:
         raise ValueError(
             f"{key} must hold one number for each of {inv_freq.size} pairs, got shape {divisors.shape}"
@@ -336,7 +340,15 @@ def _without_tail(inv_freq, rotating):
 def _number(parameters, key, check, *fallback):
     """The single number under `key`, checked; null is the same as absent, which only a fallback allows."""
     value = parameters.get(key)
-    return fallback[0] if value is None and fallback else one(check, key, value)
+    return fallback[0] if value is None and fallback else _moderate(key, one(check, key, value))
+
+
+def _moderate(name, value):
+    """`value`, refused where powers and ratios of several like it might leave float64."""
+    extreme = np.extract((value > 1e36) | ((value > 0) & (value < 1e-36)), value)
+    if extreme.size:
+        raise ValueError(f"{name} must be between 1e-36 and 1e36, got {extreme[0]:g}")
+    return value
 
 
 def _factor(parameters):
