@@ -1,19 +1,187 @@
 """The command `rope-lib`. Each subcommand imports what it needs, so that the cheap ones start at once."""
 
+import os
+import sys
+
 import click
 
 from rope_lib import __version__
 
 
+class InputError(click.ClickException):
+    """Input that cannot be judged: one line on standard error, exit status 2."""
+
+    exit_code = 2
+
+
+class Number(click.ParamType):
+    """A number that may be written with commas or underscores between its digits."""
+
+    name = "number"
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, self.kind):
+            return value
+        try:
+            return self.kind(value.replace(",", ""))
+        except ValueError:
+            kind = "a whole number" if self.kind is int else "a number"
+            raise InputError(f"{param.opts[0]} must be {kind}, got {value!r}") from None
+
+
+class DType(click.ParamType):
+    """The name of a floating-point type; the theory says which it knows."""
+
+    name = "dtype"
+
+    def shell_complete(self, ctx, param, incomplete):
+        from rope_lib.theory.bounds import SIGNIFICAND_BITS
+
+        names = [name for name in SIGNIFICAND_BITS if name.startswith(incomplete)]
+        return [click.shell_completion.CompletionItem(name) for name in names]
+
+
+epsilon_option = click.option(
+    "--epsilon", type=Number(float), default=0.95, show_default=True,
+    help="Cosine similarity that the slowest oscillator must keep.",
+)  # fmt: skip
+dtype_option = click.option(
+    "--dtype", type=DType(), default="float32", show_default=True, help="Number type of the angles."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rope-lib")
 def main():
-    """The bounds, claims and measurements of the book, from the command line."""
+    """The bounds, verdicts, claims and measurements of the book, from the command line.
+
+    \b
+    Tab completion, for this shell (bash; zsh and fish likewise):
+      eval "$(_ROPE_LIB_COMPLETE=bash_source rope-lib)"
+    """
+
+
+@main.command()
+@click.argument("source")
+@click.option("--context", type=Number(int), help="Tokens to judge at.  [default: what the model declares]")
+@epsilon_option
+@dtype_option
+@json_option
+@click.option("--download", is_flag=True, help="Fetch the config of a Hugging Face id that is not cached.")
+def check(source, context, epsilon, dtype, as_json, download):
+    """Judge a model by paper A's bounds, and say where each number came from.
+
+    SOURCE is a config.json, a params.json or a .gguf file, a folder that holds one, a Hugging Face id in
+    the local cache, or atlas:NAME. Exit status 0 for a verdict, 2 for what cannot be judged.
+
+    \b
+    Examples:
+      rope-lib check config.json
+      rope-lib check path/to/model --context 131072
+      rope-lib check model.gguf --json
+      rope-lib check "atlas:Llama 3.1 8B" --dtype bfloat16
+    """
+    from rope_lib.models import judge, read_model
+    from rope_lib.models.record import record
+
+    try:
+        if source.startswith("atlas:"):
+            from rope_lib.models.atlas import atlas_model
+
+            spec = atlas_model(source.removeprefix("atlas:"))
+        else:
+            spec = read_model(source, download=download)
+        found = record(judge(spec, context=context, epsilon=epsilon, dtype=dtype))
+    except (ValueError, OSError) as error:
+        raise InputError(_one_line(error)) from None
+    if as_json:
+        _print_json(found)
+    else:
+        from rope_lib.show.verdict_text import verdict_lines
+
+        _print_lines(verdict_lines(found))
+
+
+@main.command()
+@click.argument("filter", required=False, default="")
+@click.option("--sort", metavar="COLUMN", help="Order by a column; a minus before its name reverses it.")
+@click.option("--context", type=Number(int), help="Tokens to judge at.  [default: what each model declares]")
+@epsilon_option
+@dtype_option
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV and nothing else.")
+def atlas(filter, sort, context, epsilon, dtype, as_json, as_csv):
+    """List published models with the verdict of paper A's bounds on each.
+
+    FILTER keeps the models in whose name, id, architecture, scaling or verdict it stands.
+
+    \b
+    Examples:
+      rope-lib atlas qwen
+      rope-lib atlas yarn --sort -context
+      rope-lib atlas --csv > atlas.csv
+    """
+    from rope_lib.show.atlas_table import atlas_rows, print_csv, print_table
+
+    try:
+        rows = atlas_rows(filter, sort, context=context, epsilon=epsilon, dtype=dtype)
+    except ValueError as error:
+        raise InputError(_one_line(error)) from None
+    if as_json:
+        _print_json(rows)
+    elif as_csv:
+        print_csv(rows, sys.stdout)
+    else:
+        print_table(rows)
+
+
+@main.command()
+@click.option("--context", type=Number(int), required=True, help="Context length, in tokens.")
+@click.option("--layers", type=Number(int), default=1, show_default=True, help="Layers that rotary drives.")
+@click.option("--base", type=Number(float), help="A base to judge, stretched by a retrofit or not.")
+@click.option("--head-dim", type=Number(int), help="Use the true lowest frequency of this head size.")
+@epsilon_option
+@dtype_option
+@json_option
+def bounds(context, layers, base, head_dim, epsilon, dtype, as_json):
+    """Print paper A's bounds on the base, and the verdict on a base if one is given.
+
+    \b
+    Examples:
+      rope-lib bounds --context 131072 --layers 32
+      rope-lib bounds --context 8192 --layers 32 --base 500000
+    """
+    from rope_lib.models.verdicts import classify
+    from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
+
+    if base is not None and head_dim is not None:
+        raise InputError("--base is judged by the paper's own bounds: leave --head-dim out")
+    try:
+        found = {
+            "aliasing": float(aliasing_bound(context, head_dim=head_dim)),
+            "stability": float(stability_bound(context, epsilon, head_dim=head_dim)),
+            "depth": float(stability_bound(context, epsilon, layers=layers, head_dim=head_dim)),
+            "precision": float(precision_wall(dtype)),
+        }
+        if base is not None:
+            found["verdict"] = classify(base, context, layers, epsilon=epsilon, dtype=dtype)
+    except ValueError as error:
+        raise InputError(_one_line(error)) from None
+    if as_json:
+        _print_json(found)
+    else:
+        from rope_lib.show.verdict_text import bound_lines
+
+        _print_lines(bound_lines(found))
 
 
 @main.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
+@json_option
 def claims(ids, as_json):
     """Check the papers' claims now and print the verdicts with their evidence.
 
@@ -25,9 +193,6 @@ def claims(ids, as_json):
       rope-lib claims A2 A5
       rope-lib claims --json A3
     """
-    import json
-    import sys
-
     from rope_lib.show.claims import claims as all_claims
 
     known = {claim.id: claim for claim in all_claims()}
@@ -60,16 +225,31 @@ def claims(ids, as_json):
                 }
             )
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        _print_json(rows)
     else:
-        _print_claims(rows)
+        from rope_lib.show.terminal import print_table
+
+        table = [
+            (row["id"], f"{row['statement']} ({row['standing']})", row["verdict"], row["evidence"])
+            for row in rows
+        ]
+        print_table(("", "claim", "verdict", "evidence"), table, show_lines=True)
 
 
-def _print_claims(rows):
-    from rich.console import Console
-    from rich.table import Table
+def _print_json(found):
+    import json
 
-    table = Table("", "claim", "verdict", "evidence", show_lines=True)
-    for row in rows:
-        table.add_row(row["id"], f"{row['statement']} ({row['standing']})", row["verdict"], row["evidence"])
-    Console().print(table)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _print_lines(lines):
+    """Styled lines, without their colors where standard output is no terminal or NO_COLOR is set."""
+    for line in lines:
+        click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _one_line(error):
+    """The message of an error as one line, whatever a file made it hold."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        error = f"{error.filename}: {error.strerror}"
+    return " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())

@@ -1,0 +1,212 @@
+"""The command, as a shell sees it: what it prints, where, and with which exit status."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from rope_lib.cli import main
+from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
+
+LLAMA = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "num_hidden_layers": 32,
+    "hidden_size": 4096,
+    "num_attention_heads": 32,
+    "max_position_embeddings": 131_072,
+    "rope_theta": 500_000.0,
+    "rope_scaling": {
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    },
+}
+
+
+@pytest.fixture
+def llama(tmp_path):
+    file = tmp_path / "Llama-3.1-8B" / "config.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps(LLAMA))
+    return file
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_check_prints_the_json_that_others_rely_on(llama):
+    result = run("check", llama, "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    rotary = found["rotaries"][0]
+    assert found["model"] == "Llama-3.1-8B"
+    assert found["architecture"] == "LlamaForCausalLM"
+    assert (found["num_layers"], found["context"], found["declared_context"]) == (32, 131_072, 131_072)
+    assert found["original_context"] == 8192
+    assert rotary["layers"] == list(range(32))
+    assert (rotary["kind"], rotary["base"]) == ("full", 5e5)
+    assert (rotary["head_dim"], rotary["rotary_dim"]) == (128, 128)
+    assert rotary["window"] is None
+    assert rotary["scaling"]["type"] == "llama3"
+    assert rotary["attention_factor"] == 1
+    assert len(rotary["inv_freq"]) == 64
+    assert rotary["effective_base"] == pytest.approx(4e6, rel=1e-12)
+    assert rotary["bounds"]["aliasing"] == aliasing_bound(131_072)
+    assert rotary["bounds"]["stability"] == stability_bound(131_072)
+    assert rotary["bounds"]["depth"] == stability_bound(131_072, layers=32)
+    assert rotary["bounds"]["precision"] == precision_wall()
+    assert (rotary["verdict"], rotary["verdict_without_scaling"]) == ("stable", "unstable_at_depth")
+    assert found["verdict"] == "stable"
+    assert found["unrotated_layers"] == []
+    assert found["provenance"]["base"] == "explicit"
+    assert found["sources"]["base"] == "rope_theta"
+    assert all(isinstance(reason, str) for reason in found["reasons"])
+
+
+def test_check_says_what_it_judged_and_where_each_number_came_from(llama):
+    result = run("check", llama)
+    assert result.exit_code == 0
+    for words in ("500,000", "explicit: rope_theta", "4,000,000", "llama3 × 8 from 8,192", "stable"):
+        assert words in result.stdout
+    assert "\x1b" not in result.stdout  # no colors where there is no terminal
+    assert not any(line != line.rstrip() for line in result.stdout.splitlines())
+
+
+def test_check_judges_at_another_context_epsilon_and_dtype(llama):
+    def verdict(*options):
+        return json.loads(run("check", llama, "--json", *options).stdout)["verdict"]
+
+    assert verdict("--context", "1,000,000") == "infeasible"
+    assert verdict("--epsilon", "0.99") == "unstable_at_depth"
+    assert verdict("--dtype", "float16") == "infeasible"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing.json"], "nothing.json"),
+        (["--context", "many"], "--context must be a whole number, got 'many'"),
+        (["--context", "0"], "context must be a finite number > 0, got 0"),
+        (["--epsilon", "1"], "epsilon must be a number in (0, 1), got 1.0"),
+        (["--epsilon", "nan"], "epsilon"),
+        (["--dtype", "int8"], "dtype must be one of bfloat16, float16, float32, float64, got 'int8'"),
+        (["atlas:nobody's model"], "nobody's model"),
+    ],
+)
+def test_what_cannot_be_judged_is_one_line_and_exit_status_2(llama, arguments, words):
+    source = [] if not arguments[0].startswith("-") else [llama]
+    result = run("check", *source, *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr
+
+
+def test_a_broken_config_names_the_file_and_the_key(llama):
+    llama.write_text(json.dumps({**LLAMA, "num_hidden_layers": 10**9}))
+    result = run("check", llama)
+    assert result.exit_code == 2
+    assert str(llama) in result.stderr
+    assert "num_hidden_layers must be a whole number from 1 to 10000, got 1000000000" in result.stderr
+
+
+def test_atlas_filters_and_sorts():
+    rows = json.loads(run("atlas", "qwen", "--sort", "-layers", "--json").stdout)
+    assert len(rows) > 10
+    assert all("qwen" in f"{row['model']} {row['hf_id']}".lower() for row in rows)
+    layers = [row["layers"] for row in rows]
+    assert layers == sorted(layers, reverse=True)
+    assert layers != sorted(layers)
+
+
+def test_atlas_finds_by_scaling_and_verdict_too():
+    rows = json.loads(run("atlas", "no_rope", "--json").stdout)
+    assert rows
+    assert {row["verdict"] for row in rows} == {"no_rope"}
+    assert {row["scaling"] for row in json.loads(run("atlas", "llama3", "--json").stdout)} >= {"llama3"}
+
+
+def test_atlas_writes_csv_that_reads_back():
+    text = run("atlas", "--csv").stdout
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) >= 140
+    by_name = {row["model"]: row for row in rows}
+    assert by_name["Llama 3.1 8B"]["verdict"] == "stable"
+    assert float(by_name["Llama 3.1 8B"]["effective_base"]) == pytest.approx(4e6)
+    assert {row["confidence"] for row in rows} == {"read", "memory"}
+
+
+def test_atlas_table_shows_what_is_from_memory():
+    result = run("atlas", "llama")
+    assert result.exit_code == 0
+    assert "memory" in result.stdout
+    assert "Llama 3.1 8B" in result.stdout
+
+
+def test_atlas_refuses_an_unknown_column():
+    result = run("atlas", "--sort", "beauty")
+    assert result.exit_code == 2
+    assert "--sort must be one of" in result.stderr
+    assert "'beauty'" in result.stderr
+
+
+def test_bounds_are_the_numbers_alone():
+    found = json.loads(run("bounds", "--context", "131072", "--layers", "32", "--json").stdout)
+    assert found == {
+        "aliasing": aliasing_bound(131_072),
+        "stability": stability_bound(131_072),
+        "depth": stability_bound(131_072, layers=32),
+        "precision": precision_wall(),
+    }
+    judged = run("bounds", "--context", "8192", "--layers", "32", "--base", "5e5", "--json").stdout
+    assert json.loads(judged)["verdict"] == "stable"
+    wider = json.loads(run("bounds", "--context", "131072", "--head-dim", "128", "--json").stdout)
+    assert wider["aliasing"] == aliasing_bound(131_072, head_dim=128)
+
+
+def test_bounds_says_when_no_base_satisfies_them():
+    assert "No base" in run("bounds", "--context", "1000000", "--layers", "32").stdout
+    assert "No base" not in run("bounds", "--context", "8192", "--layers", "32").stdout
+
+
+def test_bounds_refuses_what_it_cannot_combine():
+    result = run("bounds", "--context", "8192", "--base", "5e5", "--head-dim", "128")
+    assert result.exit_code == 2
+    assert "--head-dim" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "atlas", "bounds", "claims"])
+def test_help_of_each_command_holds_examples(command):
+    assert f"rope-lib {command}" in run(command, "--help").stdout
+
+
+def test_the_shell_can_complete():
+    words = {"COMP_WORDS": "rope-lib check --dtype b", "COMP_CWORD": "3"}
+    environment = {"_ROPE_LIB_COMPLETE": "bash_complete", **words}
+    result = CliRunner().invoke(main, env=environment, prog_name="rope-lib")
+    assert "bfloat16" in result.output
+
+
+HEAVY = {"torch", "transformers", "pandas", "matplotlib", "scipy", "rich", "gguf", "huggingface_hub"}
+
+
+def test_check_loads_nothing_slow(llama):
+    code = (  # what is loaded is known when the command has run
+        "import json, sys; sys.argv = ['rope-lib', 'check', sys.argv[1]]\n"
+        "from rope_lib.cli import main\n"
+        "try: main()\n"
+        "finally: print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    )
+    result = subprocess.run([sys.executable, "-c", code, llama], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(result.stdout.splitlines()[-1]))
+    assert "numpy" in loaded
+    assert not loaded & HEAVY
