@@ -149,10 +149,12 @@ def llama3(base, dim, parameters, context_length):
     factor, trained = _factor(parameters), _original_length(parameters)
     low = _number(parameters, "low_freq_factor", positive)
     high = _number(parameters, "high_freq_factor", positive)
-    if high <= low:
-        raise ValueError(f"high_freq_factor must be greater than low_freq_factor, got {high:g} and {low:g}")
+    if high < low:
+        raise ValueError(f"high_freq_factor must be at least low_freq_factor, got {high:g} and {low:g}")
     inv_freq = default(base, dim, parameters, context_length)[0]
-    kept = np.clip((trained * inv_freq / (2 * np.pi) - low) / (high - low), 0, 1)
+    turns = trained * inv_freq / (2 * np.pi)
+    # Llama 4 Scout gives both the same value: its ramp is a step.
+    kept = np.clip((turns - low) / (high - low), 0, 1) if high > low else (turns >= low).astype(float)
     return inv_freq * (kept + (1 - kept) / factor), 1.0
 
 
