@@ -37,8 +37,8 @@ MODELS = Path(transformers.__file__).parent / "models"
 NAMES = (
     "num_hidden_layers", "hidden_size", "num_attention_heads", "head_dim", "qk_rope_head_dim",
     "qk_nope_head_dim", "kv_channels", "rotary_dim", "partial_rotary_factor", "max_position_embeddings",
-    "original_max_position_embeddings", "sliding_window", "use_sliding_window", "max_window_layers",
-    "global_head_dim", "no_rope_layer_interval", "attention_chunk_size", "rope_theta",
+    "original_max_position_embeddings", "sliding_window", "local_attention", "use_sliding_window",
+    "max_window_layers", "global_head_dim", "no_rope_layer_interval", "attention_chunk_size", "rope_theta",
 )  # fmt: skip
 ALIASED = (*NAMES, "layer_types", "no_rope_layers", "rope_parameters")
 

@@ -5,7 +5,7 @@ where no default is known, reading raises. `null` says that there is none: no de
 """
 
 from . import reading as check
-from .layers import FULL, NO_ROPE, layer_kinds
+from .layers import NO_ROPE, layer_kinds, seen
 from .reading import LIMITS, LONGEST, Reading, class_defaults, shown
 from .rotary import ORIGINAL, read_rotary, sliding_window
 from .spec import FrozenDict, ModelSpec
@@ -13,13 +13,12 @@ from .spec import FrozenDict, ModelSpec
 # Where a config of several parts keeps its text model.
 TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config.text_config")
 
-# Keys that some families give as a list with one entry a layer.
+# Keys that some families give as a list with one entry a layer: what an entry stands for, and its check.
 PER_LAYER = {
-    "rope_theta": "rope_theta",
-    "layer_rope_theta": "rope_theta",  # 0 where a layer does not rotate
-    "partial_rotary_factors": "partial_rotary_factor",
+    "rope_theta": ("rope_theta", check.base),  # Step
+    "layer_rope_theta": ("layer_rope_theta", check.base_or_0),  # Granite: 0 where a layer does not rotate
+    "partial_rotary_factors": ("partial_rotary_factor", check.share),  # Step
 }
-
 
 LENGTH = check.whole(LONGEST)
 
@@ -95,37 +94,42 @@ def _class_row(model_type):
 
 def _own_name(config):
     value = config.get("_name_or_path")
-    return value.rstrip("/").rsplit("/", 1)[-1] if isinstance(value, str) else ""
+    return check.shortened(value.rstrip("/").rsplit("/", 1)[-1], 100) if isinstance(value, str) else ""
 
 
 def _architecture(config, model_type):
     names = config.get("architectures")
     named = isinstance(names, list) and names and isinstance(names[0], str)
-    return names[0] if named else model_type or "unknown"
+    return check.shortened(names[0] if named else model_type or "unknown", 100)
 
 
 def _rotaries(reading, model_type, kinds, context):
     """The spectra of a model, each with the layers that it drives; that of full attention comes first."""
     groups = {}
-    for layer, kind in enumerate(kinds):
-        own = _own_values(reading, layer, len(kinds))
-        if kind != NO_ROPE and ("rope_theta", 0) not in own:
+    for layer, (kind, own) in enumerate(zip(kinds, _own_values(reading, len(kinds)), strict=True)):
+        if kind != NO_ROPE and ("layer_rope_theta", 0) not in own:
             groups.setdefault((kind, *own), []).append(layer)
-    order = sorted(groups, key=lambda group: (group[0] != FULL, groups[group][0]))
+    order = sorted(groups, key=lambda group: (seen(group[0]) != "full", groups[group][0]))
     rotaries = []
     for kind, *own in order:
         # The first spectrum is recorded under the plain names, another one under those of its kind.
-        reading.scope = "" if not rotaries else f"{kind.removesuffix('_attention')}."
+        reading.scope = "" if not rotaries else f"{seen(kind)}."
         layers = groups[(kind, *own)]
-        rotaries.append(read_rotary(reading.with_values(own), model_type, kind, layers, context))
+        of_these = reading.with_values(own).for_kind(kind)
+        rotaries.append(read_rotary(of_these, model_type, kind, layers, context))
     reading.scope = ""
     return tuple(rotary for rotary in rotaries if rotary is not None)
 
 
-def _own_values(reading, layer, num_layers):
-    """What a layer has of its own, where a key lists one value for each: `((standard key, value), …)`."""
-    return tuple(
-        (standard, check.listing(reading.key(name), reading.value(name), num_layers)[layer])
-        for name, standard in PER_LAYER.items()
-        if isinstance(reading.value(name), list)
-    )
+def _own_values(reading, num_layers):
+    """For each layer what it has of its own, where keys list one value for each: `((key, value), …)`."""
+    columns = []
+    for name, (standard, valid) in PER_LAYER.items():
+        if isinstance(reading.value(name), list):
+            values = reading.per_layer(name, num_layers)
+            columns.append([(standard, valid(reading.key(name), value)) for value in values])
+    name = "rope_scaling_layers"  # Molmo 2 numbers those that its scaling is for
+    if reading.value(name) is not None:
+        scaled = check.indices(reading.key(name), reading.value(name), num_layers)
+        columns.append([(name, layer in scaled) for layer in range(num_layers)])
+    return list(zip(*columns, strict=True)) if columns else [()] * num_layers

@@ -13,7 +13,7 @@ from .config import read_config
 from .gguf import read_gguf
 from .layers import CHUNKED, FULL, LINEAR, SLIDING
 from .params import with_origins
-from .reading import LIMITS
+from .reading import LIMITS, shown
 from .spec import FrozenDict
 
 LLAMA_CPP = "the code of llama.cpp"
@@ -43,7 +43,9 @@ STANDARD = {
     "head_dim": "attention.key_length",
     "rotary_dim": "rope.dimension_count",
     "rope_theta": "rope.freq_base",
+    "rope_local_base_freq": "rope.freq_base_swa",
     "sliding_window": "attention.sliding_window",
+    "attention_chunk_size": "attention.chunk_size",
     "full_attention_interval": "full_attention_interval",
     "rope_parameters.rope_type": "rope.scaling.type",
     "rope_parameters.factor": "rope.scaling.factor",
@@ -62,7 +64,7 @@ def read_gguf_model(path, name):
     """
     metadata, tensors = read_gguf(path)
     architecture = metadata.get("general.architecture")
-    if not isinstance(architecture, str) or not architecture:
+    if not isinstance(architecture, str) or not re.fullmatch(r"[\w.-]{1,60}", architecture):
         raise ValueError("general.architecture must name the model: is this a later part of a file?")
 
     def value(key):
@@ -71,10 +73,12 @@ def read_gguf_model(path, name):
     given = {standard: value(key) for standard, key in STANDARD.items() if "." not in standard}
     config = {standard: found for standard, found in given.items() if found is not None}
     supplied = {}
-    if isinstance(config.get("num_attention_heads"), tuple):  # one a layer
-        config["num_attention_heads"] = max(config["num_attention_heads"])
+    heads = config.get("num_attention_heads")
+    if isinstance(heads, tuple) and heads:  # one a layer
+        config["num_attention_heads"] = max(heads)
     if value("attention.key_length_mla") is not None:
         config["head_dim"] = value("attention.key_length_mla")
+        supplied["head_dim"] = ("explicit", f"{architecture}.attention.key_length_mla")
     if value("nextn_predict_layers"):  # layers that predict tokens ahead are counted among the others
         config["num_hidden_layers"] = _difference(config, value("nextn_predict_layers"))
     if "rope_theta" not in config:
@@ -82,9 +86,8 @@ def read_gguf_model(path, name):
         supplied["base"] = ("class_default", LLAMA_CPP)
     config.update(_layers(architecture, config, value, supplied))
     scaling = _scaling(value, tensors, supplied)
-    local_base = value("rope.freq_base_swa") or LOCAL_BASE.get(architecture)
-    if local_base is not None and SLIDING in config.get("layer_types", ()):
-        config["rope_parameters"] = {FULL: scaling, SLIDING: {"rope_theta": local_base}}
+    if SLIDING in config.get("layer_types", ()):
+        _set_sliding(architecture, config, scaling, value, supplied)
     elif scaling:
         config["rope_parameters"] = scaling
     try:
@@ -92,8 +95,42 @@ def read_gguf_model(path, name):
     except ValueError as error:
         raise ValueError(_in_gguf_terms(architecture, str(error))) from None
     sources = {quantity: _in_gguf_terms(architecture, source) for quantity, source in spec.sources.items()}
-    spec = replace(spec, sources=FrozenDict(sources))
-    return with_origins(spec, supplied)
+    notes = tuple(_in_gguf_terms(architecture, note) for note in spec.notes)
+    return with_origins(replace(spec, sources=FrozenDict(sources), notes=notes), supplied)
+
+
+def _set_sliding(architecture, config, scaling, value, supplied):
+    """What differs in sliding layers: their base, which no scaling touches then, and their head size."""
+    own = {FULL: scaling, SLIDING: scaling}
+    if "rope_local_base_freq" in config or architecture in LOCAL_BASE:
+        own[SLIDING] = {}
+        if "rope_local_base_freq" not in config:
+            config["rope_local_base_freq"] = LOCAL_BASE[architecture]
+            supplied["sliding.base"] = ("class_default", LLAMA_CPP)
+    if value("attention.key_length_swa") is not None and value("rope.dimension_count_swa") is not None:
+        sizes = (config.get("head_dim"), config.pop("rotary_dim", None))
+        sliding = (value("attention.key_length_swa"), value("rope.dimension_count_swa"))
+        config["global_head_dim"], config["head_dim"] = sizes[0], sliding[0]
+        own[FULL] = {**own[FULL], **_share(architecture, sizes, "")}
+        own[SLIDING] = {**own[SLIDING], **_share(architecture, sliding, "_swa")}
+        for scope, suffix in ("", ""), ("sliding.", "_swa"):
+            supplied[f"{scope}head_dim"] = ("explicit", f"{architecture}.attention.key_length{suffix}")
+            supplied[f"{scope}rotary_dim"] = ("explicit", f"{architecture}.rope.dimension_count{suffix}")
+    if own[FULL] != own[SLIDING]:
+        config["rope_parameters"] = own
+    elif scaling:
+        config["rope_parameters"] = scaling
+
+
+def _share(architecture, sizes, suffix):
+    """The rotated share of a head, from `(head size, rotated channels)`."""
+    head_dim, rotary_dim = sizes
+    if rotary_dim is None or rotary_dim == head_dim:
+        return {}
+    if not all(isinstance(size, int) for size in sizes) or not 0 < rotary_dim < head_dim:
+        key = f"{architecture}.rope.dimension_count{suffix}"
+        raise ValueError(f"{key} must be at most attention.key_length{suffix}, got {shown(rotary_dim)}")
+    return {"partial_rotary_factor": rotary_dim / head_dim}
 
 
 def _difference(config, ahead):
@@ -118,9 +155,10 @@ def _layers(architecture, config, value, supplied):
     if isinstance(heads, tuple) and len(heads) >= number:
         kinds = [kind if count else LINEAR for kind, count in zip(kinds, heads, strict=False)]
     result = {"layer_types": kinds}
-    if architecture == "llama4":
-        chunk = value("attention.chunk_size")
-        result["attention_chunk_size"] = 8192 if chunk is None else chunk
+    supplied["unrotated_layers"] = supplied["layers"]
+    if architecture == "llama4" and "attention_chunk_size" not in config:
+        result["attention_chunk_size"] = 8192
+        supplied["window"] = ("class_default", LLAMA_CPP)
     if architecture in NO_ROPE_IN_FULL_LAYERS and len(set(kinds)) > 1:
         result["no_rope_layers"] = [int(kind != FULL) for kind in kinds]
         supplied["unrotated_layers"] = ("class_default", LLAMA_CPP)
@@ -190,6 +228,8 @@ def _yarn(scaling, value):
 
 def _in_gguf_terms(architecture, text):
     """A message or a source with the file's keys in place of those of a config.json."""
+    text = text.replace(f".{FULL}", "").replace(f".{SLIDING}", "")  # the file has one object for all
     names = sorted(STANDARD, key=len, reverse=True)
     pattern = r"(?<![\w.])(" + "|".join(re.escape(name) for name in names) + r")(?!\w)"
-    return re.sub(pattern, lambda match: f"{architecture}.{STANDARD[match[1]]}", text)
+    text = re.sub(pattern, lambda match: f"{architecture}.{STANDARD[match[1]]}", text)
+    return text.replace("rope_parameters", f"{architecture}.rope.scaling")

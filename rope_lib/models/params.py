@@ -35,15 +35,32 @@ def read_params(params, name):
     if config.get("rope_theta") is None and (is_meta or "head_dim" in config):
         config["rope_theta"] = _base(config, is_meta)
         supplied["base"] = ("class_default", code)
-    if config.get("use_scaled_rope"):
+    terms = {"rope_scaling": "yarn"}
+    if check.flag("use_scaled_rope", config.get("use_scaled_rope") or False):
+        terms = {"rope_scaling.factor": "rope_scaling_factor"}
         factor = config.get("rope_scaling_factor") or META_SCALING["factor"]
         config["rope_scaling"] = {**META_SCALING, "factor": factor}
         supplied["scaling"] = supplied["original_context"] = ("class_default", f"use_scaled_rope in {META}")
     if config.get("yarn") is not None:
         config["rope_scaling"] = _mistral_yarn(check.mapping("yarn", config["yarn"]))
-    spec = read_config({**config, "model_type": None}, name)
-    spec = replace(spec, architecture="Llama (Meta)" if is_meta else "Mistral")
+    try:
+        spec = read_config({**config, "model_type": None}, name)
+    except ValueError as error:
+        raise ValueError(_in_terms(terms, str(error))) from None
+    spec = replace(
+        spec,
+        architecture="Llama (Meta)" if is_meta else "Mistral",
+        sources=FrozenDict({quantity: _in_terms(terms, source) for quantity, source in spec.sources.items()}),
+        notes=tuple(_in_terms(terms, note) for note in spec.notes),
+    )
     return with_origins(spec, supplied)
+
+
+def _in_terms(terms, text):
+    """A message or a source with the file's keys in place of those of a config.json."""
+    for ours, of_file in terms.items():
+        text = text.replace(ours, of_file)
+    return text
 
 
 def with_origins(spec, origins):

@@ -9,8 +9,10 @@ from pathlib import Path
 from .config import read_config
 from .gguf_model import read_gguf_model
 from .params import read_params
+from .reading import shown
 
 LARGEST_CONFIG = 64 * 2**20  # bytes
+MOST_VALUES = 2_000_000  # that a config may hold: each costs more memory than its bytes in the file
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # a Hugging Face id: owner/name
 
 
@@ -31,11 +33,13 @@ def read_model(source, *, download=False):
     """
     if isinstance(source, dict):
         return read_config(source)
-    if not isinstance(source, str | os.PathLike):
+    if not isinstance(source, str | bytes | os.PathLike):
         raise ValueError(f"source must be a dict, a path or a Hugging Face id, got {type(source).__name__}")
-    text = os.fspath(source)
+    text = os.fsdecode(source)
     path = Path(text)
-    if not path.exists() and isinstance(text, str) and REPOSITORY.fullmatch(text):
+    if not text or not path.exists():
+        if not REPOSITORY.fullmatch(text):
+            raise FileNotFoundError(f"{_line(text)}: no such file, folder or Hugging Face id (owner/name)")
         path = _downloaded(text) if download else _cached(text)
         return _read_file(path, text.rsplit("/", 1)[-1])
     if path.is_dir():
@@ -43,20 +47,27 @@ def read_model(source, *, download=False):
     return _read_file(path, _name_of(path))
 
 
+def _line(path):
+    """A path in a message: on one line, whatever it is made of."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
 def _read_file(path, name):
     """Read one file, by its kind; its name stands before every fault found in it."""
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file, folder or Hugging Face id (owner/name)")
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("must be a regular file")
-        if path.suffix == ".gguf":
+        if path.suffix.lower() == ".gguf":
             return read_gguf_model(path, name)
         config = _load_json(path)
         return read_params(config, name) if path.name == "params.json" else read_config(config, name)
     except ValueError as error:
         message = str(error)
-        raise ValueError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+        named = message.startswith(_line(path))
+        raise ValueError(message if named else f"{_line(path)}: {message}") from None
+    except RecursionError:
+        message = "must be JSON of a sensible depth, got brackets nested too deeply"
+        raise ValueError(f"{_line(path)}: {message}") from None
 
 
 def _load_json(path):
@@ -64,14 +75,22 @@ def _load_json(path):
     size = path.stat().st_size
     if size > LARGEST_CONFIG:
         raise ValueError(f"a config must be of at most 64 MiB, got {size / 2**20:,.0f} MiB")
+    data = path.read_bytes()
+    if data.count(b",") > MOST_VALUES:
+        raise ValueError(f"a config must hold at most {MOST_VALUES:,} values, got {data.count(b','):,}")
     try:
-        return json.loads(path.read_bytes(), object_pairs_hook=_without_duplicates)
+        return json.loads(data, object_pairs_hook=_without_duplicates, parse_int=_whole_number)
     except json.JSONDecodeError as error:
         raise ValueError(f"must be JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"must be text in UTF-8, got another byte at offset {error.start}") from None
-    except RecursionError:
-        raise ValueError("must be JSON of a sensible depth, got brackets nested too deeply") from None
+
+
+def _whole_number(digits):
+    """An integer of the file; nothing in a config has more than 300 digits."""
+    if len(digits) > 300:
+        raise ValueError(f"a whole number must have at most 300 digits, got {len(digits):,}")
+    return int(digits)
 
 
 def _without_duplicates(pairs):
@@ -79,7 +98,7 @@ def _without_duplicates(pairs):
     values = {}
     for key, value in pairs:
         if key in values and values[key] != value:
-            raise ValueError(f"{key} stands twice in one object, with different values")
+            raise ValueError(f"{shown(key)} must stand once in an object, got it twice with different values")
         values[key] = value
     return values
 
@@ -91,11 +110,11 @@ def _file_in(folder):
             return folder / name
     found = sorted(folder.glob("*.gguf"))
     if not found:
-        raise FileNotFoundError(f"{folder}: holds no config.json, params.json or .gguf")
+        raise FileNotFoundError(f"{_line(folder)}: holds no config.json, params.json or .gguf")
     first_parts = [path for path in found if not re.search(r"-of-\d{5}\.gguf$", path.name)]
     first_parts += [path for path in found if re.search(r"-00001-of-\d{5}\.gguf$", path.name)]
     if len(first_parts) != 1:
-        raise ValueError(f"{folder}: holds {len(found)} .gguf files, name the one to read")
+        raise ValueError(f"{_line(folder)}: holds {len(found)} .gguf files, name the one to read")
     return first_parts[0]
 
 
@@ -110,7 +129,7 @@ def _cached(repository):
     hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
     folder = hub / f"models--{repository.replace('/', '--')}"
     main = folder / "refs" / "main"
-    revisions = [main.read_text().strip()] if main.exists() else []
+    revisions = [main.read_text(errors="replace").strip()] if main.is_file() else []
     revisions += sorted(path.name for path in (folder / "snapshots").glob("*"))
     for revision in revisions:
         for name in ("config.json", "params.json"):

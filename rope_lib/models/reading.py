@@ -5,6 +5,7 @@ import math
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 # The standard name of each quantity first, then the names that other families use for it.
 NAMES = {
@@ -22,10 +23,17 @@ NAMES = {
         "rope_theta", "rotary_emb_base", "rope_embedding_base", "rotary_base", "rope_base",
         "global_rope_theta", "rope_freq_constant",
     ),
+    "layer_base": ("layer_rope_theta",),
     "local_base": ("rope_local_base_freq", "local_rope_theta", "swa_rope_theta"),
-    "partial_rotary_factor": ("partial_rotary_factor", "rotary_pct", "rope_pct", "rotary_percentage"),
+    "partial_rotary_factor": (
+        "partial_rotary_factor", "rotary_pct", "rope_pct", "rotary_percentage", "rotary_emb_fraction",
+    ),
     "rotary_dim": ("rotary_dim", "rotary_ndims"),
-    "window": ("sliding_window", "sliding_window_size", "local_attention"),
+    "compress_base": ("compress_rope_theta",),
+    "window": ("sliding_window", "sliding_window_size"),
+    "two_sided_window": ("local_attention",),
+    "full_before_window": ("max_window_layers",),
+    "no_rope_interval": ("no_rope_layer_interval",),
     "chunk": ("attention_chunk_size",),
     "original_context": ("original_max_position_embeddings",),
     "global_head_dim": ("global_head_dim",),
@@ -45,6 +53,14 @@ LONGEST = 10**12  # tokens
 def class_defaults():
     """The table that tools/class_defaults.py makes: its source, and a row for each model type."""
     return json.loads(Path(__file__).with_name("class_defaults.json").read_text(encoding="utf-8"))
+
+
+class Part(NamedTuple):
+    """An object inside a config."""
+
+    values: dict | None  # None where null stands for it
+    key: str  # its full name
+    is_own: bool  # whether it is for one kind of layers alone
 
 
 class Reading:
@@ -89,32 +105,62 @@ class Reading:
         self.provenance[self.scope + quantity] = provenance
         self.sources[self.scope + quantity] = source
 
-    def find(self, quantity, check, recorded=None):
-        """The checked value of a quantity, under any of its names or by class default; None without one.
+    def for_kind(self, kind):
+        """The same reading, with the defaults that the class has for this kind of layers."""
+        other = copy(self)
+        other.defaults = {**self.defaults, **self.defaults.get("layer_overrides", {}).get(kind, {})}
+        return other
 
-        It is recorded as `recorded`, or under its own name.
+    def per_layer(self, name, num_layers, letters=False):
+        """The list under `name`, an entry a layer, or None; `letters` allows a string in place of a list.
+
+        What follows for layers that predict tokens ahead, beyond the model's own, is left out.
         """
+        value = self.value(name)
+        if value is None:
+            return None
+        entries = list(value[: LIMITS["num_layers"]]) if letters and isinstance(value, str) else value
+        ahead = self.value("num_nextn_predict_layers")
+        if type(ahead) is int and isinstance(entries, list) and 0 < ahead == len(entries) - num_layers:
+            entries = entries[:num_layers]
+        if not isinstance(entries, list) or len(entries) != num_layers:
+            got = f"{len(value)} entries" if isinstance(value, list | str) else shown(value)
+            key = self.key(name)
+            raise ValueError(f"{key} must list one entry for each of {num_layers} layers, got {got}")
+        return entries
+
+    def find_stated(self, quantity, check, recorded=None):
+        """The checked value of a quantity under any of its names, or None; `recorded` renames its record."""
         standard, *others = NAMES[quantity]
         of_class = [key for key, name in self.defaults.get("aliases", {}).items() if name == standard]
         given = {}
+        if any(self.value(name) is not None for name in of_class):
+            others = []  # the class has a name of its own for it: the others are for something else
         for name in dict.fromkeys((standard, *of_class, *others)):
             if self.value(name) is not None:
                 given[name] = check(self.key(name), self.value(name))
-        if given:
-            (name, value), *rest = given.items()
-            for other, different in rest:
-                if different != value and quantity not in MAY_DIFFER:
-                    keys = f"{self.key(name)} and {self.key(other)}"
-                    raise ValueError(f"{keys} must agree, got {value} and {different}")
-                if different != value:
-                    self.notes.append(f"{self.key(other)} says {different}; {self.key(name)} was taken.")
-            self.record(recorded or quantity, "explicit" if name == standard else "alias", self.key(name))
-            return value
-        # null is a statement, that there is none, and keeps the default out.
-        if standard not in self.config and self.defaults.get(standard) is not None:
-            self.record(recorded or quantity, "class_default", self.defaults["source"])
-            return self.defaults[standard]
-        return None
+        if not given:
+            return None
+        (name, value), *rest = given.items()
+        for other, different in rest:
+            if different != value and quantity not in MAY_DIFFER:
+                keys = f"{self.key(name)} and {self.key(other)}"
+                raise ValueError(f"{keys} must agree, got {value} and {different}")
+            if different != value:
+                self.notes.append(f"{self.key(other)} says {different}; {self.key(name)} was taken.")
+        self.record(recorded or quantity, "explicit" if name == standard else "alias", self.key(name))
+        return value
+
+    def find(self, quantity, check, recorded=None):
+        """As `find_stated`, else the default of the model's class; None without one."""
+        value = self.find_stated(quantity, check, recorded)
+        if value is not None or NAMES[quantity][0] in self.config:
+            return value  # null is a statement, that there is none, and keeps the default out
+        of_class = [self.defaults[name] for name in NAMES[quantity] if self.defaults.get(name) is not None]
+        if not of_class:
+            return None
+        self.record(recorded or quantity, "class_default", self.defaults["source"])
+        return of_class[0]
 
     def need(self, quantity, check, recorded=None):
         """As `find`, but what is missing raises."""
@@ -141,6 +187,11 @@ def base(key, value):
     if not _is_number(value) or not 1 < value < 1e300:
         raise ValueError(f"{key} must be a finite number > 1, got {shown(value)}")
     return float(value)
+
+
+def base_or_0(key, value):
+    """A check for RoPE bases, or 0 for none."""
+    return 0 if _is_number(value) and value == 0 else base(key, value)
 
 
 def positive(key, value):
@@ -171,11 +222,35 @@ def flag(key, value):
     return value
 
 
-def listing(key, value, length):
-    """A check for lists with one entry a layer."""
-    if not isinstance(value, list) or len(value) != length:
-        got = f"{len(value)} entries" if isinstance(value, list) else shown(value)
-        raise ValueError(f"{key} must list one entry for each of {length} layers, got {got}")
+def not_negative(key, value):
+    """A check for whole numbers from 0."""
+    if not _is_number(value) or value != int(value) or not 0 <= value <= LONGEST:
+        raise ValueError(f"{key} must be a whole number from 0 to {LONGEST}, got {shown(value)}")
+    return int(value)
+
+
+def indices(key, value, num_layers):
+    """A check for lists of layers, counted from 0: a set."""
+    if not isinstance(value, list) or any(type(layer) is not int for layer in value):
+        raise ValueError(f"{key} must list layers, counted from 0, got {shown(value)}")
+    if value and not 0 <= min(value) <= max(value) < num_layers:
+        outside = min(value) if min(value) < 0 else max(value)
+        raise ValueError(f"{key} must list layers from 0 to {num_layers - 1}, got {shown(outside)}")
+    return set(value)
+
+
+def parameter(key, value):
+    """A check for what a scaling may read: true, false, a finite number, or a list of finite numbers."""
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, bool) or _is_number(one) for one in values):
+        raise ValueError(f"{key} must be a finite number, or a list of some, got {shown(value)}")
+    return value
+
+
+def sections(key, value):
+    """A check for how many pairs each axis has."""
+    if not isinstance(value, list) or any(type(pairs) is not int or pairs < 0 for pairs in value):
+        raise ValueError(f"{key} must list whole numbers of pairs, got {shown(value)}")
     return value
 
 
@@ -194,8 +269,22 @@ def shown(value):
     """A value in a message: one short line, whatever it holds."""
     if isinstance(value, dict | list | tuple):
         return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)} entries"
+    if isinstance(value, str | bytes):
+        value = value[:100]
     try:
         text = repr(value)
     except ValueError:  # an integer of more digits than Python prints
         return "an integer of thousands of digits"
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(text)
+
+
+def shortened(text, length=60):
+    """Text of a file or a path, fit for one line: printable characters, and no more than `length` of them."""
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: length + 1])
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def listed(names):
+    """Keys of a file in a message: at most eight, sorted, on one line."""
+    names = sorted(shortened(str(name)) for name in names)
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
