@@ -6,8 +6,9 @@
 ``case_studies``  published models at a context, with what is known of how they behave there.
 """
 
+from .atlas import atlas
 from .read import read_model
 from .spec import ModelSpec, Rotary
 from .verdicts import Verdict, judge
 
-__all__ = ["ModelSpec", "Rotary", "Verdict", "judge", "read_model"]
+__all__ = ["ModelSpec", "Rotary", "Verdict", "atlas", "judge", "read_model"]

@@ -88,7 +88,7 @@ def print_csv(rows, file):
 def print_table(rows):
     """The rows as a table in the terminal, and what their confidence means."""
     texts = [tuple(_text(row[column]) for column in _IN_TERMINAL) for row in rows]
-    print_terminal_table([name.replace("_", " ") for name in _IN_TERMINAL], texts, right=_NUMBERS)
+    print_terminal_table(_IN_TERMINAL, texts, right=_NUMBERS)
 
 
 def _text(value):

@@ -14,7 +14,8 @@ def print_table(headings, rows, *, right=(), show_lines=False):
         console = Console(width=10_000 if not show_lines else 160)
     table = Table(box=None if not show_lines else _box(), show_lines=show_lines, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+        justify = "right" if heading in right else "left"
+        table.add_column(heading.replace("_", " "), justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)
