@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOK = ROOT / "notebooks" / "08_past_training_length.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "09_past_training_length.ipynb"
 FIGURE = "fig:break-loss"
 TARGET = ROOT / "book" / "_static" / "overview.png"
 

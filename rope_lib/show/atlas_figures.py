@@ -1,0 +1,110 @@
+"""Figures of the atlas: all models in the plane of context and base, and their places over the years."""
+
+from collections import Counter
+
+import numpy as np
+
+from . import style
+
+# A verdict is told by shape and by color; the last number moves points of one place apart.
+MARKERS = {
+    "stable": ("o", style.GREEN, -2),
+    "unstable_at_depth": ("^", style.ORANGE, -1),
+    "unstable": ("v", style.RED, 0),
+    "beyond_precision": ("s", style.BLUE, 1),
+    "infeasible": ("D", style.PURPLE, 2),
+    "aliased": ("X", style.INK, 2),
+}
+PLACES = {
+    "below": ("below the zone", style.RED),
+    "inside": ("inside", style.GREEN),
+    "above": ("above, or no zone", style.BLUE),
+}
+
+
+def plane(context, bounds, wall, models, *, names=()):
+    """All models in the plane of context and base, each where its effective base lies.
+
+    `context` holds lengths in tokens, `bounds` maps the name of a bound to the smallest base at each length,
+    and `wall` is a base. `models` are (context, stated base, effective base, verdict): where the two bases
+    differ, a line leads from the stated one, a small ring. Models of one place and verdict share a marker,
+    whose area grows with their number; those of other verdicts lie up to 10 % to its left or right. `names`
+    are (context, base, text, side) to write on the left, on the right, above or below.
+    """
+    figure, axes = style.axes(height=4.3)
+    axes.set(xscale="log", yscale="log", xlim=(context[0], context[-1]), ylim=(300, 2e10))
+    for color, (name, base) in zip((style.GRAY, style.SKY, style.BLUE), bounds.items(), strict=False):
+        axes.plot(context, base, color=color, zorder=1)
+        place = int(0.88 * len(context))  # where few models are: right of a million tokens
+        axes.text(context[place], base[place], name, color=color, ha="center", va="center", zorder=1,
+                  bbox={"color": "white", "pad": 1})  # fmt: skip
+    axes.axhline(wall, color=style.INK, zorder=1)
+    axes.text(context[0] * 1.1, wall * 1.25, f"precision wall {style.count(wall)}")
+    for x, stated, effective, verdict in dict.fromkeys(models):
+        if stated != effective:
+            x *= _shift(verdict)
+            axes.plot([x, x], [stated, effective], color=style.GRAY, linewidth=0.8, zorder=2)
+            axes.plot(x, stated, "o", color="white", markeredgecolor=style.GRAY, markersize=3.5, zorder=2)
+    for verdict, (marker, color, _) in MARKERS.items():
+        counts = Counter((x, effective) for x, _, effective, other in models if other == verdict)
+        if counts:
+            x, y = np.array(list(counts)).T
+            size = 26 * np.array(list(counts.values())) ** 0.75  # points²; less than in proportion, to fit
+            axes.scatter(
+                x * _shift(verdict), y, size, marker=marker, color=color, zorder=3, edgecolor="white",
+                linewidth=0.7, label=verdict.replace("_", " "),
+            )  # fmt: skip
+    sides = {
+        "left": ((-8, 0), "right", "center"),
+        "right": ((8, 0), "left", "center"),
+        "above": ((0, 7), "center", "bottom"),
+        "below": ((0, -8), "center", "top"),
+    }
+    for x, y, text, side in names:
+        offset, across, along = sides[side]
+        axes.annotate(
+            text, (x, y), offset, textcoords="offset points", ha=across, va=along, fontsize=9.5, zorder=4
+        )
+    style.count_axis(axes.xaxis, "context that the deciding layers see (tokens)")
+    style.count_axis(axes.yaxis, "effective base")
+    axes.minorticks_off()
+    style.title(axes, "Most models lie outside their own zone", pad=42)
+    legend = axes.legend(
+        ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 0.985), frameon=False, handletextpad=0.1
+    )
+    for handle in legend.legend_handles:
+        handle.set_sizes([40])
+    return figure
+
+
+def places(counts):
+    """How many models of each period lie below, inside and above the zone: one bar a period, as shares.
+
+    `counts` maps a period to {"below": n, "inside": n, "above": n}; "above" also holds models whose zone is
+    empty. The numbers stand in the bars.
+    """
+    figure, axes = style.axes(height=0.55 * len(counts) + 1.5)
+    axes.set(xlim=(0, 1), ylim=(len(counts) - 0.4, -0.6))
+    for row, numbers in enumerate(counts.values()):
+        total, left = sum(numbers.values()), 0.0
+        for place, (_, color) in PLACES.items():
+            share = numbers[place] / total
+            axes.barh(row, share, left=left, height=0.66, color=color, edgecolor="white")
+            if share > 0.04:
+                axes.text(left + share / 2, row, str(numbers[place]), ha="center", va="center", color="white",
+                          fontweight="bold")  # fmt: skip
+            left += share
+    corners = ((0, "left"), (0.5, "center"), (1, "right"))
+    for (x, align), (text, color) in zip(corners, PLACES.values(), strict=True):
+        axes.text(x, -0.42, text, color=color, ha=align, va="bottom", fontweight="bold")
+    axes.set_yticks(range(len(counts)), [f"{period} ({sum(n.values())})" for period, n in counts.items()])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False)
+    axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+    axes.set_xlabel("share of the models released")
+    style.title(axes, "Fewer models lie below the zone, more above it", pad=16)
+    return figure
+
+
+def _shift(verdict):
+    return 1.05 ** MARKERS[verdict][2]

@@ -1,0 +1,128 @@
+"""The book's tables to look things up in: what the extension writes, and the table in a real browser."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+from docutils import nodes
+from docutils.utils import new_document
+from sphinx.errors import ExtensionError
+
+pytest_plugins = ["calculator_page"]  # its browser
+
+HTML = """<table class="lookup"><thead><tr><th>model</th><th>context</th></tr></thead><tbody>
+<tr><th>B long</th><td data-order="1048576">1,048,576</td></tr>
+<tr><th>A short</th><td data-order="8192">8,192</td></tr>
+<tr><th>C none</th><td data-order="-1">–</td></tr></tbody></table>"""
+
+
+@pytest.fixture
+def local_tables(monkeypatch, root):
+    monkeypatch.syspath_prepend(root / "book" / "_ext")
+    import local_tables
+
+    return local_tables
+
+
+def test_the_script_holds_the_module_unchanged(local_tables, tmp_path):
+    local_tables.write_bundle(SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(format="html")))
+    folder = tmp_path / "_static" / local_tables.FOLDER
+    start, _, text = (folder / local_tables.BUNDLE).read_text(encoding="utf-8").partition(" = ")
+    assert start == "globalThis.dataTablesModule"
+    module = (local_tables.bundle_folder() / "dt_bundle.js").read_text(encoding="utf-8")
+    assert json.loads(text.removesuffix(";\n")) == module
+    # What the book's own script takes from it, by these names.
+    exports = module[module.rindex("export{") :]
+    assert " as default" in exports
+    assert "set_or_remove_dark_class" in exports
+    assert (folder / local_tables.STYLE).stat().st_size > 10_000
+
+
+def test_no_other_builder_gets_a_bundle(local_tables, tmp_path):
+    local_tables.write_bundle(SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(format="latex")))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("html", "loaded"), [('<table class="lookup">', 4), ("<table>", 0), (None, 0)])
+def test_only_a_page_with_a_lookup_table_loads_it(local_tables, root, html, loaded):
+    files = []
+    app = SimpleNamespace(
+        add_css_file=lambda name, **_: files.append(name), add_js_file=lambda name, **_: files.append(name)
+    )
+    page = None  # a page that has no source, such as the search page
+    if html:
+        page = new_document("page")
+        page += nodes.raw("", html, format="html")
+    local_tables.add_bundle(app, "page", "page.html", {}, page)
+    assert len(files) == loaded
+    ours = [name for name in files if local_tables.OURS in name]
+    assert all((root / "book" / "_static" / name).is_file() for name in ours)
+    assert len(ours) == loaded // 2
+
+
+def test_a_missing_wheel_is_named(local_tables, monkeypatch):
+    monkeypatch.setattr(local_tables, "find_spec", lambda name: None)
+    with pytest.raises(ExtensionError, match=r"make setup.*itables"):
+        local_tables.bundle_folder()
+
+
+@pytest.fixture
+def browser(local_tables, driver, root, tmp_path):
+    """The table on a page opened from a folder; afterwards, the browser must have had no complaint."""
+    local_tables.write_bundle(SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(format="html")))
+    folder = tmp_path / "_static" / local_tables.FOLDER
+    shutil.copytree(root / "book" / "_static" / local_tables.FOLDER, folder, dirs_exist_ok=True)
+    scripts = "".join(
+        f'<script defer src="{name}"></script>' for name in (local_tables.BUNDLE, f"{local_tables.OURS}.js")
+    )
+    (folder / "page.html").write_text(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,">'
+        f"<title>Table</title>{scripts}<body>{HTML}</body></html>",
+        encoding="utf-8",
+    )
+    for log in ("browser", "performance"):
+        driver.get_log(log)
+    driver.get((folder / "page.html").as_uri())
+    driver.implicitly_wait(10)
+    driver.find_element("css selector", ".dt-search input")
+    yield driver
+    driver.implicitly_wait(0)
+    assert driver.get_log("browser") == []
+
+
+def first_cells(browser):
+    return [cell.text for cell in browser.find_elements("css selector", "tbody tr > :first-child")]
+
+
+def test_typing_filters(browser):
+    assert first_cells(browser) == ["B long", "A short", "C none"]  # as written, until a reader sorts
+    browser.find_element("css selector", ".dt-search input").send_keys("short")
+    assert first_cells(browser) == ["A short"]
+    assert browser.find_element("css selector", ".dt-info").text == "1 to 1 of 1 (of 3 in all)"
+
+
+def test_a_heading_sorts_by_value_when_clicked(browser):
+    heading = browser.find_elements("css selector", "thead th")[1]
+    heading.click()
+    assert first_cells(browser) == ["C none", "A short", "B long"]
+    assert heading.get_attribute("aria-sort") == "ascending"
+    heading.click()
+    assert first_cells(browser) == ["B long", "A short", "C none"]
+
+
+def test_a_heading_sorts_by_keyboard(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    field = browser.find_element("css selector", ".dt-search input")
+    field.send_keys(Keys.TAB)
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert first_cells(browser) == ["A short", "B long", "C none"]
+
+
+def test_the_page_asks_nothing_of_any_other_place(browser):
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
+    assert sent
+    for message in sent:
+        assert message["params"]["request"]["url"].startswith(("file:", "blob:", "data:"))
