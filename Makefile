@@ -12,7 +12,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test notebooks bench pins clean
+.PHONY: help setup book test notebooks tables bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -59,6 +59,15 @@ test: setup  ## lint, check the notebooks, run the tests, compare the notebooks'
 notebooks: setup  ## execute every notebook, write it back in normal form, and check it
 	$(PY) tools/notebooks.py run
 	$(PY) tools/notebooks.py check
+
+tables: setup  ## make the generated tables of rope_lib/models anew: minutes
+	$(PY) tools/class_defaults.py
+	$(PY) tools/men_bounds.py
+
+fuzz: setup  ## 100,000 mutated files for each reader, with atheris, which needs Python 3.11
+	$(PY) -m pip install --disable-pip-version-check --quiet atheris==3.0.0
+	$(PY) tests/fuzz_gguf.py -runs=100000 -seed=1 -max_len=4096
+	$(PY) tests/fuzz_config.py -runs=100000 -seed=1 -max_len=4096
 
 bench: setup  ## run every script in benchmarks
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "$$script"; $(PY) "$$script"; done
