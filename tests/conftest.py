@@ -4,6 +4,11 @@ from pathlib import Path
 
 import pytest
 
+# Helpers whose assertions explain themselves as those of tests do, and scripts that pytest would import to look
+# for doctests.
+pytest.register_assert_rewrite("calculator_answers", "calculator_page")
+collect_ignore = ["fuzz_config.py", "fuzz_gguf.py"]
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:

@@ -8,7 +8,7 @@ from . import reading as check
 from .layers import NO_ROPE, layer_kinds, seen
 from .reading import LIMITS, LONGEST, Reading, class_defaults, shown
 from .rotary import ORIGINAL, read_rotary, sliding_window
-from .spec import FrozenDict, ModelSpec
+from .spec import FrozenDict, ModelSpec, scopes
 
 # Where a config of several parts keeps its text model.
 TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config.text_config")
@@ -112,13 +112,12 @@ def _rotaries(reading, model_type, kinds, context):
     order = sorted(groups, key=lambda group: (seen(group[0]) != "full", groups[group][0]))
     rotaries = []
     for kind, *own in order:
-        # The first spectrum is recorded under the plain names, another one under those of its kind.
-        reading.scope = "" if not rotaries else f"{seen(kind)}."
-        layers = groups[(kind, *own)]
+        reading.scope = scopes([*(rotary.kind for rotary in rotaries), seen(kind)])[-1]
         of_these = reading.with_values(own).for_kind(kind)
-        rotaries.append(read_rotary(of_these, model_type, kind, layers, context))
+        rotary = read_rotary(of_these, model_type, kind, groups[(kind, *own)], context)
+        rotaries += [rotary] if rotary else []
     reading.scope = ""
-    return tuple(rotary for rotary in rotaries if rotary is not None)
+    return tuple(rotaries)
 
 
 def _own_values(reading, num_layers):

@@ -79,6 +79,17 @@ class ModelSpec:
     original_context: int | None  # the length before a retrofit, where one is stated
     rotaries: tuple[Rotary, ...]
     unrotated_layers: tuple[int, ...]
-    provenance: FrozenDict  # quantity → one of PROVENANCE; with several rotaries "kind.quantity"
+    provenance: FrozenDict  # quantity → one of PROVENANCE; of a second spectrum under its name in `scopes`
     sources: FrozenDict  # quantity → the key, or the reason, in words
     notes: tuple[str, ...]  # what a reader should know: what was assumed, what was not used
+
+
+def scopes(kinds):
+    """What stands before the names of each spectrum's quantities, from the kinds of all spectra.
+
+    >>> scopes(["full", "sliding", "full", "full"])
+    ['', 'sliding.', 'full2.', 'full3.']
+    """
+    counts = [kinds[: index + 1].count(kind) for index, kind in enumerate(kinds)]
+    names = [f"{kind}{count if count > 1 else ''}." for kind, count in zip(kinds, counts, strict=True)]
+    return ["", *names[1:]]

@@ -4,6 +4,8 @@ import shutil
 
 import click
 
+from ..models.spec import scopes
+
 _COLORS = {"stable": "green", "unstable_at_depth": "yellow", "no_rope": "cyan"}  # all others are red
 _BOUNDS = {
     "aliasing": "aliasing bound",
@@ -30,9 +32,10 @@ def verdict_lines(record):
     if record["unrotated_layers"]:
         layers = _layers(record["unrotated_layers"])
         yield _row("without rotary", layers, _origin(record, "unrotated_layers"))
-    for index, rotary in enumerate(record["rotaries"]):
+    kinds = [rotary["kind"] for rotary in record["rotaries"]]
+    for scope, rotary in zip(scopes(kinds), record["rotaries"], strict=True):
         yield ""
-        yield from _rotary_lines(record, rotary, f"{rotary['kind']}." if index else "")
+        yield from _rotary_lines(record, rotary, scope)
     yield ""
     yield _row("verdict", _verdict(record["verdict"], bold=True))
     width = min(shutil.get_terminal_size().columns, 100)
