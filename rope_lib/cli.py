@@ -131,6 +131,8 @@ def atlas(filter, sort, context, epsilon, dtype, as_json, as_csv):
         rows = atlas_rows(filter, sort, context=context, epsilon=epsilon, dtype=dtype)
     except ValueError as error:
         raise InputError(_one_line(error)) from None
+    if not rows:
+        click.echo(f"No model of the atlas matches {filter!r}.", err=True)
     if as_json:
         _print_json(rows)
     elif as_csv:

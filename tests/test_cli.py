@@ -210,3 +210,10 @@ def test_check_loads_nothing_slow(llama):
     loaded = set(json.loads(result.stdout.splitlines()[-1]))
     assert "numpy" in loaded
     assert not loaded & HEAVY
+
+
+def test_a_filter_that_nothing_matches_is_said():
+    result = run("atlas", "nobody's model", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == []
+    assert result.stderr == 'No model of the atlas matches "nobody\'s model".\n'

@@ -39,7 +39,8 @@ def read_model(source, *, download=False):
     path = Path(text)
     if not text or not path.exists():
         if not REPOSITORY.fullmatch(text):
-            raise FileNotFoundError(f"{_line(text)}: no such file, folder or Hugging Face id (owner/name)")
+            missing = "no such file, folder or Hugging Face id (owner/name)"
+            raise FileNotFoundError(f"{_line(text) if text else repr(text)}: {missing}")
         path = _downloaded(text) if download else _cached(text)
         return _read_file(path, text.rsplit("/", 1)[-1])
     if path.is_dir():
@@ -135,7 +136,8 @@ def _cached(repository):
         for name in ("config.json", "params.json"):
             if (folder / "snapshots" / revision / name).exists():
                 return folder / "snapshots" / revision / name
-    raise FileNotFoundError(f"{repository}: no such file, and no config of that id in the cache {hub}")
+    missing = f"no such file, and no config of that id in the cache {hub}: download it (--download)"
+    raise FileNotFoundError(f"{repository}: {missing}")
 
 
 def _cache_home():
