@@ -825,3 +825,18 @@ def test_temperatures_of_public_configs(public):
     }
     assert factors.pop("openai/gpt-oss-20b") == pytest.approx(1.3465736)  # 0.1·ln 32 + 1
     assert set(factors.values()) == {1.0}  # DeepSeek's two mscales cancel
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [{"layer_types": ["conv", "full_attention"] * 3}, {"layers_block_type": ["mamba", "attention"] * 3},
+     {"hybrid_override_pattern": "M*M*M*"}],
+    ids=lambda layers: next(iter(layers)),
+)  # fmt: skip
+def test_a_list_of_all_layers_says_how_many_there_are(layers):  # Nemotron 3 states no number
+    config = {"hidden_size": 64, "num_attention_heads": 4, "rope_theta": 1e6, **layers}
+    spec = read_model(config)
+    assert (spec.num_layers, spec.provenance["num_layers"]) == (6, "derived")
+    assert spec.rotaries[0].layers == (1, 3, 5)
+    with pytest.raises(ValueError, match="each of 5 layers, got 6 entries"):
+        read_model({**config, "n_layers": 5})

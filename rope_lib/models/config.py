@@ -44,7 +44,7 @@ def read_config(config, name=None):
     reading = Reading(text, path, _class_row(model_type))
     if model_type and not reading.defaults:
         reading.notes.append(f"The model type {shown(model_type)} is not known: only its config was read.")
-    num_layers = reading.need("num_layers", check.whole(LIMITS["num_layers"]))
+    num_layers = _num_layers(reading)
     context = reading.find("context", LENGTH)
     kinds = layer_kinds(reading, model_type, num_layers, sliding_window(reading.unrecorded()))
     rotaries = _rotaries(reading, model_type, kinds, context)
@@ -76,6 +76,18 @@ def _text_part(config):
             check.mapping(path, part)
             return part, path, _model_type(part, path) or row.get("text_type", outer)
     return config, "", row.get("text_type", outer)
+
+
+def _num_layers(reading):
+    """The number of layers: stated, by class default, or the length of a list that names them all."""
+    limited = check.whole(LIMITS["num_layers"])
+    stated = any(reading.value(name) is not None for name in check.NAMES["num_layers"])
+    for name in ("layer_types", "layers_block_type", "hybrid_override_pattern"):
+        entries = reading.value(name)
+        if isinstance(entries, list | str) and not stated:
+            reading.record("num_layers", "derived", f"the length of {reading.key(name)}")
+            return limited(f"the length of {reading.key(name)}", len(entries))
+    return reading.need("num_layers", limited)
 
 
 def _model_type(config, path):
