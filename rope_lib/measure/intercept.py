@@ -1,20 +1,85 @@
-"""Intercept the queries and keys of a running transformers model.
+"""Intercept the queries and keys of a running transformers model, before and after the rotation.
 
-transformers hands the queries and keys of every layer, after the rotation, to one attention function
-chosen by name, and computes the rotation's cosines and sines in one module. Registering a function of
-our own and hooking that module sees (and may change) both, whatever the architecture.
+The code of each attention layer looks two things up by name while it runs: the function that rotates,
+and the attention itself, through transformers' `AttentionInterface` or as torch's own. For the duration
+of a context both names lead here: the rotation's inputs are the vectors before it, what attention receives
+are those after it. The model's masks, caches and attention kernels stay its own, so its output does not
+change by a bit. The names belong to the process: run one intercepted model at a time in it.
 """
 
-from contextlib import contextmanager
+import inspect
+import re
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import wraps
 
 import torch
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 from rope_lib.theory.precision import direct_product
 
-_ATTENTION = "rope_lib"
+from .rotation import LayerRotation, RotationCall, Source, before_rotation, describe, find_source
+
+# Tokens of the pass that finds out how a model rotates.
+PROBE_LENGTH = 16
+
+_ROTATION = re.compile(r"_?apply_(\w*_)?(rotary|rope)(_\w+)?")
+_INTERFACE, _TORCH_ATTENTION = "ALL_ATTENTION_FUNCTIONS", "scaled_dot_product_attention"
+
+
+@dataclass(frozen=True)
+class LayerVectors:
+    """Queries `(batch, query_heads, length, head_dim)` and keys `(batch, key_heads, length, head_dim)` of a
+    layer, as attention receives them (`post`), and as they were before the rotation (`pre`).
+
+    Query head h attends to key head h // (query_heads // key_heads). In a layer that does not rotate `pre`
+    is `post`. Where cosines and sines carry a factor (YaRN), `post` has it and `pre` has not; a factor for
+    each vector that follows the rotation (Llama 4's norm, Ministral's temperature) is in both. These are the
+    model's own tensors: read them, keep nothing of them, and do not write to them.
+    """
+
+    layer: int
+    query_pre: torch.Tensor
+    query_post: torch.Tensor
+    key_pre: torch.Tensor
+    key_post: torch.Tensor
+
+
+@contextmanager
+def captured(network, visit):
+    """Within the context, call `visit(LayerVectors)` in every attention layer that runs.
+
+    Layers come in the order in which they run; in a hybrid only its attention layers come. Nothing is
+    kept. If `visit` returns a pair (query, key), the layer attends with that pair instead. Raises ValueError
+    on entry for a model whose rotation cannot be captured: see `rotations`.
+    """
+    traces = _probe(network)
+    lenders = {trace.lender for trace in traces.values()}
+    lent = {}  # keys before the rotation of the layers whose keys others attend to again
+
+    def receive(layer, query, key, calls):
+        trace = traces[layer]
+        with _naming(network):
+            query_pre = before_rotation(query, calls, trace.query)
+            key_pre = before_rotation(key, calls, trace.key) if trace.lender is None else lent[trace.lender]
+        if layer in lenders:
+            lent[layer] = key_pre
+        calls.clear()  # so that nothing outlives its use by the model and by the visit
+        return visit(LayerVectors(layer, query_pre, query, key_pre, key))
+
+    with _tapped(network, receive):
+        yield
+
+
+def rotations(network):
+    """How each attention layer of a model rotates, a tuple of `LayerRotation`, found and verified by a run.
+
+    A pass over a few tokens checks for each layer that the queries and keys which attention receives are
+    those that entered the rotation, turned by position × a frequency for each pair. Raises ValueError with
+    the reason where the model cannot be captured: it has no rotation (ALiBi, learned positions), its
+    attention does not go through transformers' interface or torch's function, or it changes its vectors
+    between the rotation and the attention by more than a factor for each.
+    """
+    return tuple(trace.rotation for _, trace in sorted(_probe(network).items()))
 
 
 @contextmanager
@@ -24,20 +89,164 @@ def queries_and_keys(network, visit):
     `query` has shape `(batch, query_heads, length, head_dim)`, `key` `(batch, key_heads, length, head_dim)`.
     If `visit` returns a pair (query, key), the layer attends with that pair instead.
     """
+    with _tapped(network, lambda layer, query, key, calls: visit(layer, query, key)):
+        yield
 
-    def attention(module, query, key, value, attention_mask, **kwargs):
-        changed = visit(module.layer_idx, query, key)
-        query, key = (query, key) if changed is None else changed
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
 
-    AttentionInterface.register(_ATTENTION, attention)
-    AttentionMaskInterface.register(_ATTENTION, sdpa_mask)
-    before = network.config._attn_implementation
-    network.set_attn_implementation(_ATTENTION)
+@dataclass(frozen=True)
+class _Trace:
+    """What the probe found out about a layer."""
+
+    query: Source | None
+    key: Source | None
+    lender: int | None  # the earlier layer whose keys this one attends to, instead of keys of its own
+    rotation: LayerRotation
+
+
+def _probe(network):
+    """Find out how a model rotates, by a pass over a few tokens: a dict from layer to `_Trace`."""
+    found, keys = {}, {}
+
+    def receive(layer, query, key, calls):
+        with _naming(network):
+            lender = next((other for other, (seen, _) in keys.items() if seen is key), None)
+            query_source = find_source(query, calls)
+            key_source = find_source(key, calls) if lender is None else found[lender].key
+            query_pre = before_rotation(query, calls, query_source)
+            key_pre = before_rotation(key, calls, key_source) if lender is None else keys[lender][1]
+            keys[layer] = key, key_pre
+            pairs, sources = [(query_pre, query), (key_pre, key)], (query_source, key_source)
+            found[layer] = _Trace(*sources, lender, describe(layer, pairs, calls, sources))
+
+    # Tokens from all over the vocabulary: its first ones may be special, with embeddings of zero.
+    vocabulary = network.config.get_text_config().vocab_size
+    tokens = (torch.arange(PROBE_LENGTH, device=network.device) + 1) * vocabulary // (PROBE_LENGTH + 1)
+    with torch.inference_mode(), _tapped(network, receive):
+        network(tokens[None], use_cache=False)
+    if not any(trace.rotation.layout for trace in found.values()):
+        with _naming(network):
+            raise ValueError(_why_not(network, found))
+    return found
+
+
+@contextmanager
+def _naming(network):
+    """Complete the sentence that a refusal begins by the name of the model."""
     try:
         yield
-    finally:
-        network.set_attn_implementation(before)
+    except ValueError as error:
+        raise ValueError(
+            f"model must rotate its queries and keys as RoPE does, but {type(network).__name__} {error}"
+        ) from None
+
+
+def _why_not(network, found):
+    """Why no rotation was seen, to complete a sentence that names the model."""
+    codes = [_forward(module).__code__ for module in network.modules()]
+    names = {name for code in codes for name in code.co_names + code.co_varnames}
+    modules = {name.rsplit(".")[-1] for name, _ in network.named_modules()}
+    if "alibi" in names:
+        return "biases its scores by distance (ALiBi)"
+    if not found and any("rotary" in name for name in names):
+        return "does not attend through transformers' attention interface or torch's function"
+    if modules & {"wpe", "embed_positions", "position_embeddings", "positions_embed"}:
+        return "adds position embeddings to its inputs"
+    return "has no rotation" if found else "has no attention layer that could be found"
+
+
+@contextmanager
+def _tapped(network, receive):
+    """Within the context, call `receive(layer, query, key, calls)` wherever an attention layer attends.
+
+    `calls` are the layer's `RotationCall`s; a returned pair (query, key) takes the place of the two.
+    """
+    layers = _attention_modules(network)
+    running, calls = [], []  # (attention module, layer) that runs, until it attends; its rotations so far
+
+    def enter(module, args, kwargs):
+        # Zamba's layers share a module, and tell it which of them it serves.
+        running[:] = [(module, kwargs.get("layer_idx", module.layer_idx))]
+        calls.clear()
+
+    def attend(query, key):
+        """What the running layer is to attend with; from here to the next layer nothing is intercepted."""
+        _, layer = running.pop()
+        changed = receive(layer, query, key, calls)
+        calls.clear()
+        return (query, key) if changed is None else changed
+
+    def watched_rotation(function):
+        @wraps(function)
+        def rotate(*args, **kwargs):
+            layer, running[:] = running[:], []  # a rotation inside this one is part of it
+            outputs = function(*args, **kwargs)
+            running[:] = layer
+            if layer:
+                calls.append(RotationCall(function, args, kwargs, outputs))
+            return outputs
+
+        return rotate
+
+    def watched_attention(function):
+        def attention(module, query, key, *args, **kwargs):
+            if running and running[0][0] is module:
+                query, key = attend(query, key)
+            return function(module, query, key, *args, **kwargs)
+
+        return attention
+
+    def torch_attention(query, key, *args, **kwargs):
+        if running:
+            query, key = attend(query, key)
+        return original(query, key, *args, **kwargs)
+
+    original = torch.nn.functional.scaled_dot_product_attention
+    with ExitStack() as undo:
+        for names in {id(names): names for names in map(_names, layers)}.values():
+            for name, value in list(names.items()):
+                if name == _INTERFACE:
+                    undo.callback(names.__setitem__, name, value)
+                    names[name] = _Interface(value, watched_attention)
+                elif callable(value) and _ROTATION.fullmatch(name):
+                    undo.callback(names.__setitem__, name, value)
+                    names[name] = watched_rotation(value)
+        for module in layers:
+            undo.callback(module.register_forward_pre_hook(enter, with_kwargs=True).remove)
+        undo.callback(setattr, torch.nn.functional, _TORCH_ATTENTION, original)
+        torch.nn.functional.scaled_dot_product_attention = torch_attention
+        yield
+
+
+class _Interface:
+    """transformers' table of attention functions, each of them wrapped."""
+
+    def __init__(self, table, wrap):
+        self._table, self._wrap = table, wrap
+
+    def get_interface(self, name, default):
+        return self._wrap(self._table.get_interface(name, default))
+
+    def __getitem__(self, name):
+        return self._wrap(self._table[name])
+
+
+def _attention_modules(network):
+    """The modules of a network whose code attends through transformers' table or by torch's function."""
+    return [
+        module
+        for module in network.modules()
+        if hasattr(module, "layer_idx")
+        and {_INTERFACE, _TORCH_ATTENTION} & set(_forward(module).__code__.co_names)
+    ]
+
+
+def _forward(module):
+    return inspect.unwrap(type(module).forward)
+
+
+def _names(module):
+    """The global names that a module's code sees."""
+    return _forward(module).__globals__
 
 
 @contextmanager
@@ -70,9 +279,10 @@ def angle_arithmetic(network, arithmetic):
     rotary, dim = _rotary(network), network.config.head_dim
 
     def forward(hidden, position_ids):
-        tables = direct_product(position_ids[0].numpy(), parameters["rope_theta"], dim, arithmetic)
+        positions = position_ids[0].cpu().numpy()
+        tables = direct_product(positions, parameters["rope_theta"], dim, arithmetic)
         # Half-split layout: both halves of the channels share the table. One row serves the whole batch.
-        return tuple(torch.from_numpy(table).to(hidden.dtype).repeat(1, 2)[None] for table in tables)
+        return tuple(torch.from_numpy(table).to(hidden).repeat(1, 2)[None] for table in tables)
 
     rotary.forward = forward
     try:

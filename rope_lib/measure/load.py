@@ -1,8 +1,13 @@
-"""Load a causal language model from what is installed."""
+"""Load a causal language model: the packaged one, a folder, a GGUF file or a Hugging Face id.
+
+Weights come as safetensors or GGUF only, and no code of a model is ever run.
+"""
 
 import hashlib
 import importlib.util
+import json
 import os
+import re
 import sys
 import tempfile
 from contextlib import redirect_stderr
@@ -11,22 +16,44 @@ from io import StringIO
 from pathlib import Path
 
 import torch
+from huggingface_hub import snapshot_download
 from platformdirs import user_cache_path
 from safetensors.torch import save_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import __version__ as transformers_version
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 
 from .text import text_sha256
 
+DTYPES = ("float32", "bfloat16", "float16")
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # a Hugging Face id: owner/name
+_TOKENIZER_FILES = ("tokenizer*", "vocab*", "merges.txt", "*.model", "special_tokens_map.json", "*.tiktoken")
+_WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
+
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A model in evaluation mode, its tokenizer, and where it came from."""
+    """A model in evaluation mode, its tokenizer (None where its folder has none), and where it came from.
+
+    `sha256` is the digest of the file of weights; of several, the digest of their digests by file name.
+    """
 
     name: str
     network: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: PreTrainedTokenizerBase | None
     sha256: str
+
+    @property
+    def device(self):
+        """Where the weights are: "cpu", "cuda:0", "mps:0"."""
+        return str(self.network.device)
+
+    @property
+    def dtype(self):
+        """Number type of the weights: one of `DTYPES`."""
+        return str(self.network.dtype).removeprefix("torch.")
 
 
 def packaged_model():
@@ -44,38 +71,50 @@ def packaged_model():
     return found[0]
 
 
-def load_model(source=None):
-    """Load a `.gguf` file or a model folder in float32 on the CPU; by default the packaged SmolLM2-135M.
+def load_model(source=None, *, device=None, dtype=None, download=False):
+    """Load a causal language model; by default the packaged SmolLM2-135M.
 
-    A GGUF file is dequantized once and kept as safetensors in the user's cache folder, keyed by its
-    SHA-256, because reading one takes transformers tens of seconds. No remote code is run and nothing is
-    downloaded. Raises FileNotFoundError for a source that is neither, ValueError for a GGUF file that
-    cannot be read.
+    `source` is a `.gguf` file, a folder with a `config.json` and safetensors (or with one `.gguf`), or a
+    Hugging Face id, which is looked up in the local cache and fetched only if `download` is true. `device`
+    is "cpu", "cuda" or "mps"; by default the best there is, cuda before mps before cpu. `dtype` is one of
+    `DTYPES`; by default bfloat16 on cuda, where exact attention is fastest in it and most models are
+    published in it, and float32 elsewhere. A GGUF file is dequantized once and kept as safetensors in the
+    user's cache folder, keyed by its SHA-256, because reading one takes transformers tens of seconds.
+
+    Raises FileNotFoundError for a source that is not there, and ValueError, in one line, for one that cannot
+    be loaded: a damaged file, missing weights, other formats than safetensors and GGUF, a model that
+    transformers does not know or that needs code of its own, an unknown or absent device or dtype.
     """
-    source = packaged_model() if source is None else Path(source)
-    if source.is_file() and source.suffix == ".gguf":
-        sha256 = _sha256(source)
-        folder = _dequantized(source, sha256)
-    elif (source / "config.json").is_file():
-        weights = sorted(source.glob("*.safetensors"))
-        sha256, folder = hashlib.sha256("".join(map(_sha256, weights)).encode()).hexdigest(), source
+    device = _device(device)
+    dtype = _dtype(dtype, device)
+    source = packaged_model() if source is None else source
+    if not isinstance(source, str | os.PathLike):
+        raise ValueError(f"source must be a path or a Hugging Face id, got {type(source).__name__}")
+    path = Path(source)
+    if not path.exists() and _REPOSITORY.fullmatch(str(source)):
+        path, name = _snapshot(str(source), download), str(source).rpartition("/")[2]
     else:
-        raise FileNotFoundError(
-            f"model must be a .gguf file or a folder with a config.json, got {str(source)!r}"
-        )
-    with _quiet():
-        network = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return LanguageModel(source.stem, network.eval(), tokenizer, sha256)
+        path = _file_in(path)
+        name = path.stem if path.suffix == ".gguf" else path.resolve().name
+    if path.suffix == ".gguf":
+        sha256 = _sha256(path)
+        folder = _dequantized(path, sha256)
+    else:
+        _check_architecture(path)
+        digests = [_sha256(weights) for weights in _weights(path)]
+        sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+        folder = path
+    network, tokenizer = _load(folder, source, dtype)
+    return LanguageModel(name, network.to(device).eval(), tokenizer, sha256)
 
 
 def tokenize(model, text, length):
     """The first `length` tokens of a text as a tensor of shape `(length,)`.
 
-    Raises ValueError when the text has fewer.
+    Raises ValueError when the text has fewer, or the model has no tokenizer.
     """
+    if model.tokenizer is None:
+        raise ValueError(f"model must have a tokenizer to read a text, and {model.name} has none")
     with _quiet():
         tokens = model.tokenizer(text, return_tensors="pt").input_ids[0]
     if len(tokens) < length:
@@ -84,8 +123,116 @@ def tokenize(model, text, length):
 
 
 def provenance(model, text):
-    """One line that says which weights and which text a measurement used."""
-    return f"model {model.name} sha256 {model.sha256[:12]}, text sha256 {text_sha256(text)[:12]}"
+    """One line that says which weights and which text a measurement used, and on what it ran.
+
+    The reference, float32 on the CPU, goes without saying.
+    """
+    ran = (model.device, model.dtype)
+    where = "" if ran == ("cpu", "float32") else f", {model.dtype} on {model.device}"
+    return f"model {model.name} sha256 {model.sha256[:12]}, text sha256 {text_sha256(text)[:12]}{where}"
+
+
+def _device(name):
+    """The device to load to, by name; None and "auto" choose."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name in (None, "auto"):
+        return next(device for device, available in there.items() if available)
+    if str(name).partition(":")[0] not in there:
+        raise ValueError(f"device must be one of auto, cpu, cuda, mps, got {name!r}")
+    if not there[str(name).partition(":")[0]]:
+        raise ValueError(f"device must be one that this machine has, got {name!r}")
+    return name
+
+
+def _dtype(name, device):
+    """The torch type of a name; by default the one that suits the device."""
+    if name is None:
+        name = "bfloat16" if str(device).startswith("cuda") else "float32"
+    if name not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {name!r}")
+    return getattr(torch, name)
+
+
+def _file_in(path):
+    """The folder with a config, or the GGUF file, that a path stands for."""
+    if (path.suffix == ".gguf" and path.is_file()) or (path / "config.json").is_file():
+        return path
+    found = sorted(path.glob("*.gguf")) if path.is_dir() else []
+    if len(found) != 1:
+        raise FileNotFoundError(
+            f"model must be a .gguf file or a folder with a config.json, got {str(path)!r}, "
+            "which is no Hugging Face id (owner/name) either"
+        )
+    return found[0]
+
+
+def _snapshot(repository, download):
+    """The folder of a Hugging Face id in the local cache."""
+    wanted = ("config.json", "generation_config.json", "model*.safetensors", _INDEX, *_TOKENIZER_FILES)
+    try:
+        folder = snapshot_download(
+            repository, allow_patterns=wanted, ignore_patterns="*/*", local_files_only=not download
+        )
+    except (OSError, ValueError) as error:  # every error of the hub and of the network is one of the two
+        problem = "could not be fetched" if download else "must be in the local cache, or download=True"
+        raise FileNotFoundError(f"{repository}: {problem} ({_line(error)})") from error
+    return _file_in(Path(folder))
+
+
+def _check_architecture(folder):
+    """Refuse what transformers could only load by running the model's own code, or not at all."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        kind = config.get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{folder / 'config.json'}: must be a JSON object ({_line(error)})") from error
+    if kind not in CONFIG_MAPPING_NAMES:
+        needs = "needs code of its own, which is never run" if "auto_map" in config else "is unknown"
+        raise ValueError(f"{folder}: model_type {kind!r} {needs} (transformers {transformers_version})")
+
+
+def _weights(folder):
+    """The files of weights of a folder, by name."""
+    index = folder / _INDEX
+    if (folder / _WEIGHTS).is_file() or not index.is_file():
+        names = [_WEIGHTS]
+    else:
+        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(f"{folder}: weights must be safetensors, {missing[0]} is not there")
+    return [folder / name for name in names]
+
+
+def _load(folder, source, dtype):
+    """The network and the tokenizer of a folder of safetensors."""
+    with _quiet():
+        try:
+            network, loading = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+            tokenizer = None
+            if any(file for pattern in _TOKENIZER_FILES for file in folder.glob(pattern)):
+                tokenizer = AutoTokenizer.from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False
+                )
+        except Exception as error:  # the loader raises whatever the damage leads to
+            raise ValueError(f"{source}: cannot be loaded ({_line(error)})") from error
+    # transformers fills what is missing with random numbers.
+    if missing := sorted(loading["missing_keys"]):
+        raise ValueError(f"{source}: {len(missing)} weights are missing, among them {missing[0]}")
+    return network, tokenizer
+
+
+def _line(error):
+    """The kind and the first line of an error."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _sha256(path):
@@ -123,9 +270,8 @@ def _convert(gguf, folder):
             )
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
         except Exception as error:  # the reader raises whatever the damage leads to
-            problem = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ValueError(
-                f"model must be a GGUF file that transformers reads, got {gguf} ({problem})"
+                f"model must be a GGUF file that transformers reads, got {gguf} ({_line(error)})"
             ) from error
         # transformers refuses to save what it read from a GGUF file, although it holds plain float32
         # weights; a quantization entry left in the config would be applied to them again.

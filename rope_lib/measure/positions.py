@@ -100,7 +100,7 @@ def misaligned_hidden_states(model, tokens, drift, layer_counts, pair=-1):
         if layer >= misaligned:
             return None
         key = key.clone()
-        key[..., channels] = key[..., channels] @ turn
+        key[..., channels] = key[..., channels] @ turn.to(key)
         return query, key
 
     expected = _hidden_states(_forward(model, tokens, output_hidden_states=True))
@@ -118,14 +118,18 @@ def misaligned_hidden_states(model, tokens, drift, layer_counts, pair=-1):
 
 
 def _forward(model, tokens, shift=0, **options):
-    positions = torch.arange(len(tokens)) + int(shift)
+    device = model.network.device
+    positions = torch.arange(len(tokens), device=device) + int(shift)
     with torch.inference_mode():
-        return model.network(tokens[None], position_ids=positions[None], use_cache=False, **options)
+        return model.network(
+            tokens[None].to(device), position_ids=positions[None], use_cache=False, **options
+        )
 
 
 def _loss(output, tokens):
     """Mean next-token loss, in nats."""
-    return torch.nn.functional.cross_entropy(output.logits[0, :-1], tokens[1:]).item()
+    logits = output.logits[0, :-1]
+    return torch.nn.functional.cross_entropy(logits.float(), tokens[1:].to(logits.device)).item()
 
 
 def _hidden_states(output):
