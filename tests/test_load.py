@@ -88,24 +88,19 @@ def test_weights_take_the_dtype_asked_for(folder, dtype):
     assert provenance(model, "").endswith(f", {dtype} on cpu" if dtype != "float32" else "e3b0c44298fc")
 
 
-def test_the_best_device_there_is_is_the_default(monkeypatch):
+def test_auto_takes_the_best_device_there_is(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert [load._device(name) for name in (None, "auto", "mps", "cuda:1")] == [
-        "cuda",
-        "cuda",
-        "mps",
-        "cuda:1",
-    ]
+    assert [load._device(name) for name in ("auto", "mps", "cuda:1")] == ["cuda", "mps", "cuda:1"]
     assert [load._dtype(None, device) for device in ("cuda:1", "mps", "cpu")] == [
         torch.bfloat16,
         torch.float32,
         torch.float32,
     ]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert load._device(None) == "mps"
+    assert load._device("auto") == "mps"
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert load._device(None) == "cpu"
+    assert load._device("auto") == "cpu"
 
 
 def test_a_device_or_dtype_that_is_not_there_is_refused(folder, monkeypatch):

@@ -71,15 +71,16 @@ def packaged_model():
     return found[0]
 
 
-def load_model(source=None, *, device=None, dtype=None, download=False):
+def load_model(source=None, *, device="cpu", dtype=None, download=False):
     """Load a causal language model; by default the packaged SmolLM2-135M.
 
     `source` is a `.gguf` file, a folder with a `config.json` and safetensors (or with one `.gguf`), or a
     Hugging Face id, which is looked up in the local cache and fetched only if `download` is true. `device`
-    is "cpu", "cuda" or "mps"; by default the best there is, cuda before mps before cpu. `dtype` is one of
-    `DTYPES`; by default bfloat16 on cuda, where exact attention is fastest in it and most models are
-    published in it, and float32 elsewhere. A GGUF file is dequantized once and kept as safetensors in the
-    user's cache folder, keyed by its SHA-256, because reading one takes transformers tens of seconds.
+    is "cpu", on which the book's numbers were measured, "cuda", "mps", or "auto", the best there is.
+    `dtype` is one of `DTYPES`; by default bfloat16 on cuda, where exact attention is fastest in it and most
+    models are published in it, and float32 elsewhere. A GGUF file is dequantized once and kept as
+    safetensors in the user's cache folder, keyed by its SHA-256, because reading one takes transformers
+    tens of seconds.
 
     Raises FileNotFoundError for a source that is not there, and ValueError, in one line, for one that cannot
     be loaded: a damaged file, missing weights, other formats than safetensors and GGUF, a model that
@@ -133,9 +134,9 @@ def provenance(model, text):
 
 
 def _device(name):
-    """The device to load to, by name; None and "auto" choose."""
+    """The device to load to, by name; "auto" chooses."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name in (None, "auto"):
+    if name == "auto":
         return next(device for device, available in there.items() if available)
     if str(name).partition(":")[0] not in there:
         raise ValueError(f"device must be one of auto, cpu, cuda, mps, got {name!r}")
