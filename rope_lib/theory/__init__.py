@@ -4,4 +4,6 @@
 ``bounds``       paper A's bounds on the base and the Goldilocks zone between them.
 ``rivals``       the bounds of Men et al. and of Liu et al.
 ``precision``    what finite arithmetic does to the rotation.
+``scaling``      retrofits: the spectrum of each type of RoPE scaling.
+``dispersal``    what rotation does to a cloud of vectors: paper B's lemmas and theorem.
 """
