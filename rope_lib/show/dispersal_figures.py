@@ -1,0 +1,125 @@
+"""Figures of the dispersal of clouds by rotation. Each function takes what it draws and computes nothing.
+
+A ratio is the first singular value after the rotation over that before; lengths are in tokens.
+"""
+
+import numpy as np
+
+from . import style
+from .style import BLUE, CYCLE, FAINT, GRAY, INK, RED, count_axis, title
+
+RATIO = "first singular value, after ÷ before"
+
+
+def ratios_by_length(lengths, curves, limits):
+    """The ratio against length for several spectra, each with its limit, a tick at the right edge.
+
+    `curves` maps a name to ratios of the shape of `lengths`; `limits` maps it to one number.
+    """
+    figure, axes = style.axes(height=3.8)
+    for (name, ratios), color in zip(curves.items(), CYCLE, strict=False):
+        axes.plot(lengths, ratios, color=color)
+        axes.axhline(limits[name], color=color, linestyle=":", linewidth=1)
+    _end_labels(axes, lengths[-1], {name: ratios[-1] for name, ratios in curves.items()})
+    _by_length(axes, lengths)
+    title(axes, "Every spectrum falls to its own limit (dotted)")
+    return figure
+
+
+def bounds_by_length(lengths, exact, lower, upper):
+    """The exact ratio against length between what two inequalities allow; all have the shape of `lengths`."""
+    figure, axes = style.axes()
+    axes.fill_between(lengths, lower, upper, color=FAINT, linewidth=0)
+    axes.plot(lengths, exact, color=BLUE)
+    axes.plot(lengths, upper, color=RED, linewidth=1)
+    axes.plot(lengths, lower, color=GRAY, linewidth=1)
+    middle = 2 * len(lengths) // 5
+    for curve, text, color, offset, align in (
+        (upper, "not above: row sums", RED, (6, 8), "left"),
+        (lower, "not below: slow pairs, limit", GRAY, (-6, -14), "right"),
+    ):
+        style.label_line(axes, lengths[middle], curve[middle], text, color, xytext=offset, ha=align)
+    style.label_line(
+        axes, lengths[-1], exact[-1], "exact", BLUE, xytext=(5, 0), va="center", annotation_clip=False
+    )
+    _by_length(axes, lengths)
+    title(axes, "Two inequalities enclose the fall")
+    return figure
+
+
+def real_heads(predicted, measured, stable_rank):
+    """Measured ratio of each head against the ratio of its first direction alone, colored by stable rank.
+
+    The three have one shape; `stable_rank` is that before the rotation.
+    """
+    figure, axes = style.axes(height=4.2)
+    low = 0.95 * min(np.min(predicted), np.min(measured))
+    axes.plot([low, 1], [low, 1], color=GRAY, linewidth=1, linestyle="--")
+    dots = axes.scatter(predicted, measured, c=stable_rank, s=16, cmap="viridis_r", linewidths=0, zorder=3)
+    figure.colorbar(dots, ax=axes, label="stable rank before the rotation")
+    axes.set(xlabel="predicted from the first direction alone", ylabel=f"measured: {RATIO}", aspect="equal")
+    title(axes, "One direction of a head tells how it disperses")
+    return figure
+
+
+def ablation(lengths, bands, trained):
+    """The ratio against length for several spectra: the median over draws, and a band of most of them.
+
+    `bands` maps a name to (low, middle, high), each of the shape of `lengths`; `trained` is marked.
+    """
+    figure, axes = style.axes(height=4.2)
+    axes.axvline(trained, color=INK, linestyle="--", linewidth=1)
+    for (_, (low, middle, high)), color in zip(bands.items(), CYCLE, strict=False):
+        axes.fill_between(lengths, low, high, color=color, alpha=0.15, linewidth=0)
+        axes.plot(lengths, middle, color=color)
+    _end_labels(axes, lengths[-1], {name: middle[-1] for name, (_, middle, _) in bands.items()})
+    _by_length(axes, lengths)
+    axes.annotate(
+        "trained", (trained, 0.02), xytext=(4, 0), textcoords="offset points", color=INK, va="bottom"
+    )
+    title(axes, "RoPE-ID stays level from before training ends")
+    return figure
+
+
+def shares_and_bands(turns, curves, chosen):
+    """What is lost after the trained length, against the turns that the slowest rotating pair makes in it.
+
+    `curves` maps the share of channels that rotate to losses in [0, 1] of the shape of `turns`; `chosen` is
+    the (turns, loss) of RoPE-ID, marked.
+    """
+    figure, axes = style.axes(height=3.8)
+    for (_, losses), color in zip(curves.items(), CYCLE, strict=False):
+        axes.plot(turns, 100 * np.asarray(losses), color=color)
+    gap = 0.05 * max(100 * losses[0] for losses in curves.values())
+    height = -np.inf
+    colored = zip(curves.items(), CYCLE, strict=False)
+    for (share, losses), color in sorted(colored, key=lambda item: item[0][1][0]):
+        height = max(100 * losses[0], height + gap)
+        style.label_line(
+            axes, turns[0], height, f"{100 * share:.3g} %", color, xytext=(-5, 0), ha="right", va="center"
+        )
+    thin = {"arrowstyle": "-", "color": INK, "linewidth": 0.8}
+    axes.plot(chosen[0], 100 * chosen[1], "o", color=INK, markersize=6, clip_on=False, zorder=4)
+    style.label_line(axes, chosen[0], 100 * chosen[1], "RoPE-ID", INK, xytext=(6, 32), arrowprops=thin)
+    axes.set(xscale="log", xlim=(turns[0] / 3, 1.1 * turns[-1]), ylim=(0, None))
+    axes.set_ylabel("further fall after training, %")
+    axes.set_xlabel("turns of the slowest rotating pair in training")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    title(axes, "Once the slowest pair turns, little is left to fall")
+    return figure
+
+
+def _by_length(axes, lengths):
+    axes.set(xscale="log", xlim=(lengths[0], lengths[-1]), ylim=(0, 1.02), ylabel=RATIO)
+    count_axis(axes.xaxis, "length, tokens (logarithmic)")
+
+
+def _end_labels(axes, x, ends):
+    """Name each curve right of its end, in its color, no name nearer to the next than a line of text."""
+    colors = dict(zip(ends, CYCLE, strict=False))
+    height = -np.inf
+    for name in sorted(ends, key=ends.get):
+        height = max(ends[name], height + 0.075)
+        style.label_line(
+            axes, x, height, name, colors[name], xytext=(5, 0), va="center", annotation_clip=False
+        )
