@@ -15,6 +15,19 @@ DEPTH = {"layers": 30, "phase_first": 0.05, "allowed_context": 5_846, "trained_c
 WALL = {"wall": 2.0**23, "low_base": 1e4, "high_base": 1e12, "low_base_error": 1e-3}
 ZONE = {"works": 9, "hypothetical_is_empty": True}
 
+SHRINKING = {"smallest": 2**0.5, "largest": 128**0.5, "head_dim": 128, "length": 2**18, "beating": 1.15}
+RANK = {"head_dim": 128, "length": 40_000, "plane": 1.0}
+CRITERIA = {
+    "base 500,000": {"limit": 0.09, "wide_limit": 0.03, "turns": 0.002, "done": 0.4, "above_limit": 3.0},
+    "HalfRoPE": {"limit": 0.7, "wide_limit": 0.7, "turns": 0.002, "done": 0.5, "above_limit": 0.2},
+    "HighFreq": {"limit": 0.09, "wide_limit": 0.03, "turns": 2.0, "done": 0.96, "above_limit": 0.01},
+    "RoPE-ID": {"limit": 0.7, "wide_limit": 0.7, "turns": 2.0, "done": 1.0, "above_limit": 0.0},
+}
+
+
+def criteria(name, **changed):
+    return CRITERIA | {name: CRITERIA[name] | changed}
+
 
 def cases(wrong, rival):
     return {
@@ -50,11 +63,33 @@ EITHER_WAY = [
     ("A8", {"loss": 2.8, "change_at_million": 1.2, "change_at_billion_float64": 1.2}, HOLDS),
     ("A8", {"loss": 2.8, "change_at_million": 1.2, "change_at_billion_float64": 0.0}, CAVEAT),
     ("A8", {"loss": 2.8, "change_at_million": 0.0, "change_at_billion_float64": 0.0}, REFUTED),
+    ("B4", {**SHRINKING, "distance": 0.01, "undercut": 0.0}, HOLDS),
+    ("B4", {**SHRINKING, "distance": 0.5, "undercut": 0.0}, CAVEAT),
+    ("B4", {**SHRINKING, "distance": 0.01, "undercut": 0.1}, CAVEAT),
+    ("B4", {**SHRINKING, "smallest": 1.2, "distance": 0.01, "undercut": 0.0}, REFUTED),
+    ("B4", {**SHRINKING, "largest": 12.0, "distance": 0.01, "undercut": 0.0}, REFUTED),
+    ("B5", {"spectra": 5, "change": 1e-15}, HOLDS),
+    ("B5", {"spectra": 5, "change": 1e-3}, REFUTED),
+    ("B6", {**RANK, "smallest": 2.0, "largest": 127.5}, HOLDS),
+    ("B6", {**RANK, "smallest": 3.0, "largest": 40.0}, CAVEAT),
+    ("B6", {**RANK, "smallest": 1.5, "largest": 127.5}, REFUTED),
+    ("B6", {**RANK, "smallest": 2.0, "largest": 130.0}, REFUTED),
+    ("B9", CRITERIA, HOLDS),
+    ("B9", criteria("HighFreq", above_limit=0.2), CAVEAT),
+    ("B9", criteria("RoPE-ID", done=0.5), REFUTED),
+    ("B9", criteria("HalfRoPE", turns=2.0), REFUTED),
+    ("B9", criteria("HighFreq", wide_limit=0.09), REFUTED),
 ]
 
 
 def test_every_claim_is_here_once_and_in_order():
-    assert [claim.id for claim in claims()] == [f"A{number}" for number in range(1, 9)]
+    assert [claim.id for claim in claims()] == [
+        *(f"A{number}" for number in range(1, 9)),
+        "B4",
+        "B5",
+        "B6",
+        "B9",
+    ]
 
 
 @pytest.mark.parametrize(("name", "numbers", "verdict"), EITHER_WAY)

@@ -57,6 +57,6 @@ def claims():
     >>> claims()[0].check().verdict
     'holds'
     """
-    from .claims_a import CLAIMS
+    from . import claims_a, claims_b
 
-    return CLAIMS
+    return claims_a.CLAIMS + claims_b.CLAIMS
