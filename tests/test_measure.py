@@ -7,11 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import Gemma2Config, Gemma2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from rope_lib.measure import load
-from rope_lib.measure.geometry import first_singular_value, principal_axes, second_moment, stable_rank
-from rope_lib.measure.intercept import angle_arithmetic, queries_and_keys, rotation_tables, unrotate
+from rope_lib.measure.geometry import (
+    davies_bouldin,
+    first_singular_value,
+    principal_axes,
+    second_moment,
+    silhouette,
+    stable_rank,
+)
+from rope_lib.measure.intercept import angle_arithmetic, queries_and_keys
 from rope_lib.measure.load import LanguageModel, load_model, provenance, tokenize
 from rope_lib.measure.positions import (
     accumulated_phase,
@@ -61,13 +68,12 @@ def attention(network, tokens):
     ]
     with (
         torch.inference_mode(),
-        rotation_tables(network) as tables,
         queries_and_keys(network, lambda layer, query, key: received.update({layer: (query, key)})),
     ):
         network(tokens[None])
     for hook in hooks:
         hook.remove()
-    return received, projected, tables
+    return received, projected
 
 
 def test_interception_leaves_the_output_and_the_model_as_they_were(tiny, tokens):
@@ -83,15 +89,6 @@ def test_interception_can_change_what_a_layer_attends_with(tiny, tokens):
         expected = tiny.network(tokens[None]).logits
         with queries_and_keys(tiny.network, lambda layer, query, key: (query, torch.zeros_like(key))):
             assert not torch.allclose(tiny.network(tokens[None]).logits, expected)
-
-
-def test_unrotated_keys_are_the_keys_of_the_projection(tiny, tokens):
-    received, projected, tables = attention(tiny.network, tokens)
-    for layer, (_, key) in received.items():
-        before = unrotate(key, *tables)[0]
-        expected = projected[layer].view(len(tokens), 2, 8).transpose(0, 1)
-        assert not torch.allclose(key[0], expected, atol=1e-3)
-        torch.testing.assert_close(before, expected, atol=1e-6, rtol=1e-5)
 
 
 def test_geometry_agrees_with_the_singular_values_of_the_vectors():
@@ -113,37 +110,137 @@ def test_principal_axes_are_orthonormal_ordered_and_signed():
     assert axes[2, 1] > 0.9
 
 
-def test_measure_agrees_with_a_direct_computation(tiny, tokens):
-    sweep = measure(tiny, tokens, [16, 48], cloud_head=(1, 1), cloud_size=10)
-    received, projected, _ = attention(tiny.network, tokens)
+def probabilities(query, key, head):
+    """Attention of one query head, float64, computed plainly."""
+    scores = query[0, head].double() @ key[0, head // 2].double().T / 8**0.5
+    scores.masked_fill_(torch.triu(torch.ones(len(scores), len(scores), dtype=bool), 1), -torch.inf)
+    return scores, scores.softmax(-1)
+
+
+def test_heads_agree_with_a_direct_computation(tiny, tokens):
+    sweep = measure(tiny, tokens, [16, 48])
+    received, projected = attention(tiny.network, tokens)
     heads = sweep.heads[sweep.heads.length == 48].set_index(["layer", "role", "head", "stage"])
     assert len(heads) == 3 * (2 + 4) * 2
+    for layer, (_, key) in received.items():
+        for head in range(2):
+            before = projected[layer].view(48, 2, 8)[:, head].double()
+            for stage, x in (("pre", before), ("post", key[0, head].double())):
+                found = heads.loc[layer, "key", head, stage]
+                singular = torch.linalg.svdvals(x)
+                assert found.stable_rank == pytest.approx(
+                    ((singular / singular[0]) ** 2).sum().item(), rel=1e-5
+                )
+                assert found.first_singular_value == pytest.approx(singular[0].item(), rel=1e-5)
+                assert found.first_norm == pytest.approx(x[0].norm().item(), rel=1e-5)
+                assert found.mean_norm == pytest.approx(x[1:].norm(dim=-1).mean().item(), rel=1e-5)
+                cosines = torch.corrcoef(torch.cat([x, -x], dim=1))  # no mean is left to be taken off
+                different = ~torch.eye(48, dtype=bool)
+                assert found.mean_cosine == pytest.approx(cosines[different].mean().item(), abs=1e-6)
+
+
+def test_pairs_agree_with_a_direct_computation(tiny, tokens):
+    pairs = measure(tiny, tokens, [16, 48]).pairs
+    received, _ = attention(tiny.network, tokens)
+    pairs = pairs[(pairs.length == 48) & (pairs.stage == "post")].set_index(["layer", "head"])
     for layer, (query, key) in received.items():
         for head in range(4):
-            scores = query[0, head].double() @ key[0, head // 2].double().T / 8**0.5
-            scores.masked_fill_(torch.triu(torch.ones(48, 48, dtype=bool), 1), -torch.inf)
-            sink = scores.softmax(-1)[-min(64, 48) :, 0].mean().item()
-            assert heads.sink_attention[layer, "query", head, "post"] == pytest.approx(sink, rel=1e-5)
+            found = pairs.loc[layer, head]
+            assert found.key_head == head // 2
+            q, k = query[0, head].double(), key[0, head // 2].double()
+            assert found.dot_product == pytest.approx((q @ k.T).mean().item(), rel=1e-4, abs=1e-5)
+            cosine = torch.nn.functional.cosine_similarity(q[:, None], k[None], dim=-1)
+            assert found.cosine == pytest.approx(cosine.mean().item(), rel=1e-4, abs=1e-6)
+
+
+def test_queries_agree_with_a_direct_computation(tiny, tokens):
+    queries = measure(tiny, tokens, [16, 48]).queries
+    received, _ = attention(tiny.network, tokens)
+    assert sorted(queries.position.unique()) == list(range(48))  # so short an input is looked at whole
+    queries = queries.set_index(["layer", "head", "position"])
+    for layer, (query, key) in received.items():
+        for head in range(4):
+            scores, probability = probabilities(query, key, head)
+            found = queries.loc[layer, head]
+            np.testing.assert_allclose(found.sink_attention, probability[:, 0], rtol=1e-4, atol=1e-7)
+            np.testing.assert_allclose(found.sink_score, scores[:, 0], rtol=1e-4, atol=1e-5)
+            recent = [probability[p, max(0, p - 15) : p + 1].sum() for p in range(48)]
+            np.testing.assert_allclose(found.recent_attention, recent, rtol=1e-4)
+            largest, where = scores[1:, 1:].max(-1)
+            np.testing.assert_allclose(found.largest_score[1:], largest, rtol=1e-4, atol=1e-5)
+            assert found.largest_distance[1:].tolist() == (torch.arange(1, 48) - 1 - where).tolist()
+            assert np.isnan(found.largest_score[0])
+            assert found.largest_distance[0] == -1
+
+
+def test_profiles_agree_with_a_direct_computation(tiny, tokens, monkeypatch):
+    monkeypatch.setattr("rope_lib.measure.scores.LAST_QUERIES", 10)
+    monkeypatch.setattr("rope_lib.measure.scores.CHUNK_BYTES", 4 * 4 * 48 * 3)  # three queries at a time
+    profiles = measure(tiny, tokens, [16, 48]).profiles
+    received, _ = attention(tiny.network, tokens)
+    profiles = profiles[profiles.length == 48].set_index(["layer", "head"])
+    for layer, (query, key) in received.items():
+        for head in range(4):
+            scores, probability = probabilities(query, key, head)
+            norms = query[0, head].norm(dim=-1)[:, None] * key[0, head // 2].norm(dim=-1)
+            parts = {"score": scores, "cosine": scores * 8**0.5 / norms, "attention": probability}
+            for row in profiles.loc[layer, head].itertuples():
+                for name, part in parts.items():
+                    if row.first == -1:
+                        expected = part[38:, 0].mean()
+                    else:
+                        bands = [
+                            part[range(38, 48), range(38 - d, 48 - d)] for d in range(row.first, row.last + 1)
+                        ]
+                        expected = torch.stack(bands).mean(1)
+                        expected = expected.sum() if name == "attention" else expected.mean()
+                    assert getattr(row, name) == pytest.approx(expected.item(), rel=1e-4, abs=1e-6)
+            distances = profiles.loc[layer, head]
+            assert (distances["last"].max(), distances["first"].min()) == (37, -1)
+
+
+def test_norms_are_those_of_the_projection(tiny, tokens):
+    norms = measure(tiny, tokens, [48]).norms
+    _, projected = attention(tiny.network, tokens)
+    norms = norms[norms.role == "key"].set_index(["layer", "head"])
+    for layer, vectors in enumerate(projected):
         for head in range(2):
-            singular = torch.linalg.svdvals(key[0, head].double())
-            rank = ((singular**2).sum() / singular[0] ** 2).item()
-            assert heads.stable_rank[layer, "key", head, "post"] == pytest.approx(rank, rel=1e-5)
-            before = projected[layer].view(48, 2, 8)[:, head]
-            first = torch.linalg.svdvals(before.double())[0].item()
-            assert heads.first_singular_value[layer, "key", head, "pre"] == pytest.approx(first, rel=1e-5)
-            assert heads.first_norm[layer, "key", head, "pre"] == pytest.approx(
-                before[0].norm().item(), rel=1e-5
-            )
-            mean = before[1:].norm(dim=-1).mean().item()
-            assert heads.mean_norm[layer, "key", head, "post"] == pytest.approx(mean, rel=1e-5)
+            expected = vectors.view(48, 2, 8)[:, head].norm(dim=-1)
+            for row in norms.loc[layer, head].itertuples():
+                assert row.norm == pytest.approx(expected[row.first : row.last + 1].mean().item(), rel=1e-5)
+
+
+def test_silhouette_and_davies_bouldin_by_their_definitions():
+    generator = torch.Generator().manual_seed(4)
+    clouds = [torch.randn(n, 5, generator=generator) + torch.eye(5)[i] * 2 for i, n in enumerate((7, 9))]
+    points = torch.nn.functional.normalize(torch.cat(clouds).double(), dim=-1)
+    label = torch.arange(16) >= 7
+    distance = 1 - points @ points.T
+    values = []
+    for i in range(16):
+        own = label == label[i]
+        within = distance[i][own & (torch.arange(16) != i)].mean()
+        between = distance[i][~own].mean()
+        values.append(((between - within) / max(within, between)).item())
+    assert silhouette(*clouds).item() == pytest.approx(np.mean(values))
+    centers = [points[~label].mean(0), points[label].mean(0)]
+    spreads = [
+        (points[~label] - centers[0]).norm(dim=1).mean(),
+        (points[label] - centers[1]).norm(dim=1).mean(),
+    ]
+    assert davies_bouldin(*clouds).item() == pytest.approx(
+        (sum(spreads) / (centers[0] - centers[1]).norm()).item()
+    )
 
 
 def test_one_pass_measures_shorter_lengths_as_passes_of_their_own_would(tiny, tokens):
-    together = measure(tiny, tokens, [16, 30, 48], cloud_head=(1, 1), cloud_size=10)
+    together = measure(tiny, tokens, [16, 30, 48])
     for length in (16, 30, 48):
-        alone = measure(tiny, tokens[:length], [length], cloud_head=(1, 1), cloud_size=10)
-        part = together.heads[together.heads.length == length].reset_index(drop=True)
-        pd.testing.assert_frame_equal(part, alone.heads, rtol=1e-4)
+        alone = measure(tiny, tokens[:length], [length])
+        for name in ("heads", "pairs", "profiles"):
+            table = getattr(together, name)
+            part = table[table.length == length].reset_index(drop=True)
+            pd.testing.assert_frame_equal(part, getattr(alone, name), rtol=1e-4, atol=1e-5)
         losses = together.losses[together.losses.position < length]
         np.testing.assert_allclose(losses.nll, alone.losses.nll, rtol=1e-4)
         cloud = together.clouds[together.clouds.length == length]
@@ -159,7 +256,7 @@ def test_a_rotation_that_depends_on_the_length_takes_a_pass_for_each(tiny, token
 
 
 def test_measure_gives_the_models_own_loss_at_every_position(tiny, tokens, monkeypatch):
-    monkeypatch.setattr("rope_lib.measure.sweep.LOGIT_CHUNK", 7)  # several chunks and a ragged last one
+    monkeypatch.setattr("rope_lib.measure.losses.LOGIT_CHUNK", 7)  # several chunks and a ragged last one
     losses = measure(tiny, tokens, [48]).losses
     with torch.inference_mode():
         logits = tiny.network(tokens[None]).logits[0, :-1]
@@ -168,30 +265,58 @@ def test_measure_gives_the_models_own_loss_at_every_position(tiny, tokens, monke
     np.testing.assert_allclose(losses.nll, expected, rtol=1e-5)
 
 
-def test_cloud_holds_one_heads_vectors_on_axes_of_the_shortest_length(tiny, tokens):
-    sweep = measure(tiny, tokens, [16, 48], cloud_head=(1, 1), cloud_size=10)
-    cloud = sweep.clouds
-    assert len(cloud) == 2 * 2 * 2 * 10
-    received, _, _ = attention(tiny.network, tokens)
-    keys = cloud[(cloud.length == 48) & (cloud.role == "key") & (cloud.stage == "post")]
-    vectors = received[1][1][0, 1, keys.position.tolist()].double()
-    # Distances in the plane cannot exceed those in the full space, and token 0 is among the kept.
-    assert keys.position.iloc[0] == 0
-    assert keys.position.iloc[-1] == 47
-    assert (np.hypot(keys.x, keys.y) <= vectors.norm(dim=-1).numpy() + 1e-6).all()
+def test_clouds_hold_a_sample_on_axes_of_the_shortest_length(tiny, tokens, monkeypatch):
+    monkeypatch.setattr("rope_lib.measure.clouds.SAMPLE", 10)
+    clouds = measure(tiny, tokens, [16, 48]).clouds
+    assert len(clouds) == 2 * 3 * 2 * 2 * 2 * 10  # lengths, layers, roles, key heads, stages
+    received, _ = attention(tiny.network, tokens)
+    here = (clouds.layer == 1) & (clouds["head"] == 1) & (clouds.stage == "post")
+    keys, queries = (
+        clouds[here & (clouds.length == 48) & (clouds.role == role)] for role in ("key", "query")
+    )
+    assert keys.position.tolist() == queries.position.tolist()
+    assert (keys.position.iloc[0], keys.position.iloc[-1]) == (0, 47)
+    # A plane's coordinates, whatever its axes: inner products of two clouds are those of their projections.
+    block = tiny.network.model.layers[1]
+    with torch.no_grad():
+        hidden = tiny.network.model(tokens[None, :16], output_hidden_states=True).hidden_states[1]
+        x = block.input_layernorm(hidden)[0]
+        before = [block.self_attn.k_proj(x)[:, 8:16].double(), block.self_attn.q_proj(x)[:, 16:24].double()]
+    plane = torch.linalg.svd(torch.cat(before), full_matrices=False).Vh[:2].T
+    expected = [
+        v[0, h][keys.position.tolist()].double() @ plane
+        for v, h in ((received[1][1], 1), (received[1][0], 2))
+    ]
+    found = [torch.tensor(np.array([cloud.x, cloud.y])).T for cloud in (keys, queries)]
+    torch.testing.assert_close(found[0] @ found[1].T, expected[0] @ expected[1].T, rtol=1e-4, atol=1e-4)
+
+
+def test_the_models_own_treatment_of_logits_is_in_the_loss(tokens):
+    torch.manual_seed(5)
+    config = Gemma2Config(
+        vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, final_logit_softcapping=0.2, sliding_window=16,
+        attn_implementation="eager", initializer_range=0.5,
+    )  # fmt: skip
+    model = LanguageModel("tiny", Gemma2ForCausalLM(config).eval(), None, "0" * 64)
+    sweep = measure(model, tokens, [48])
+    with torch.inference_mode():
+        output = model.network(tokens[None], output_attentions=True)
+    expected = torch.nn.functional.cross_entropy(output.logits[0, :-1], tokens[1:], reduction="none")
+    np.testing.assert_allclose(sweep.losses.nll, expected, rtol=1e-5)
+    # And its windows and its cap on scores are in what the queries attend to.
+    for layer, attention in enumerate(output.attentions):
+        sinks = sweep.queries[sweep.queries.layer == layer].pivot(index="head", columns="position")
+        np.testing.assert_allclose(sinks.sink_attention, attention[0, :, :, 0], rtol=1e-4, atol=1e-7)
+    windowed = sweep.queries[(sweep.queries.layer == 0) & (sweep.queries.position >= 16)]
+    assert (windowed.sink_attention == 0).all()
+    assert windowed.sink_score.isna().all()
 
 
 @pytest.mark.parametrize("lengths", [[], [1, 16], [16, 49], [0]])
 def test_measure_refuses_lengths_it_cannot_run(tiny, tokens, lengths):
     with pytest.raises(ValueError, match="lengths must be whole numbers from 2 to 48"):
         measure(tiny, tokens, lengths)
-
-
-def test_measure_refuses_a_head_that_is_not_there(tiny, tokens):
-    with pytest.raises(
-        ValueError, match=r"cloud_head must be a \(layer, key head\) below \(3, 2\), got \(3, 0\)"
-    ):
-        measure(tiny, tokens, [16], cloud_head=(3, 0))
 
 
 def test_a_shift_changes_nothing_with_float64_angles(tiny, tokens):

@@ -1,12 +1,22 @@
 """A real model, measured: load it, intercept its queries and keys, reduce them while the layers run.
 
-``text``      the text that the book measures on.
-``load``      the packaged SmolLM2-135M, or any causal model on any device.
-``intercept`` every layer's queries and keys, before and after the rotation, of a running model.
-``rotation``  how a model rotates: probed, so that what cannot be captured is refused.
-``geometry``  stable rank, first singular value, principal components: functions of second moments.
-``sweep``     `measure`: loss and geometry at several lengths, one forward pass each.
-``positions`` experiments on the positions themselves: shifts, number types, misalignment.
+``text``          the text that the book measures on.
+``load``          the packaged SmolLM2-135M, or any causal model on any device.
+``rotation``      how a model rotates: probed, so that what cannot be captured is refused.
+``intercept``     every layer's queries and keys, before and after the rotation, of a running model.
+``geometry``      stable rank, first singular value, principal axes, overlap of clouds of vectors.
+``clouds``        the clouds of one layer, each reduced to a few numbers for every head.
+``scores``        what some queries attend to, and how scores depend on distance.
+``losses``        loss by position, a chunk of logits at a time.
+``sweep``         `measure`: all of these at several lengths, one forward pass where the model allows it.
+``memory``        what a pass needs, and the longest input that fits.
+``store``         measurements kept on disk by content, with their provenance.
+``attending``     the base of an intervention, and the place where a model attends.
+``held``          interventions that stop the turn of part of each key at a distance.
+``interventions`` all ways to run a model with one thing about its attention changed.
+``trials``        the interventions tried one after the other, in small tables.
+``reference``     the measurement of the packaged model that chapters share.
+``positions``     experiments on the positions themselves: shifts, number types, misalignment.
 """
 
 import warnings

@@ -42,6 +42,22 @@ class LayerVectors:
     query_post: torch.Tensor
     key_pre: torch.Tensor
     key_post: torch.Tensor
+    rule: "ScoreRule"
+
+
+@dataclass(frozen=True)
+class ScoreRule:
+    """How a layer turns the dot products of queries and keys into attention.
+
+    They are multiplied by `scaling`, saturate at `softcap` if there is one, and count only within the last
+    `window` tokens if there is one; `sinks` `(query_heads,)` are learned scores that take part in the softmax
+    without belonging to a token (gpt-oss).
+    """
+
+    scaling: float
+    window: int | None = None
+    softcap: float | None = None
+    sinks: torch.Tensor | None = None
 
 
 @contextmanager
@@ -56,7 +72,7 @@ def captured(network, visit):
     lenders = {trace.lender for trace in traces.values()}
     lent = {}  # keys before the rotation of the layers whose keys others attend to again
 
-    def receive(layer, query, key, calls):
+    def receive(layer, query, key, calls, rule):
         trace = traces[layer]
         with _naming(network):
             query_pre = before_rotation(query, calls, trace.query)
@@ -64,7 +80,7 @@ def captured(network, visit):
         if layer in lenders:
             lent[layer] = key_pre
         calls.clear()  # so that nothing outlives its use by the model and by the visit
-        return visit(LayerVectors(layer, query_pre, query, key_pre, key))
+        return visit(LayerVectors(layer, query_pre, query, key_pre, key, rule))
 
     with _tapped(network, receive):
         yield
@@ -89,7 +105,7 @@ def queries_and_keys(network, visit):
     `query` has shape `(batch, query_heads, length, head_dim)`, `key` `(batch, key_heads, length, head_dim)`.
     If `visit` returns a pair (query, key), the layer attends with that pair instead.
     """
-    with _tapped(network, lambda layer, query, key, calls: visit(layer, query, key)):
+    with _tapped(network, lambda layer, query, key, calls, rule: visit(layer, query, key)):
         yield
 
 
@@ -107,7 +123,7 @@ def _probe(network):
     """Find out how a model rotates, by a pass over a few tokens: a dict from layer to `_Trace`."""
     found, keys = {}, {}
 
-    def receive(layer, query, key, calls):
+    def receive(layer, query, key, calls, rule):
         with _naming(network):
             lender = next((other for other, (seen, _) in keys.items() if seen is key), None)
             query_source = find_source(query, calls)
@@ -156,9 +172,10 @@ def _why_not(network, found):
 
 @contextmanager
 def _tapped(network, receive):
-    """Within the context, call `receive(layer, query, key, calls)` wherever an attention layer attends.
+    """Within the context, call `receive(layer, query, key, calls, rule)` wherever an attention layer attends.
 
-    `calls` are the layer's `RotationCall`s; a returned pair (query, key) takes the place of the two.
+    `calls` are the layer's `RotationCall`s, `rule` its `ScoreRule`; a returned pair (query, key) takes the
+    place of the two.
     """
     layers = _attention_modules(network)
     running, calls = [], []  # (attention module, layer) that runs, until it attends; its rotations so far
@@ -168,10 +185,10 @@ def _tapped(network, receive):
         running[:] = [(module, kwargs.get("layer_idx", module.layer_idx))]
         calls.clear()
 
-    def attend(query, key):
+    def attend(query, key, rule):
         """What the running layer is to attend with; from here to the next layer nothing is intercepted."""
         _, layer = running.pop()
-        changed = receive(layer, query, key, calls)
+        changed = receive(layer, query, key, calls, rule)
         calls.clear()
         return (query, key) if changed is None else changed
 
@@ -190,14 +207,14 @@ def _tapped(network, receive):
     def watched_attention(function):
         def attention(module, query, key, *args, **kwargs):
             if running and running[0][0] is module:
-                query, key = attend(query, key)
+                query, key = attend(query, key, _rule(query, kwargs))
             return function(module, query, key, *args, **kwargs)
 
         return attention
 
     def torch_attention(query, key, *args, **kwargs):
         if running:
-            query, key = attend(query, key)
+            query, key = attend(query, key, _rule(query, {"scaling": kwargs.get("scale")}))
         return original(query, key, *args, **kwargs)
 
     original = torch.nn.functional.scaled_dot_product_attention
@@ -215,6 +232,17 @@ def _tapped(network, receive):
         undo.callback(setattr, torch.nn.functional, _TORCH_ATTENTION, original)
         torch.nn.functional.scaled_dot_product_attention = torch_attention
         yield
+
+
+def _rule(query, options):
+    """The `ScoreRule` in the options of a call of an attention function."""
+    scaling = options.get("scaling")
+    return ScoreRule(
+        query.shape[-1] ** -0.5 if scaling is None else float(scaling),
+        options.get("sliding_window"),
+        options.get("softcap"),
+        options.get("s_aux"),
+    )
 
 
 class _Interface:
@@ -250,21 +278,6 @@ def _names(module):
 
 
 @contextmanager
-def rotation_tables(network):
-    """Within the context, a list with (cos, sin) of the latest forward pass, each `(batch, length, dim)`."""
-    latest = []
-
-    def keep(module, inputs, output):
-        latest[:] = output
-
-    handle = _rotary(network).register_forward_hook(keep)
-    try:
-        yield latest
-    finally:
-        handle.remove()
-
-
-@contextmanager
 def angle_arithmetic(network, arithmetic):
     """Within the context, the model rotates by tables computed in the given `theory.precision.Arithmetic`.
 
@@ -276,7 +289,7 @@ def angle_arithmetic(network, arithmetic):
         raise ValueError(
             f"rope_type must be 'default' to replace its tables, got {parameters['rope_type']!r}"
         )
-    rotary, dim = _rotary(network), network.config.head_dim
+    dim = network.config.head_dim
 
     def forward(hidden, position_ids):
         positions = position_ids[0].cpu().numpy()
@@ -284,22 +297,25 @@ def angle_arithmetic(network, arithmetic):
         # Half-split layout: both halves of the channels share the table. One row serves the whole batch.
         return tuple(torch.from_numpy(table).to(hidden).repeat(1, 2)[None] for table in tables)
 
-    rotary.forward = forward
+    with replaced_tables(network, forward):
+        yield
+
+
+@contextmanager
+def replaced_tables(network, tables):
+    """Within the context, the model rotates by `tables(hidden, position_ids)`, its pair (cos, sin).
+
+    The pair must have the shapes, number type and device that the model's own rotary module returns.
+    """
+    rotary = rotary_module(network)
+    rotary.forward = tables
     try:
         yield
     finally:
         del rotary.forward  # the class's own method shows again
 
 
-def unrotate(x, cos, sin):
-    """Undo the half-split rotation of `x` `(batch, heads, length, dim)`; tables `(batch, length, dim)`."""
-    cos, sin = cos[:, None], sin[:, None]
-    first, second = x.chunk(2, dim=-1)
-    # The transpose undoes the turn; the tables may carry a factor (YaRN's), which enters twice then.
-    return (x * cos + torch.cat([second, -first], dim=-1) * sin) / (cos * cos + sin * sin)
-
-
-def _rotary(network):
+def rotary_module(network):
     """The one module that computes the rotation of a decoder."""
     rotary = getattr(network.get_decoder(), "rotary_emb", None)
     if rotary is None:

@@ -3,24 +3,24 @@
 A causal model cannot look ahead: it processes the first L tokens of a longer input exactly as an input of
 L tokens. So one pass at the longest length measures all shorter ones, unless the model's rotation itself
 depends on the input length, and then each length takes a pass of its own. While a layer runs, its queries
-and keys are reduced to d×d second moments and a few scores, then dropped: memory does not grow with the
-number of layers, and no length×length matrix is formed.
+and keys are reduced to a few numbers for each head, then dropped: memory does not grow with the number of
+layers, and no length×length matrix is formed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from .geometry import first_singular_value, principal_axes, second_moment, stable_rank
-from .intercept import queries_and_keys, rotation_tables, unrotate
-
-# Positions whose logits exist at once: 512 × 49,152 float32 logits are 100 MB.
-LOGIT_CHUNK = 512
-# The last queries of a sequence, whose attention to the sink is averaged.
-SINK_QUERIES = 64
+from .clouds import Cloud, cloud_columns, coordinates, norm_profile, pair_columns, shared_axes
+from .intercept import captured
+from .interventions import UNCHANGED
+from .losses import loss_by_position
+from .memory import check_fits
+from .scores import LAST_QUERIES, attention_columns, distance_profile, doubling_bins, sampled_positions
+from .store import identity, stored
 
 # Scalings that choose their frequencies by the length of the input.
 LENGTH_DEPENDENT = ("dynamic", "longrope")
@@ -28,169 +28,169 @@ LENGTH_DEPENDENT = ("dynamic", "longrope")
 
 @dataclass(frozen=True)
 class Sweep:
-    """Plain tables of one sweep.
+    """Plain tables of one sweep, one row per observation; layers, heads and positions count from 0.
 
-    `heads`: one row per (length, layer, role, head, stage): role `key` or `query`, stage `pre` or `post`
-    rotation; columns stable_rank, first_singular_value, first_norm and mean_norm (length of the vector of
-    token 0, mean length of the others), sink_attention (queries after rotation only).
-    `losses`: one row per (pass, position): nll, nats, of the token at that position given those before;
-    pass is the number of tokens that the forward pass read.
-    `clouds`: one row per (length, role, stage, position) of one head: its coordinates on the two
-    principal axes that the head's keys and queries have before the rotation at the shortest length.
+    Columns that say what a row is of: `length`, of the input, or `pass`, the tokens that the forward pass
+    read, where a row is the same for every length; `role`, key or query; `stage`, pre or post rotation.
+    `head` is a query head where queries meet keys, with the `key_head` that it attends to.
+
+    `heads`     by length, layer, role, head, stage: stable_rank and first_singular_value of all tokens;
+                first_norm of token 0 and mean_norm of the others; mean_cosine between two different tokens.
+    `pairs`     by length, layer, head, stage: mean cosine and mean dot product of a query and a key, over
+                all pairs; silhouette and davies_bouldin of `clouds.SAMPLE` of each (see `geometry`).
+    `queries`   by pass, layer, head, position: what sampled queries attend to: `scores.attention_columns`.
+    `profiles`  by length, layer, head and distance, first to last: mean score and cosine of the last queries
+                and their attention (`scores.distance_profile`); first = last = -1 is token 0.
+    `norms`     by pass, layer, role, head and position, first to last: mean norm, before the rotation.
+    `losses`    by pass, position: nll, nats, of the token at that position given those before.
+    `clouds`    by length, layer, role, head, stage, position: x and y of `clouds.SAMPLE` keys of a key head
+                (`head`), and of queries of the first query head that attends to it, on the two principal
+                axes that both together have before the rotation at the shortest length.
     """
 
     heads: pd.DataFrame
+    pairs: pd.DataFrame
+    queries: pd.DataFrame
+    profiles: pd.DataFrame
+    norms: pd.DataFrame
     losses: pd.DataFrame
     clouds: pd.DataFrame
 
+    def tables(self):
+        """The tables by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
-def measure(model, tokens, lengths, *, cloud_head=(0, 0), cloud_size=512):
+
+def measure(model, tokens, lengths, *, intervention=UNCHANGED):
     """Measure `model` (a `LanguageModel`) on the first L tokens for each L in `lengths`; returns a `Sweep`.
 
-    `tokens` has shape `(length,)`; `cloud_head` is the (layer, key head) whose cloud is kept, `cloud_size`
-    the number of tokens kept of it at each length, evenly spaced. Raises ValueError for a length below 2 or
-    above the number of tokens, or a head that the model does not have.
+    `tokens` has shape `(length,)`. Under an `intervention` (see `interventions`) the keys after the rotation
+    are those that the last token of each length sees, and the scores those that the model attends by.
+    Raises ValueError for a length below 2 or above the number of tokens, and before the pass starts for one
+    that needs more memory than there is.
     """
-    config = model.network.config
     lengths = sorted({int(length) for length in lengths})
     if not lengths or lengths[0] < 2 or lengths[-1] > len(tokens):
         raise ValueError(
             f"lengths must be whole numbers from 2 to {len(tokens)} (the tokens given), got {lengths}"
         )
-    layer, head = cloud_head
-    if not (0 <= layer < config.num_hidden_layers and 0 <= head < config.num_key_value_heads):
-        raise ValueError(
-            f"cloud_head must be a (layer, key head) below "
-            f"({config.num_hidden_layers}, {config.num_key_value_heads}), got {cloud_head}"
-        )
-    alone = config.rope_parameters["rope_type"] in LENGTH_DEPENDENT
-    passes = [[length] for length in lengths] if alone else [lengths]
-    rows, losses, samples = [], [], {}
-    layers = len(passes) * config.num_hidden_layers
-    with tqdm(total=layers, unit="layer", desc="measure", disable=None) as progress:
-        for measured in passes:
-            recorder = _Recorder(measured, cloud_head, cloud_size, progress)
-            losses.append(_forward(model.network, tokens[: measured[-1]], recorder))
-            rows += recorder.rows
-            samples |= recorder.samples
-    heads = pd.DataFrame(rows).sort_values(["length", "layer", "role", "stage", "head"], ignore_index=True)
-    return Sweep(heads, pd.concat(losses, ignore_index=True), _project(samples))
+    network = model.network
+    check_fits(network, lengths[-1])
+    passes = [[length] for length in lengths] if _depends_on_length(network.config) else [lengths]
+    layers = network.config.get_text_config().num_hidden_layers
+    with tqdm(total=len(passes) * layers, unit="layer", desc="measure", disable=None) as progress:
+        parts = [
+            measure_pass(network, tokens[: together[-1]], together, intervention, progress)
+            for together in passes
+        ]
+    return Sweep(**{name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]})
 
 
-class _Recorder:
-    """Reduces each layer's queries and keys as they pass: table rows, and the vectors of one head."""
+def measured(model, tokens, lengths, *, intervention=UNCHANGED):
+    """`measure`, or what it returned before for the same model, tokens, lengths and code: see `store`."""
+    lengths = sorted({int(length) for length in lengths})
+    inputs = identity(
+        model,
+        tokens[: lengths[-1]] if lengths else tokens,
+        lengths=lengths,
+        intervention=intervention.described(),
+    )
+    return Sweep(
+        **stored("sweep", inputs, lambda: measure(model, tokens, lengths, intervention=intervention).tables())
+    )
 
-    def __init__(self, lengths, cloud_head, cloud_size, progress):
-        self.lengths, self.cloud_size, self.progress = lengths, cloud_size, progress
-        self.cloud_layer, self.cloud_head = cloud_head
-        self.tables, self.rows, self.samples = None, [], {}
 
-    def __call__(self, layer, query, key):
-        # A key head serves a group of query heads; the first of the group stands for it in the cloud.
-        cloud_heads = {"key": self.cloud_head, "query": self.cloud_head * (query.shape[1] // key.shape[1])}
-        sinks = {length: _sink_attention(query[0, :, :length], key[0, :, :length]) for length in self.lengths}
-        for role, post in (("key", key), ("query", query)):
-            for stage, x in (("pre", unrotate(post, *self.tables)[0]), ("post", post[0])):
-                norms = x.norm(dim=-1)
-                for length, moment in self._moments(x):
-                    sink = (
-                        sinks[length]
-                        if (role, stage) == ("query", "post")
-                        else torch.full((len(x),), torch.nan)
-                    )
-                    where = {"length": length, "layer": layer, "role": role, "stage": stage}
-                    self.rows += _rows(where, moment, norms[:, :length], sink)
-                    if layer == self.cloud_layer:
-                        self._keep(where, x[cloud_heads[role]], moment[cloud_heads[role]])
+def of_length(table, length):
+    """The rows of a table with a column `pass` that hold for `length`: of the shortest pass that reads it.
+
+    Raises ValueError where no pass was that long.
+    """
+    longer = table["pass"][table["pass"] >= length]
+    if longer.empty:
+        raise ValueError(f"length must be at most {table['pass'].max()}, the longest pass, got {length}")
+    return table[table["pass"] == longer.min()]
+
+
+def last_queries(sweep, column):
+    """Mean of a column of `sweep.queries` over the last queries of each length: pairs × lengths.
+
+    `column` may be `top_score`, the largest score of a query over all keys, token 0 among them.
+    """
+    found = {}
+    for length in sorted(sweep.heads.length.unique()):
+        queries = of_length(sweep.queries, length)
+        last = queries[(queries.position >= length - LAST_QUERIES) & (queries.position < length)]
+        values = top_score(last) if column == "top_score" else last[column]
+        found[length] = values.groupby([last.layer, last["head"]]).mean()
+    return pd.DataFrame(found).rename_axis(columns="length")
+
+
+def top_score(queries):
+    """The largest score of each query over all keys, token 0 among them."""
+    return queries[["sink_score", "largest_score"]].max(axis=1)
+
+
+def _depends_on_length(config):
+    parameters = config.get_text_config().rope_parameters or {}
+    nested = [value for value in parameters.values() if isinstance(value, dict)]  # by type of layer
+    return any(each.get("rope_type") in LENGTH_DEPENDENT for each in (nested or [parameters]))
+
+
+def measure_pass(network, tokens, lengths, intervention, progress):
+    """One forward pass over `tokens` `(length,)`, measured at each of `lengths`: a dict of tables."""
+    reducer = _Reducer(lengths, intervention, progress)
+    with torch.inference_mode(), intervention.applied(network):
+        with captured(network, reducer):
+            outputs = network.get_decoder()(tokens[None].to(network.device), use_cache=False)
+        losses = loss_by_position(network, outputs, tokens)
+    return {name: _table(rows) for name, rows in reducer.rows.items()} | {"losses": losses}
+
+
+class _Reducer:
+    """Reduces each layer's queries and keys as they pass, to rows of the tables of a `Sweep`."""
+
+    def __init__(self, lengths, intervention, progress):
+        self.lengths, self.intervention, self.progress = lengths, intervention, progress
+        self.positions = sampled_positions(lengths)
+        self.rows = {name: [] for name in ("heads", "pairs", "queries", "profiles", "norms", "clouds")}
+
+    def __call__(self, vectors):
+        axes = None
+        for length in self.lengths:
+            where = {"length": length, "layer": vectors.layer}
+            seen = self.intervention.seen_keys(vectors.layer, vectors.key_post[0, :, :length])
+            keys = {"pre": Cloud(vectors.key_pre[0, :, :length]), "post": Cloud(seen)}
+            queries = {
+                "pre": Cloud(vectors.query_pre[0, :, :length]),
+                "post": Cloud(vectors.query_post[0, :, :length]),
+            }
+            axes = shared_axes(keys["pre"], queries["pre"]) if axes is None else axes
+            for stage in ("pre", "post"):
+                for role, clouds in (("key", keys), ("query", queries)):
+                    here = where | {"role": role, "stage": stage}
+                    self._add("heads", here, cloud_columns(clouds[stage]))
+                    x, y = coordinates(clouds[stage], axes)
+                    self._add("clouds", here, {"x": x, "y": y}, position=clouds[stage].sampled)
+                self._add("pairs", where | {"stage": stage}, pair_columns(keys[stage], queries[stage]))
+            bins, columns = distance_profile(vectors, self.intervention, length)
+            self._add("profiles", where, columns, first=bins[:, 0], last=bins[:, 1])
+        here = {"pass": self.lengths[-1], "layer": vectors.layer}
+        columns = attention_columns(vectors, self.intervention, self.positions)
+        self._add("queries", here, columns, position=self.positions)
+        bins = doubling_bins(self.lengths[-1])
+        for role, cloud in (("key", keys["pre"]), ("query", queries["pre"])):
+            columns = {"norm": norm_profile(cloud, bins)}
+            self._add("norms", here | {"role": role}, columns, first=bins[:, 0], last=bins[:, 1])
         self.progress.update()
 
-    def _moments(self, x):
-        """Second moments of the first L vectors for each length L, each part of `x` entering once."""
-        moment, start = 0, 0
-        for length in self.lengths:
-            moment = moment + second_moment(x[:, start:length])
-            start = length
-            yield length, moment
-
-    def _keep(self, where, x, moment):
-        length = where["length"]
-        positions = np.unique(np.linspace(0, length - 1, min(self.cloud_size, length)).astype(int))
-        sample = _HeadSample(positions, x[positions.tolist()].double(), moment)
-        self.samples.setdefault(length, {})[where["role"], where["stage"]] = sample
+    def _add(self, table, where, columns, **second):
+        """Rows for each head, and for each value of a second index if `columns` have one."""
+        columns = {name: np.asarray(column) for name, column in columns.items()}
+        shape = next(iter(columns.values())).shape
+        head = np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
+        rows = where | {"head": head} | second | columns
+        self.rows[table].append({name: np.broadcast_to(value, shape).ravel() for name, value in rows.items()})
 
 
-@dataclass(frozen=True)
-class _HeadSample:
-    """Some vectors of one head, their positions, and the second moment of all its vectors."""
-
-    positions: np.ndarray
-    vectors: torch.Tensor
-    moment: torch.Tensor
-
-
-def _rows(where, moment, norms, sink):
-    """One table row for each head, from second moments `(heads, dim, dim)` and norms `(heads, length)`."""
-    columns = {
-        "head": torch.arange(len(moment)),
-        "stable_rank": stable_rank(moment),
-        "first_singular_value": first_singular_value(moment),
-        "first_norm": norms[:, 0],
-        "mean_norm": norms[:, 1:].mean(dim=-1),
-        "sink_attention": sink,
-    }
-    values = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [where | dict(zip(columns, row, strict=True)) for row in values]
-
-
-def _forward(network, tokens, recorder):
-    """One pass over `tokens`; feeds the recorder and returns the loss by position."""
-    with (
-        torch.inference_mode(),
-        rotation_tables(network) as recorder.tables,
-        queries_and_keys(network, recorder),
-    ):
-        hidden = network.get_decoder()(tokens[None], use_cache=False).last_hidden_state[0]
-        unembed = network.get_output_embeddings()
-        nll = [
-            torch.nn.functional.cross_entropy(
-                unembed(hidden[start : start + LOGIT_CHUNK][: len(tokens) - 1 - start]),
-                tokens[start + 1 : start + 1 + LOGIT_CHUNK],
-                reduction="none",
-            )
-            for start in range(0, len(tokens) - 1, LOGIT_CHUNK)
-        ]
-    positions = np.arange(1, len(tokens))
-    return pd.DataFrame({"pass": len(tokens), "position": positions, "nll": torch.cat(nll).numpy()})
-
-
-def _sink_attention(query, key):
-    """Mean attention probability that the last queries give to token 0, shape `(query_heads,)`.
-
-    `query` has shape `(query_heads, length, dim)`, `key` `(key_heads, length, dim)`.
-    """
-    heads, length, dim = query.shape
-    last = min(SINK_QUERIES, length)
-    keys = key.repeat_interleave(heads // len(key), dim=0)
-    scores = query[:, -last:] @ keys.mT / dim**0.5
-    causal = torch.arange(length) <= torch.arange(length - last, length)[:, None]
-    return scores.masked_fill(~causal, -torch.inf).softmax(dim=-1)[..., 0].mean(dim=-1)
-
-
-def _project(samples):
-    """Coordinates of the kept vectors on axes fixed at the shortest length, so that lengths compare."""
-    shortest = samples[min(samples)]
-    axes = principal_axes(shortest["key", "pre"].moment + shortest["query", "pre"].moment)
-    tables = []
-    for length, sample in samples.items():
-        for (role, stage), kept in sample.items():
-            x, y = (kept.vectors @ axes).T.numpy()
-            columns = {
-                "length": length,
-                "role": role,
-                "stage": stage,
-                "position": kept.positions,
-                "x": x,
-                "y": y,
-            }
-            tables.append(pd.DataFrame(columns))
-    return pd.concat(tables, ignore_index=True)
+def _table(parts):
+    return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})

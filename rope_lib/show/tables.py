@@ -4,6 +4,8 @@ import re
 
 import pandas as pd
 
+PAIR_MEASURES = ["cosine", "dot_product", "silhouette", "davies_bouldin"]
+
 # A cell of numbers: digits with separators, a sign, an exponent, a percent sign; or a dash for none.
 _NUMBER = re.compile(r"[-–+−]?[\d,.]*\d(e[-+]?\d+)?\s?%?|–")
 
@@ -13,18 +15,21 @@ def summarize(sweep, last=512):
 
     Columns: length, nll_last (mean loss at the last positions, nats), key_stable_rank_pre, _post,
     query_stable_rank_pre, _post, key_fsv_ratio (first singular value after over before the rotation, mean
-    over key heads), sink_attention, sink_key_norm, mean_key_norm.
+    over key heads), sink_attention (probability that the last queries give to token 0), sink_key_norm,
+    mean_key_norm; and for keys against queries cosine_pre, _post, dot_product_pre, _post, silhouette_pre,
+    _post, davies_bouldin_pre, _post.
     """
+    from rope_lib.measure.sweep import last_queries, of_length  # brings torch, which most tables do without
+
+    sink = last_queries(sweep, "sink_attention").mean()
+    between = sweep.pairs.groupby(["length", "stage"])[PAIR_MEASURES].mean()
     rows = []
     for length, heads in sweep.heads.groupby("length"):
-        longest = sweep.losses["pass"]
-        losses = sweep.losses[
-            (longest == longest[longest >= length].min()) & (sweep.losses.position < length)
-        ]
+        losses = of_length(sweep.losses, length)
         ranks = heads.groupby(["role", "stage"]).stable_rank.mean()
         keys = heads[heads.role == "key"].pivot(index=["layer", "head"], columns="stage")
         rows.append(
-            {"length": length, "nll_last": losses.nll.tail(last).mean()}
+            {"length": length, "nll_last": losses[losses.position < length].nll.tail(last).mean()}
             | {
                 f"{role}_stable_rank_{stage}": ranks[role, stage]
                 for role in ("key", "query")
@@ -32,9 +37,14 @@ def summarize(sweep, last=512):
             }
             | {
                 "key_fsv_ratio": (keys.first_singular_value.post / keys.first_singular_value.pre).mean(),
-                "sink_attention": heads.sink_attention.mean(),
+                "sink_attention": sink[length],
                 "sink_key_norm": keys.first_norm.pre.mean(),
                 "mean_key_norm": keys.mean_norm.pre.mean(),
+            }
+            | {
+                f"{name}_{stage}": between[name][length, stage]
+                for name in PAIR_MEASURES
+                for stage in ("pre", "post")
             }
         )
     return pd.DataFrame(rows)

@@ -1,0 +1,105 @@
+"""What every intervention is: a way to run a model, and the scores of its attention under it."""
+
+import inspect
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from .intercept import rotary_module
+
+_IMPLEMENTATION = "sdpa"  # the attention that computes no length × length array
+
+
+@dataclass(frozen=True, eq=False)
+class Intervention:
+    """A way to run a model, and what its attention then is; the base class changes nothing.
+
+    `name` stands in tables, `label` in figures and prose.
+    """
+
+    name: str
+    label: str
+
+    def described(self):
+        """What tells this intervention from others on the same model: a dict that JSON can hold."""
+        return {"name": self.name}
+
+    @contextmanager
+    def applied(self, network):
+        """Within the context, `network` runs under the intervention; on leaving it is as it was."""
+        yield
+
+    def scores(self, layer, query, key, positions):
+        """Scores `(query_heads, n, length)`, unscaled and unmasked, of the queries at `positions` `(n,)`.
+
+        `query` `(query_heads, n, dim)` and `key` `(key_heads, length, dim)` are those after the rotation;
+        query head h attends to key head h // (query_heads // key_heads).
+
+        >>> UNCHANGED.scores(0, torch.ones(2, 1, 4), torch.ones(1, 3, 4), torch.tensor([2])).shape
+        torch.Size([2, 1, 3])
+        """
+        return products(query, key)
+
+    def seen_keys(self, layer, key):
+        """Keys `(key_heads, length, dim)` after the rotation, as the last of these tokens sees them."""
+        return key
+
+
+UNCHANGED = Intervention("unchanged", "unchanged")
+
+
+def products(query, key, out=None):
+    """Products `(query_heads, n, length)` of `query` `(query_heads, n, dim)` with its head's `key`."""
+    out = query.new_empty(*query.shape[:2], key.shape[1]) if out is None else out
+    rows = len(query) // len(key) * query.shape[1]
+    torch.bmm(query.reshape(len(key), rows, -1), key.mT, out=out.view(len(key), rows, key.shape[1]))
+    return out
+
+
+@contextmanager
+def attending(network, attend):
+    """Within the context, layers attend by `attend(own, layer, query, key, value, **options)`.
+
+    `own(query, key, value, **options)` is the layer's own attention. Raises ValueError for a model that does
+    not attend through transformers' `sdpa`, and within the context for padding, windows and caches.
+    """
+    codes = [inspect.unwrap(type(module).forward).__code__ for module in network.modules()]
+    implementation = network.config._attn_implementation
+    if implementation != _IMPLEMENTATION or not any("ALL_ATTENTION_FUNCTIONS" in c.co_names for c in codes):
+        raise ValueError(
+            f"model must attend through transformers' {_IMPLEMENTATION!r}, got {type(network).__name__} "
+            f"with {implementation!r}"
+        )
+    original = ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION]
+
+    def attention(module, query, key, value, attention_mask, **options):
+        if attention_mask is not None or query.shape[2] != key.shape[2]:
+            raise ValueError("model must read whole inputs, without padding, windows or a cache")
+
+        def own(query, key, value, **options):
+            return original(module, query, key, value, None, **options)
+
+        return attend(own, module.layer_idx, query, key, value, **options)
+
+    ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] = attention
+    try:
+        yield
+    finally:
+        del ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION]  # what was registered for all shows again,
+        if ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] is not original:  # unless this context lies in another
+            ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] = original
+
+
+def spectrum_of(network):
+    """The frequencies of a model's one rotary module, a tuple."""
+    inv_freq = getattr(rotary_module(network), "inv_freq", None)
+    if inv_freq is None:
+        raise ValueError(f"model must rotate all layers by one spectrum, got {type(network).__name__}")
+    return tuple(inv_freq.double().tolist())
+
+
+def trained_length(network):
+    """Tokens that a model was trained on, where its context is its training length."""
+    return network.config.get_text_config().max_position_embeddings
