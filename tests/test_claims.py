@@ -24,6 +24,42 @@ CRITERIA = {
     "RoPE-ID": {"limit": 0.7, "wide_limit": 0.7, "turns": 2.0, "done": 1.0, "above_limit": 0.0},
 }
 
+CLUSTERS = {"length": 8_192, "heads": 270, "explained": 0.77, "cosine_before": 0.0, "cosine_after": -0.1}
+TIGHT = {**CLUSTERS, "tight": 0.97, "separated": 0.98}
+SINK = {"length": 8_192, "norm_ratio": 0.3, "layers": 30, "layers_without": 12}
+TRENDS = {
+    "trained": 8_192,
+    "last": 4_096,
+    "longest": 16_384,
+    "first_ratio": 0.9,
+    "trained_ratio": 0.7,
+    "longest_ratio": 0.6,
+    "inside": -0.04,
+    "last_inside": -0.07,
+    "beyond": -0.1,
+    "first_rank": 1.7,
+    "longest_rank": 3.5,
+}
+FALLING = {"falls": True, "rank_rises": True, "extra_low": -0.06, "extra_high": -0.04}
+ATTENTION = {
+    "trained": 8_192,
+    "longest": 16_384,
+    "least_inside": 0.23,
+    "most_inside": 0.28,
+    "attention": 0.24,
+}
+LOST = {**ATTENTION, "attention_longest": 0.05, "falls": True, "score_shortest": 4.0}
+
+
+def dispersal(**changed):
+    """Numbers of clusters that disperse beyond training, as B3 says, with some of them changed."""
+    numbers = {"trained": 8_192, "longest": 16_384}
+    for name in ("keys", "queries", "silhouette"):
+        numbers |= {f"{name}_pre": 0.8, f"{name}_pre_longest": 0.8, f"{name}_post": 0.4}
+        numbers |= {f"{name}_post_longest": 0.2, f"{name}_falling": 1.0}
+        numbers |= {f"{name}_inside": -0.05, f"{name}_beyond": -0.2}
+    return numbers | changed
+
 
 def criteria(name, **changed):
     return CRITERIA | {name: CRITERIA[name] | changed}
@@ -63,6 +99,36 @@ EITHER_WAY = [
     ("A8", {"loss": 2.8, "change_at_million": 1.2, "change_at_billion_float64": 1.2}, HOLDS),
     ("A8", {"loss": 2.8, "change_at_million": 1.2, "change_at_billion_float64": 0.0}, CAVEAT),
     ("A8", {"loss": 2.8, "change_at_million": 0.0, "change_at_billion_float64": 0.0}, REFUTED),
+    ("B1", {**TIGHT, "opposed_before": 0.95, "opposed_after": 0.95}, HOLDS),
+    ("B1", {**TIGHT, "opposed_before": 0.46, "opposed_after": 0.86}, CAVEAT),
+    ("B1", {**TIGHT, "opposed_before": 0.46, "opposed_after": 0.46}, REFUTED),
+    ("B1", {**TIGHT, "opposed_before": 0.95, "opposed_after": 0.95, "tight": 0.5}, REFUTED),
+    ("B1", {**TIGHT, "opposed_before": 0.95, "opposed_after": 0.95, "explained": 0.4}, REFUTED),
+    ("B2", {**SINK, "short": 0.7, "first_wins": 0.7, "recent_wins": 0.25, "sink_heads": 0.8}, HOLDS),
+    ("B2", {**SINK, "short": 0.7, "first_wins": 0.4, "recent_wins": 0.4, "sink_heads": 0.5}, CAVEAT),
+    ("B2", {**SINK, "short": 0.3, "first_wins": 0.7, "recent_wins": 0.25, "sink_heads": 0.8}, REFUTED),
+    ("B2", {**SINK, "short": 0.7, "first_wins": 0.1, "recent_wins": 0.8, "sink_heads": 0.1}, REFUTED),
+    ("B3", dispersal(), HOLDS),
+    ("B3", dispersal(queries_inside=-0.3), CAVEAT),
+    ("B3", dispersal(silhouette_falling=0.5), REFUTED),
+    ("B3", dispersal(keys_pre_longest=0.6), REFUTED),
+    ("B7", {**TRENDS, **FALLING, "by_token_inside": -1e-5, "by_token_beyond": -2e-5}, HOLDS),
+    ("B7", {**TRENDS, **FALLING, "by_token_inside": -2e-5, "by_token_beyond": -1e-5}, CAVEAT),
+    (
+        "B7",
+        {**TRENDS, **FALLING, "extra_high": 0.01, "by_token_inside": -1e-5, "by_token_beyond": -2e-5},
+        CAVEAT,
+    ),
+    (
+        "B7",
+        {**TRENDS, **FALLING, "rank_rises": False, "by_token_inside": -1e-5, "by_token_beyond": -2e-5},
+        REFUTED,
+    ),
+    ("B8", {**LOST, "score": 5.0, "score_longest": 12.0}, HOLDS),
+    ("B8", {**LOST, "score": 4.0, "score_longest": 12.0}, CAVEAT),
+    ("B8", {**LOST, "score": 4.0, "score_longest": 4.0}, REFUTED),
+    ("B8", {**LOST, "score": 5.0, "score_longest": 12.0, "attention_longest": 0.2}, REFUTED),
+    ("B8", {**LOST, "score": 5.0, "score_longest": 12.0, "least_inside": 0.1}, REFUTED),
     ("B4", {**SHRINKING, "distance": 0.01, "undercut": 0.0}, HOLDS),
     ("B4", {**SHRINKING, "distance": 0.5, "undercut": 0.0}, CAVEAT),
     ("B4", {**SHRINKING, "distance": 0.01, "undercut": 0.1}, CAVEAT),
@@ -85,10 +151,7 @@ EITHER_WAY = [
 def test_every_claim_is_here_once_and_in_order():
     assert [claim.id for claim in claims()] == [
         *(f"A{number}" for number in range(1, 9)),
-        "B4",
-        "B5",
-        "B6",
-        "B9",
+        *(f"B{number}" for number in range(1, 10)),
     ]
 
 

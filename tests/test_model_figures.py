@@ -110,25 +110,6 @@ def test_clouds_draws_both_roles_in_panels_that_share_their_axes():
     assert key_sink.get_xdata().tolist() == [20]  # position 0
 
 
-def test_trends_draws_every_column_and_marks_the_trained_length():
-    columns = [
-        "key_stable_rank_pre",
-        "key_stable_rank_post",
-        "query_stable_rank_pre",
-        "query_stable_rank_post",
-    ]
-    summary = pd.DataFrame({"length": [512, 1024, 2048]})
-    for number, column in enumerate([*columns, "key_fsv_ratio", "sink_attention"]):
-        summary[column] = [number + 0.1, number + 0.2, number + 0.3]
-    ranks, ratio, sink = break_figures.trends(summary, trained_length=1024).axes
-    assert [line.get_ydata().tolist() for line in ranks.lines[:4]] == [
-        summary[column].tolist() for column in columns
-    ]
-    assert ratio.lines[0].get_ydata().tolist() == summary.key_fsv_ratio.tolist()
-    assert sink.lines[0].get_ydata().tolist() == summary.sink_attention.tolist()
-    assert all(set(axes.lines[-1].get_xdata()) == {1024} for axes in (ranks, ratio, sink))
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [

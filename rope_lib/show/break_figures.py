@@ -1,4 +1,4 @@
-"""Figures of a real model past its training length: loss, clouds of keys and queries, their geometry."""
+"""Figures of a real model past its training length: loss, clouds of keys and queries."""
 
 from . import style
 
@@ -30,8 +30,8 @@ def loss_by_position(losses, trained_length, bin_size=256):
 def clouds(table, lengths):
     """Keys and queries of one head on two fixed principal axes: before and after rotation, short and long.
 
-    `table` is `Sweep.clouds`; `lengths` are the two input lengths to show. All panels share their axes;
-    a star marks token 0, the sink.
+    `table` is `Sweep.clouds` of one key head; `lengths` are the two input lengths to show. All panels share
+    their axes; a star marks token 0, the sink.
     """
     figure, panels = style.axes(2, 2, height=5.8, sharex=True, sharey=True)
     names = {"pre": "before rotation", "post": "after rotation"}
@@ -50,49 +50,4 @@ def clouds(table, lengths):
         axes.set_ylabel("second principal axis")
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, markerscale=4)
-    return figure
-
-
-def trends(summary, trained_length):
-    """Stable rank, first-singular-value ratio and sink attention by input length, trained length marked.
-
-    `summary` has one row per length: key_stable_rank_pre, key_stable_rank_post, query_stable_rank_pre,
-    query_stable_rank_post, key_fsv_ratio, sink_attention (see `show.tables.summarize`).
-    """
-    figure, panels = style.axes(3, 1, height=6.6, sharex=True)
-    ranks, ratio, sink = panels
-    middle = summary.iloc[len(summary) // 2]
-    for role, color in ROLE_COLORS.items():
-        for stage, line in (("pre", "--"), ("post", "-")):
-            values = summary[f"{role}_stable_rank_{stage}"]
-            ranks.plot(summary.length, values, line, color=color, marker="o", markersize=3)
-        last = summary.iloc[-1]
-        # The lines lie close together: the name of the upper one goes above its end, that of the lower below.
-        upper = last[f"{role}_stable_rank_post"] == max(
-            last.key_stable_rank_post, last.query_stable_rank_post
-        )
-        place = {"va": "bottom", "xytext": (-6, 2)} if upper else {"va": "top", "xytext": (6, -2)}
-        end = (last.length, last[f"{role}_stable_rank_post"])
-        style.label_line(ranks, *end, ROLE_NAMES[role], color, ha="right" if upper else "left", **place)
-    at = {"ha": "right", "xytext": (-8, 6)}
-    style.label_line(ranks, middle.length, middle.key_stable_rank_post, "after the rotation", style.INK, **at)
-    style.label_line(ranks, middle.length, middle.key_stable_rank_pre, "before", style.INK, **at)
-    style.title(ranks, "Stable rank rises, by the rotation alone")
-    ratio.plot(summary.length, summary.key_fsv_ratio, "o-", color=style.BLUE, markersize=3)
-    style.title(ratio, "The first singular value of the keys shrinks")
-    ratio.set_ylim(0, 1)
-    ratio.set_ylabel("after ÷ before")
-    sink.plot(summary.length, summary.sink_attention, "o-", color=style.INK, markersize=3)
-    style.title(sink, "Attention to the first token is lost")
-    sink.set_ylim(0)
-    sink.set_ylabel("probability")
-    for axes in panels:
-        axes.axvline(trained_length, color=style.GRAY, linewidth=1, linestyle=":")
-    sink.set_xscale("log", base=2)
-    sink.set_xlim(right=summary.length.max() * 1.25)
-    following = summary.length.shift(-1, fill_value=2 * summary.length.max())
-    labels = summary.length.map(style.count).where(following >= 1.4 * summary.length, "")  # no room for these
-    sink.set_xticks(summary.length, labels=labels)
-    sink.minorticks_off()
-    sink.set_xlabel("input length (tokens)")
     return figure

@@ -57,6 +57,7 @@ def claims():
     >>> claims()[0].check().verdict
     'holds'
     """
-    from . import claims_a, claims_b
+    from . import claims_a, claims_b, claims_b_models
 
-    return claims_a.CLAIMS + claims_b.CLAIMS
+    of_b = sorted(claims_b.CLAIMS + claims_b_models.CLAIMS, key=lambda claim: int(claim.id[1:]))
+    return claims_a.CLAIMS + tuple(of_b)

@@ -1,0 +1,42 @@
+"""Where a model breaks: from where on its loss stays above all that it was within its trained length."""
+
+BIN = 256  # tokens
+
+
+def binned(losses, size=BIN):
+    """Mean loss in bins of `size` positions, a Series by the first position of each bin.
+
+    `losses` has columns position and nll, of one pass of `measure.sweep.measure`. A last bin that the input
+    does not fill is left out; the first lacks token 0, which nothing predicts.
+    """
+    means = losses.nll.groupby(losses.position // size * size).mean()
+    return means[means.index + size <= losses.position.max() + 1]
+
+
+def trained_band(losses, trained, size=BIN):
+    """The lowest and the highest mean loss among the bins that lie within the `trained` length.
+
+    Raises ValueError where none does.
+    """
+    bins = binned(losses, size)
+    inside = bins[bins.index + size <= trained]
+    if inside.empty:
+        raise ValueError(f"trained must hold a bin of {size} measured tokens, got {trained}")
+    return float(inside.min()), float(inside.max())
+
+
+def break_point(losses, trained, size=BIN):
+    """The first position from which every bin lies above the trained band; None if there is none.
+
+    The band reaches up to the highest bin within `trained` tokens: what the text's own ups and downs do there
+    is no break. A bin whose loss is not a number lies above it. Raises ValueError as `trained_band`.
+
+    >>> import pandas as pd
+    >>> losses = pd.DataFrame({"position": range(1, 8), "nll": [2.0, 3.0, 3.0, 2.0, 2.0, 4.0, 5.0]})
+    >>> break_point(losses, 4, size=2), break_point(losses[:5], 4, size=2)
+    (6, None)
+    """
+    bins = binned(losses, size)
+    _, highest = trained_band(losses, trained, size)
+    after = bins.index[bins <= highest].max() + size
+    return int(after) if after <= bins.index.max() else None

@@ -1,0 +1,185 @@
+"""What the interventions of `measure.trials` restore: one row for each of them, and correlations over heads.
+
+`tables` are those of `trials.try_interventions` throughout: losses, keys and pairs, each with a column
+`intervention`. Results keep their order in which they were tried.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.theory.oscillators import similarity_blocks
+
+from .break_point import break_point, trained_band
+
+# Positions whose loss is averaged in a table: the last of each length.
+LAST_POSITIONS = 512
+
+
+def mean_losses(losses, first, last):
+    """Mean loss of each intervention at the positions from `first` up to, not including, `last`: a Series.
+
+    Both must be multiples of `LOSS_BIN`, and the losses must reach `last`; else raises ValueError.
+    """
+    if first % LOSS_BIN or last % LOSS_BIN or not 0 <= first < last <= losses["first"].max() + LOSS_BIN:
+        raise ValueError(
+            f"first and last must be multiples of {LOSS_BIN} that enclose measured positions, "
+            f"got {first} and {last}"
+        )
+    inside = losses[(losses["first"] >= first) & (losses["first"] < last)]
+    return inside.groupby("intervention", sort=False).nll.mean()
+
+
+def fsv_ratios(keys, factors):
+    """First singular value of each row of `keys` after the rotation over that before, a Series.
+
+    Cosines and sines may carry a factor that makes keys longer and turns nothing: `factors` maps
+    interventions to theirs, and it is divided out.
+    """
+    ratio = keys.first_singular_value / keys.first_singular_value_pre
+    return ratio / keys.intervention.map(lambda name: factors.get(name, 1.0))
+
+
+def summaries(tables, length, factors):
+    """One row for each intervention at one length: means over heads, and the loss before that length.
+
+    Index: intervention. Columns: loss, of the last `LAST_POSITIONS` positions, nats; stable_rank and
+    fsv_ratio of the keys; silhouette, davies_bouldin and cosine of keys against queries; sink_attention. For
+    `factors` see `fsv_ratios`. Raises ValueError for a length that was not measured.
+    """
+    keys, pairs = (_of_length(tables[name], length) for name in ("keys", "pairs"))
+    keys = keys.assign(fsv_ratio=fsv_ratios(keys, factors))
+    of_keys, of_pairs = (table.groupby("intervention", sort=False) for table in (keys, pairs))
+    measures = ["silhouette", "davies_bouldin", "cosine", "sink_attention"]
+    means = of_keys[["stable_rank", "fsv_ratio"]].mean().join(of_pairs[measures].mean())
+    means.insert(0, "loss", mean_losses(tables["losses"], length - LAST_POSITIONS, length))
+    return means
+
+
+def repaired(values, healthy, broken):
+    """Share of the damage that is repaired: 0 for `broken`, 1 for `healthy`, (broken − v)/(broken − healthy).
+
+    Below 0 an intervention does more damage, above 1 more than repair.
+
+    >>> repaired(np.array([3.0, 2.0, 4.0]), healthy=1.0, broken=3.0).tolist()
+    [0.0, 0.5, -0.5]
+    """
+    return (broken - values) / (broken - healthy)
+
+
+def heads(tables, intervention, factors):
+    """One row for each query head and length under one intervention, with what its key head's keys do.
+
+    Columns: those of `tables["pairs"]`, and key_head, stable_rank and fsv_ratio of the key head.
+    """
+    keys, pairs = (
+        tables[name][tables[name].intervention == intervention].drop(columns="intervention")
+        for name in ("keys", "pairs")
+    )
+    if pairs.empty:
+        raise ValueError(f"intervention must be one that was tried, got {intervention!r}")
+    group = (pairs["head"].max() + 1) // (keys["head"].max() + 1)
+    ratio = fsv_ratios(keys.assign(intervention=intervention), factors)
+    keys = keys[["length", "layer", "head", "stable_rank"]].assign(fsv_ratio=ratio)
+    keys = keys.rename(columns={"head": "key_head"})
+    pairs = pairs.assign(key_head=pairs["head"] // group)
+    return pairs.merge(keys, on=["length", "layer", "key_head"], validate="many_to_one")
+
+
+def spearman(x, y):
+    """Spearman's rank correlation, NaN where one of the two does not vary.
+
+    >>> spearman([1, 2, 3, 4], [1, 4, 9, 16])
+    1.0
+    """
+    return _correlation(rankdata(x), rankdata(y))
+
+
+def partial_spearman(x, y, given):
+    """Rank correlation of `x` and `y` at equal ranks of `given`: what each has beyond a line in them."""
+    ranks = rankdata(given)
+    return _correlation(*(_residuals(rankdata(values), ranks) for values in (x, y)))
+
+
+def clustered_interval(statistic, columns, clusters, *, draws=2_000, seed=0):
+    """`statistic(*columns)` and its 95 % interval if other clusters had been drawn: (value, low, high).
+
+    A bootstrap that draws whole clusters with replacement: rows of one cluster (the heads of one layer, whose
+    inputs they share) are no independent observations. `columns` are arrays as long as `clusters`.
+    """
+    columns, clusters = [np.asarray(column) for column in columns], np.asarray(clusters)
+    members = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
+    random, drawn = np.random.default_rng(seed), []
+    for choice in random.integers(0, len(members), (draws, len(members))):
+        rows = np.concatenate([members[index] for index in choice])
+        drawn.append(statistic(*(column[rows] for column in columns)))
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return float(statistic(*columns)), float(low), float(high)
+
+
+def breaks(losses, trained):
+    """Where each intervention breaks: a frame with columns band, own and shipped, by intervention.
+
+    `band` is the highest mean loss within the `trained` length (see `break_point`); `own` the first position
+    from which every bin lies above it; `shipped` the same by the band of the first intervention, the
+    unchanged model. NaN where there is no such position.
+    """
+    rows, shipped = {}, None
+    for name, own in losses.groupby("intervention", sort=False):
+        table = pd.DataFrame({"position": own["first"] + LOSS_BIN - 1, "nll": own.nll})
+        shipped = table if shipped is None else shipped
+        inside = shipped.position < trained
+        compared = pd.concat([shipped[inside], table[table.position >= trained]])
+        found = break_point(table, trained), break_point(compared, trained)
+        rows[name] = [trained_band(table, trained)[1], *(np.nan if at is None else at for at in found)]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["band", "own", "shipped"])
+
+
+def first_negative(inv_freq, limit=10_000_000):
+    """The first distance up to `limit` at which the sum of cos(m·θ) over a spectrum is below 0; None if none.
+
+    `rivals.men_first_negative` for frequencies that no base gives, in float64.
+
+    >>> first_negative([1.0]), first_negative([0.0, 0.0], limit=100)
+    (2, None)
+    """
+    for first, similarity in similarity_blocks(np.asarray(inv_freq, dtype=float), stop=limit + 1, start=1):
+        below = np.flatnonzero(similarity < 0)
+        if below.size:
+            return int(first + below[0])
+    return None
+
+
+def effective_base(inv_freq, base):
+    """The base at which unscaled RoPE has the slowest frequency of this spectrum, as A's retrofits are read.
+
+    base · slowest unscaled / slowest scaled, without pairs at rest; `inv_freq` has one number for each pair.
+
+    >>> from rope_lib.theory.oscillators import frequencies
+    >>> round(effective_base(frequencies(10_000, 64) / 2, 10_000))
+    20000
+    """
+    inv_freq = np.asarray(inv_freq, dtype=float)
+    slowest = base ** (1 / len(inv_freq) - 1)
+    return base * slowest / inv_freq[inv_freq > 0].min()
+
+
+def _of_length(table, length):
+    rows = table[table.length == length]
+    if rows.empty:
+        raise ValueError(f"length must be one of {sorted(table.length.unique())}, got {length}")
+    return rows
+
+
+def _residuals(values, given):
+    """What `values` have beyond a straight line in `given`."""
+    x = given - given.mean()
+    y = values - values.mean()
+    return y - x * (x @ y) / (x @ x)
+
+
+def _correlation(x, y):
+    x, y = x - x.mean(), y - y.mean()
+    scale = np.sqrt((x @ x) * (y @ y))
+    return float((x @ y) / scale) if scale > 0 else float("nan")
