@@ -44,6 +44,21 @@ class DType(click.ParamType):
         return [click.shell_completion.CompletionItem(name) for name in names]
 
 
+class Lengths(click.ParamType):
+    """Whole numbers with commas between them."""
+
+    name = "lengths"
+
+    def convert(self, value, param, ctx):
+        if not isinstance(value, str):
+            return value
+        try:
+            return [int(part) for part in value.split(",")]
+        except ValueError:
+            message = f"--lengths must be whole numbers with commas between them, got {value!r}"
+            raise InputError(message) from None
+
+
 epsilon_option = click.option(
     "--epsilon", type=Number(float), default=0.95, show_default=True,
     help="Cosine similarity that the slowest oscillator must keep.",
@@ -236,6 +251,49 @@ def claims(ids, as_json):
             for row in rows
         ]
         print_table(("", "claim", "verdict", "evidence"), table, show_lines=True)
+
+
+@main.command()
+@click.argument("model", required=False)
+@click.option(
+    "--lengths",
+    type=Lengths(),
+    metavar="N,N,…",
+    help="Input lengths, in tokens.  [default: by model and machine]",
+)
+@click.option(
+    "--text",
+    "text_file",
+    metavar="FILE",
+    help="Text to read, in UTF-8.  [default: Python's language reference]",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--dtype", help="float32, bfloat16 or float16.  [default: bfloat16 on cuda, else float32]")
+@click.option("--out", metavar="DIR", help="Folder to write.  [default: rope-report-MODEL]")
+@click.option("--download", is_flag=True, help="Fetch a Hugging Face id that is not cached.")
+def report(model, **options):
+    """Measure a model past its declared context, and write what was found as one web page with its tables.
+
+    MODEL is a folder, a .gguf file or a Hugging Face id in the local cache; without one it is the packaged
+    SmolLM2. An estimate comes first. A run that was stopped goes on where it was. Exit status 2 for what
+    cannot be measured; then nothing is written.
+
+    \b
+    Examples:
+      rope-lib report
+      rope-lib report path/to/model --lengths 1024,4096,8192 --out my-report
+      rope-lib report org/name --download --device cuda --text book.txt
+    """
+    try:
+        from rope_lib.show.report import write_report
+    except ModuleNotFoundError as error:
+        message = f"a report needs the package {error.name}: install rope-lib[report]"
+        raise click.ClickException(message) from None
+    try:
+        out = write_report(model, **options, say=lambda line: click.echo(line, err=True))
+    except (ValueError, OSError) as error:
+        raise InputError(_one_line(error)) from None
+    click.echo(os.path.join(out, "report.html"))
 
 
 def _print_json(found):
