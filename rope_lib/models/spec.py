@@ -60,12 +60,22 @@ class Rotary:
         >>> halved.effective_base(4096)
         20000.0
         """
-        inv_freq, _ = self.spectrum(context_length)
-        rotating = inv_freq > 0
-        if not rotating.any():
-            return self.base
-        slowest = frequencies(self.base, self.rotary_dim)[rotating].min()
-        return float(self.base * (slowest / inv_freq[rotating].min()))
+        return effective_base(self.spectrum(context_length)[0], self.base)
+
+
+def effective_base(inv_freq, base):
+    """The base × the factor by which a spectrum `inv_freq` slows the slowest pair that rotates in it.
+
+    It is how paper A's verdict on a retrofit is read: by the slowest oscillator alone (papers A and YaRN).
+
+    >>> effective_base(frequencies(10_000, 64) / 2, 10_000.0)
+    20000.0
+    """
+    rotating = inv_freq > 0
+    if not rotating.any():
+        return float(base)
+    slowest = frequencies(base, 2 * len(inv_freq))[rotating].min()
+    return float(base * (slowest / inv_freq[rotating].min()))
 
 
 @dataclass(frozen=True)

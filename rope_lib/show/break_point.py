@@ -1,5 +1,7 @@
 """Where a model breaks: from where on its loss stays above all that it was within its trained length."""
 
+import numpy as np
+
 BIN = 256  # tokens
 
 
@@ -36,6 +38,7 @@ def break_point(losses, trained, size=BIN):
     >>> break_point(losses, 4, size=2), break_point(losses[:5], 4, size=2)
     (6, None)
     """
+    losses = losses.assign(nll=losses.nll.fillna(np.inf))
     bins = binned(losses, size)
     _, highest = trained_band(losses, trained, size)
     after = bins.index[bins <= highest].max() + size

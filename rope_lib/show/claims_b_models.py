@@ -62,10 +62,9 @@ def judge_clusters(numbers):
         HOLDS if clusters and opposed else CAVEAT if clusters and later else REFUTED,
         (
             "Of {heads} query heads at {length:,} tokens, before the rotation, {tight:.0%} have tight "
-            "clusters "
-            "and {separated:.0%} separate ones; the first component explains {explained:.0%} of the variance "
-            "in the mean. The mean cosine between keys and queries is {cosine_before:+.2f}, below 0 in "
-            "{opposed_before:.0%} of the heads; after the rotation {cosine_after:+.2f} and "
+            "clusters and {separated:.0%} separate ones; the first component explains {explained:.0%} of "
+            "the variance in the mean. The mean cosine between keys and queries is {cosine_before:+.2f}, "
+            "below 0 in {opposed_before:.0%} of the heads; after the rotation {cosine_after:+.2f} and "
             "{opposed_after:.0%}."
         ).format(**numbers),
     )
@@ -105,13 +104,10 @@ def judge_sink(numbers):
         HOLDS if holds else CAVEAT if partly else REFUTED,
         (
             "The norm of token 0's key is {norm_ratio:.2f} of the mean of the others in the median head, "
-            "below "
-            "half in {short:.0%} of the key heads. At {length:,} tokens it has the largest score for "
-            "{first_wins:.0%} of the queries, for more than half of them in {sink_heads:.0%} of the "
-            "heads, and "
-            "for none in {layers_without} of {layers} layers. For {recent_wins:.0%} of the queries one of "
-            "the "
-            "last 16 tokens has it."
+            "below half in {short:.0%} of the key heads. At {length:,} tokens it has the largest score for "
+            "{first_wins:.0%} of the queries, for more than half of them in {sink_heads:.0%} of the heads, "
+            "and for none in {layers_without} of {layers} layers. For {recent_wins:.0%} of the queries one "
+            "of the last 16 tokens has it."
         ).format(**numbers),
     )
 
@@ -120,8 +116,7 @@ def judge_sink(numbers):
 
 
 def measure_dispersal():
-    """How much the clusters spread and overlap from the training length to the longest, with and without "
-    "RoPE."""
+    """How much clusters spread and overlap from the training length to the longest, with and without RoPE."""
     from .cluster_summaries import by_head, per_doubling
 
     sweep, trained = _measured()
@@ -164,10 +159,9 @@ def judge_dispersal(numbers):
             "{keys_post:.2f} to {keys_post_longest:.2f} after the rotation, and from {keys_pre:.2f} to "
             "{keys_pre_longest:.2f} before it; among queries from {queries_post:.2f} to "
             "{queries_post_longest:.2f}; the silhouette of the two clusters from {silhouette_post:.2f} to "
-            "{silhouette_post_longest:.2f}. Each of the three falls in {least:.0%} of the heads or more. "
-            "A doubling of the "
-            "length "
-            "within training takes {inside:.2f} from the keys' cosine, and this one {beyond:.2f}."
+            "{silhouette_post_longest:.2f}. Each of the three falls in {least:.0%} of the heads or more. A "
+            "doubling of the length within training takes {inside:.2f} from the keys' cosine, and this one "
+            "{beyond:.2f}."
         ).format(
             **numbers,
             least=min(numbers[f"{name}_falling"] for name in names),
@@ -227,14 +221,11 @@ def judge_trends(numbers):
         REFUTED if not moves else HOLDS if by_doubling and by_token else CAVEAT,
         (
             "The ratio falls from {first_ratio:.2f} on the shortest input to {trained_ratio:.2f} at "
-            "{trained:,} "
-            "tokens and {longest_ratio:.2f} at {longest:,}: by {a:.3f} for a doubling within training in "
-            "the mean, "
-            "{b:.3f} in the last of them, {c:.3f} in the one beyond. The last two differ by {d:.3f} to "
-            "{e:.3f} "
-            "(95 % of bootstraps over heads). By 1,000 tokens it falls by {f:.3f} from {last:,} on, and by "
-            "{g:.3f} beyond training. The mean stable rank of the keys goes from {first_rank:.2f} to "
-            "{longest_rank:.2f}."
+            "{trained:,} tokens and {longest_ratio:.2f} at {longest:,}: by {a:.3f} for a doubling within "
+            "training in the mean, {b:.3f} in the last of them, {c:.3f} in the one beyond. The last two "
+            "differ by {d:.3f} to {e:.3f} (95 % of bootstraps over heads). By 1,000 tokens it falls by "
+            "{f:.3f} from {last:,} on, and by {g:.3f} beyond training. The mean stable rank of the keys "
+            "goes from {first_rank:.2f} to {longest_rank:.2f}."
         ).format(
             **numbers,
             a=-numbers["inside"],
@@ -284,12 +275,9 @@ def judge_attention(numbers):
         REFUTED if not (stable and falls and beyond) else HOLDS if within else CAVEAT,
         (
             "Mean attention of the last queries to token 0 lies between {least_inside:.2f} and "
-            "{most_inside:.2f} "
-            "up to {trained:,} tokens and is {attention_longest:.3f} at {longest:,}. The mean of their "
-            "largest "
-            "score goes from {score_shortest:.1f} on the shortest input to {score:.1f} at {trained:,} "
-            "tokens and "
-            "{score_longest:.1f} at {longest:,}."
+            "{most_inside:.2f} up to {trained:,} tokens and is {attention_longest:.3f} at {longest:,}. The "
+            "mean of their largest score goes from {score_shortest:.1f} on the shortest input to "
+            "{score:.1f} at {trained:,} tokens and {score_longest:.1f} at {longest:,}."
         ).format(**numbers),
     )
 
@@ -314,8 +302,7 @@ CLAIMS = (
         "B2",
         "B",
         "The sink token has a small key norm and by default the largest score against later queries; only "
-        "the "
-        "first and the most recent tokens score high.",
+        "the first and the most recent tokens score high.",
         "Figure 5",
         "stated",
         CLUSTERS,
@@ -350,8 +337,7 @@ CLAIMS = (
         "B8",
         "B",
         "Attention to the sink is stable to the training length and then falls towards 0; the largest "
-        "product "
-        "of a query with a key rises with length.",
+        "product of a query with a key rises with length.",
         "Figure 6",
         "second-hand",
         DISPERSAL,

@@ -60,6 +60,19 @@ def axes(rows=1, columns=1, *, height=3.4, **options):
         return figure, figure.subplots(rows, columns, **options)
 
 
+def colors(names):
+    """A color of the palette for each of `names`, in order.
+
+    Raises ValueError for more names than the palette has colors: two lines would look the same.
+
+    >>> colors(["one", "two"]) == (BLUE, RED)
+    True
+    """
+    if len(names) > len(CYCLE):
+        raise ValueError(f"names must be at most {len(CYCLE)}, one for each color, got {len(names)}")
+    return CYCLE[: len(names)]
+
+
 def count_axis(axis, label):
     """Label an axis of tokens or bases with whole numbers: 62,832, or 1M from a million up."""
     axis.set_label_text(label)

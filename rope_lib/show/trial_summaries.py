@@ -97,7 +97,10 @@ def spearman(x, y):
 
 
 def partial_spearman(x, y, given):
-    """Rank correlation of `x` and `y` at equal ranks of `given`: what each has beyond a line in them."""
+    """Rank correlation of `x` and `y` at equal ranks of `given`: what each has beyond a line in them.
+
+    NaN where one of the three does not vary.
+    """
     ranks = rankdata(given)
     return _correlation(*(_residuals(rankdata(values), ranks) for values in (x, y)))
 
@@ -106,9 +109,16 @@ def clustered_interval(statistic, columns, clusters, *, draws=2_000, seed=0):
     """`statistic(*columns)` and its 95 % interval if other clusters had been drawn: (value, low, high).
 
     A bootstrap that draws whole clusters with replacement: rows of one cluster (the heads of one layer, whose
-    inputs they share) are no independent observations. `columns` are arrays as long as `clusters`.
+    inputs they share) are no independent observations. `columns` are arrays as long as `clusters`. Raises
+    ValueError where they are not, or for a single cluster.
     """
     columns, clusters = [np.asarray(column) for column in columns], np.asarray(clusters)
+    if any(len(column) != len(clusters) for column in columns) or len(np.unique(clusters)) < 2:
+        lengths = [len(column) for column in columns]
+        raise ValueError(
+            f"columns must be as long as the {len(clusters)} clusters' labels, of 2 clusters or "
+            f"more, got lengths {lengths} and {len(np.unique(clusters))} clusters"
+        )
     members = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
     random, drawn = np.random.default_rng(seed), []
     for choice in random.integers(0, len(members), (draws, len(members))):
@@ -122,8 +132,8 @@ def breaks(losses, trained):
     """Where each intervention breaks: a frame with columns band, own and shipped, by intervention.
 
     `band` is the highest mean loss within the `trained` length (see `break_point`); `own` the first position
-    from which every bin lies above it; `shipped` the same by the band of the first intervention, the
-    unchanged model. NaN where there is no such position.
+    from which every bin lies above it; `shipped` the first position beyond the trained length from which
+    every bin lies above the band of the first intervention, the unchanged model. NaN where there is none.
     """
     rows, shipped = {}, None
     for name, own in losses.groupby("intervention", sort=False):
@@ -151,32 +161,34 @@ def first_negative(inv_freq, limit=10_000_000):
     return None
 
 
-def effective_base(inv_freq, base):
-    """The base at which unscaled RoPE has the slowest frequency of this spectrum, as A's retrofits are read.
+def longest_with_seen_angles(inv_freq, trained_inv_freq, trained):
+    """Tokens at which a pair of the spectrum `inv_freq` first turns farther than it did in training.
 
-    base · slowest unscaled / slowest scaled, without pairs at rest; `inv_freq` has one number for each pair.
+    Training at `trained_inv_freq` on `trained` tokens shows a pair angles up to the trained length times its
+    frequency, and all angles once it has completed a turn. Infinite where no pair meets a new one. With the
+    spectrum unchanged it is the trained length: a stricter reading of Liu et al. 2310.05209, whose limit is
+    the period of the slowest pair that completed a turn.
 
-    >>> from rope_lib.theory.oscillators import frequencies
-    >>> round(effective_base(frequencies(10_000, 64) / 2, 10_000))
-    20000
+    >>> longest_with_seen_angles(np.array([1.0, 5e-4]), np.array([1.0, 1e-3]), 1_000)
+    2000.0
     """
-    inv_freq = np.asarray(inv_freq, dtype=float)
-    slowest = base ** (1 / len(inv_freq) - 1)
-    return base * slowest / inv_freq[inv_freq > 0].min()
+    inv_freq, before = (np.asarray(each, dtype=float) for each in (inv_freq, trained_inv_freq))
+    limited = (before * trained < 2 * np.pi) & (inv_freq > 0)
+    return float(np.min(trained * before[limited] / inv_freq[limited], initial=np.inf))
 
 
 def _of_length(table, length):
     rows = table[table.length == length]
     if rows.empty:
-        raise ValueError(f"length must be one of {sorted(table.length.unique())}, got {length}")
+        raise ValueError(f"length must be one of {sorted(table.length.unique().tolist())}, got {length}")
     return rows
 
 
 def _residuals(values, given):
     """What `values` have beyond a straight line in `given`."""
-    x = given - given.mean()
-    y = values - values.mean()
-    return y - x * (x @ y) / (x @ x)
+    x, y = given - given.mean(), values - values.mean()
+    scale = x @ x
+    return y - x * (x @ y) / scale if scale > 0 else np.full_like(y, np.nan)
 
 
 def _correlation(x, y):
