@@ -186,11 +186,12 @@ def test_an_interval_is_the_same_for_the_same_seed_and_leaves_out_draws_that_are
 
 def test_breaks_by_the_own_band_and_by_that_of_the_unchanged_model():
     inside, bins = [2, 3, 2.5, 2], {}  # bins of 256: 2.5 and 2.25, so the band ends at 2.5
-    bins["unchanged"] = [*inside, 2, 2, 4, 4, 2.6, 2.6]
-    bins["worse"] = [4, 4, 3, 3, 3, 3, 3, 3, 3, 3]
-    bins["mended"] = [*inside, 9, 9, 2, 3, 1, 1]
-    bins["late"] = [*inside, 9, 9, 2, 2, 2, 4]
-    bins["better"] = [1, 1, 1, 1, 1, 1, 2, 2, 2, 2]
+    bins["unchanged"] = [*inside, 2, 2, 4, 4, 2.6, 2.6, *[4] * 6]
+    bins["worse"] = [4, 4, 3, 3, *[3] * 12]
+    bins["mended"] = [*inside, 9, 9, 2, 3, *[1] * 8]
+    bins["latest"] = [*inside, 9, 9, 2, 2, *[4] * 8]  # four bins
+    bins["too late"] = [*inside, 9, 9, 2, 2, 2, 2, *[4] * 6]  # three
+    bins["better"] = [1, 1, 1, 1, 1, 1, *[2] * 10]
     losses = pd.DataFrame(
         [(name, 128 * i, float(nll)) for name, own in bins.items() for i, nll in enumerate(own)],
         columns=["intervention", "first", "nll"],
@@ -202,7 +203,8 @@ def test_breaks_by_the_own_band_and_by_that_of_the_unchanged_model():
         "unchanged": [2.5, 768, 768],
         "worse": [4, none, 512],
         "mended": [2.5, none, none],
-        "late": [2.5, 1_024, 1_024],
+        "latest": [2.5, 1_024, 1_024],
+        "too late": [2.5, none, none],
         "better": [1, 768, none],
     }
     assert list(found.index) == list(expected)

@@ -3,6 +3,7 @@
 import numpy as np
 
 BIN = 256  # tokens
+FEW = 4  # bins past a break point that would be little evidence of one
 
 
 def binned(losses, size=BIN):

@@ -10,6 +10,7 @@ from IPython.display import Markdown
 from rope_lib.models.spec import scopes
 
 from . import tables
+from .break_point import FEW
 from .report_findings import fix_rows, worst_heads
 
 WORST = 6  # heads listed
@@ -21,7 +22,6 @@ _BOUNDS = {
     "men": "Men et al.",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$#~])")
-_FEW = 4  # bins past the break point that would be little evidence
 
 
 def plain(text):
@@ -161,7 +161,7 @@ def _broken(found):
     text = f"From **{found.break_point:,} tokens** on every mean lies above it, "
     text += f"{found.break_point / found.declared:.2f} times the declared context; "
     text += f"over all these positions the loss is {fix_rows(found).iloc[0].past:.2f} nats."
-    if len(bins) < _FEW:
+    if len(bins) < FEW:
         text += f" That rests on {len(bins)} × {found.bin} tokens, which is little evidence."
     return text
 

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from rope_lib.measure.trials import LOSS_BIN
 from rope_lib.theory.oscillators import similarity_blocks
 
-from .break_point import break_point, trained_band
+from .break_point import BIN, FEW, break_point, trained_band
 
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512
@@ -133,7 +133,8 @@ def breaks(losses, trained):
 
     `band` is the highest mean loss within the `trained` length (see `break_point`); `own` the first position
     from which every bin lies above it; `shipped` the first position beyond the trained length from which
-    every bin lies above the band of the first intervention, the unchanged model. NaN where there is none.
+    every bin lies above the band of the first intervention, the unchanged model. NaN where there is none, or
+    where fewer than `FEW` bins of it were measured: the text's own ups and downs would do.
     """
     rows, shipped = {}, None
     for name, own in losses.groupby("intervention", sort=False):
@@ -142,7 +143,9 @@ def breaks(losses, trained):
         inside = shipped.position < trained
         compared = pd.concat([shipped[inside], table[table.position >= trained]])
         found = break_point(table, trained), break_point(compared, trained)
-        rows[name] = [trained_band(table, trained)[1], *(np.nan if at is None else at for at in found)]
+        latest = table.position.max() + 1 - FEW * BIN
+        seen = (np.nan if at is None or at > latest else at for at in found)
+        rows[name] = [trained_band(table, trained)[1], *seen]
     return pd.DataFrame.from_dict(rows, orient="index", columns=["band", "own", "shipped"])
 
 
