@@ -45,9 +45,7 @@ class Shape:
         one(even, "head_dim", self.head_dim, 2)
         one(positive, "norm_epsilon", self.norm_epsilon)
         if self.heads % self.key_value_heads:
-            raise ValueError(
-                f"key_value_heads must divide heads ({self.heads}), got {self.key_value_heads}"
-            )
+            raise ValueError(f"key_value_heads must divide heads ({self.heads}), got {self.key_value_heads}")
 
 
 def rotate(x, cos, sin):
