@@ -75,6 +75,7 @@ def stamp():
 for kill in range(8):
     before, child = stamp(), forked("killed")
     while stamp() == before:
+        assert os.waitpid(child, os.WNOHANG)[0] == 0, "died by itself"
         time.sleep(0.001)
     time.sleep(0.0037 * kill)
     os.kill(child, signal.SIGKILL)

@@ -186,6 +186,14 @@ def test_gradients_agree_with_finite_differences():
     assert abs(found) > 1e-6
 
 
+def test_an_evaluation_leaves_nothing_behind_that_training_cannot_use():
+    model, rotation = build().double(), Rotation((0.7, 0.6, 0.5, 0.4))
+    with torch.inference_mode():
+        model(draw(1, 11), rotation)
+    model(draw(1, 11), rotation).sum().backward()
+    assert model.blocks[0].attention.key.weight.grad.abs().sum() > 0
+
+
 def test_weights_depend_on_the_generator_alone():
     torch.manual_seed(5)
     state = torch.get_rng_state()

@@ -120,7 +120,8 @@ def _tables(rotation, length, shift):
     inv_freq = round_to(rotation.inv_freq, arithmetic.inv_freq, "inv_freq")
     angles = round_to(np.multiply.outer(positions, inv_freq), arithmetic.angle, "positions × inv_freq")
     tables = (round_to(table, arithmetic.table) for table in (np.cos(angles), np.sin(angles)))
-    return tuple(torch.from_numpy(table) * rotation.attention_factor for table in tables)
+    with torch.inference_mode(False):  # a table cached by an evaluation may next be used in training
+        return tuple(torch.from_numpy(table) * rotation.attention_factor for table in tables)
 
 
 @dataclass(frozen=True)
