@@ -134,6 +134,14 @@ def test_a_config_cannot_be_changed():
         ),
         ({"spectrum": {"parameters": {"p": 1}}}, None),
         (
+            {"task": {"name": "copy"}, "training": {"length": 64}, "evaluation": {"lengths": [64], "bin": 0}},
+            "bin must be a whole number from 1 to 2^53, got 0",
+        ),
+        (
+            {"task": {"name": "common_words"}, "evaluation": {"lengths": [16, 128]}},
+            "length must be at least 18 for CommonWords(words=16, lead=2), got 16",
+        ),
+        (
             {"spectrum": {"scaling": "rope_id"}, "training": {"length": 64}},
             "original_max_position_embeddings must be more than twice the shortest period 32, got 64",
         ),

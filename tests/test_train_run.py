@@ -1,6 +1,7 @@
 """What a trained model is asked, against numbers from its logits and keys; the run; the command."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -174,6 +175,11 @@ def test_bytes_have_losses_by_position_and_no_table_of_answers():
     assert (tables["losses"].nll - np.log(256)).abs().max() < 1  # untrained: any byte is as good
 
 
+def test_no_geometry_is_no_rows():
+    nothing = replace(BYTES, evaluation=replace(BYTES.evaluation, geometry=0))
+    assert len(evaluate(nothing, build(nothing))["geometry"]) == 0
+
+
 def test_a_run_gives_the_same_tables_each_time_and_cleans_up(tmp_path):
     first, again = (run(BYTES, tmp_path / name) for name in ("first", "again"))
     assert list(first) == ["training", "losses", "geometry", "summary"]
@@ -276,7 +282,12 @@ def test_the_command_refuses_in_one_line_and_touches_nothing(toml, tmp_path):
     assert [path.name for path in theirs.iterdir()] == ["letter.txt"]
 
 
-def test_the_example_is_the_model_it_says_it_is(root):
+def test_every_example_can_be_run(root):
+    paths = sorted((root / "experiments").glob("*.toml"))
+    assert len({Config.from_toml(path).digest for path in paths}) == len(paths) >= 2
+
+
+def test_the_byte_model_is_what_its_file_says_it_is(root):
     config = Config.from_toml(root / "experiments" / "byte_rope_id.toml")
     parameters = sum(weights.numel() for weights in build(config).parameters())
     assert 2.4e6 < parameters < 2.6e6

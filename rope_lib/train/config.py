@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import get_args, get_origin
 
+import torch
+
 from rope_lib.theory.arguments import not_negative, one, one_of, open_unit, positive, whole
 
 from .spectrum import Spectrum
@@ -150,7 +152,10 @@ weight_decay, beta1, beta2, clip, dtype, got 'step'
         if self.evaluation.lengths is None:
             lengths = tuple(length * factor for factor in (1, 2, 4, 8, 16))
             object.__setattr__(self, "evaluation", replace(self.evaluation, lengths=lengths))
-        # What only shows when a spectrum meets a position shows now, not after the training.
+        # What shows only when a task meets a length, or a spectrum a position, shows now, not after training.
+        if self.task.name != "bytes":  # whose text is longer than any input
+            for each in (length, self.evaluation.lengths[0]):
+                self.task.make().draw(torch.Generator().manual_seed(0), 1, each)
         for variant in (Variant(), *self.evaluation.variants.values()):
             for each in (length, *self.evaluation.lengths):
                 rotation = variant.of(self.spectrum).at(each, length, self.model.head_dim)

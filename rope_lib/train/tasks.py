@@ -203,25 +203,33 @@ class CommonWords(_Task):
 
 @dataclass(frozen=True)
 class Copy(_Task):
-    """Repeat the first half of the input, token by token: every answer stands half the input back."""
+    """Repeat what stands between two markers, symbol by symbol, up to the end of the input.
+
+    How many symbols those are is drawn anew for each input, between a quarter and a half of its length, so
+    that no fixed distance answers; other symbols come before. The distance is the number of symbols.
+    """
 
     symbols: int = 16
 
     @property
     def vocabulary(self):
-        """How many tokens there are: the symbols and the word "again"."""
-        return self.symbols + 1
+        """How many tokens there are: the symbols, "from here" and "again"."""
+        return self.symbols + 2
 
     def draw(self, generator, batch, length):
-        """A `Batch` of `batch` inputs of `length` tokens; an odd length begins with one token more."""
-        self._at_least(2, length)
-        half, begin = length // 2, length % 2
-        again = torch.full((batch, 1), self.symbols)
-        text = torch.randint(self.symbols, (batch, half), generator=generator)
-        tokens = torch.cat((again[:, :begin], text, again, text[:, :-1]), dim=1)
-        targets = torch.full((batch, length), IGNORE)
-        targets[:, begin + half :] = text
-        return Batch(tokens, targets, torch.where(targets == IGNORE, NOWHERE, half))
+        """A `Batch` of `batch` inputs of `length` tokens. Raises ValueError where they cannot hold it all."""
+        self._at_least(3, length)
+        least, most = max(1, length // 4), (length - 1) // 2
+        count = torch.randint(least, most + 1, (batch, 1), generator=generator)
+        tokens = torch.randint(self.symbols, (batch, length), generator=generator)
+        place = torch.arange(length).expand(batch, -1)
+        again = length - count  # the marker's place: from there on, the next symbol is asked
+        asked = place >= again
+        targets = torch.where(asked, tokens.gather(1, (place - count).clamp(min=0)), IGNORE)
+        # What was asked at one place is seen at the next.
+        tokens = torch.where(place > again, targets.roll(1, dims=1), tokens)
+        tokens.scatter_(1, again, self.symbols + 1).scatter_(1, again - count - 1, self.symbols)
+        return Batch(tokens, targets, torch.where(asked, count, NOWHERE))
 
 
 @dataclass(frozen=True)
