@@ -296,6 +296,52 @@ def report(model, **options):
     click.echo(os.path.join(out, "report.html"))
 
 
+@main.command()
+@click.argument("config")
+@click.option("--out", metavar="DIR", help="Folder to write.  [default: rope-train-CONFIG]")
+@click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--keep", is_flag=True, help="Keep the trained weights too, in DIR-training.")
+def train(config, out, device, keep):
+    """Train a small transformer as CONFIG says, question it, and write what was found as tables.
+
+    CONFIG is a TOML file; what it leaves out has its default. A run that was stopped goes on where it was. On
+    a CPU the same config and number of threads give the same tables, bit for bit. Exit status 2 for a config
+    that cannot be run; then nothing is written.
+
+    \b
+    Examples:
+      rope-lib train experiments/byte_rope_id.toml
+      rope-lib train my.toml --device cuda --out my-run
+    """
+    try:
+        from rope_lib.measure.store import PROVENANCE_FILE, circumstances, save_tables
+        from rope_lib.train.config import Config
+        from rope_lib.train.run import available, inputs, run
+    except ModuleNotFoundError as error:
+        message = f"training needs the package {error.name}: install rope-lib[models]"
+        raise click.ClickException(message) from None
+    import contextlib
+    import time
+    from pathlib import Path
+
+    out = Path(out or f"rope-train-{Path(config).stem}").absolute()
+    unfinished = out.with_name(f"{out.name}-training")  # beside the result, which appears when it is whole
+    start = time.perf_counter()
+    try:
+        chosen = Config.from_toml(config)
+        if out.exists() and not (out / PROVENANCE_FILE).is_file():
+            raise ValueError(f"--out must be a new folder or one that this command wrote, got {out}")
+        device = available(device)
+        tables = run(chosen, unfinished, device=device, keep=keep)
+        made = circumstances(seconds=round(time.perf_counter() - start, 1), device=device)
+        save_tables(out, tables, {"name": "train", "inputs": inputs(chosen)} | made)
+    except (ValueError, OSError, FloatingPointError) as error:
+        raise InputError(_one_line(error)) from None
+    with contextlib.suppress(OSError):  # it stays where something is in it
+        unfinished.rmdir()
+    click.echo(os.path.join(out, "summary.parquet"))
+
+
 def _print_json(found):
     import json
 

@@ -1,0 +1,230 @@
+"""One run as a frozen dataclass: read strictly from TOML or a dict, written back as one, named by a digest.
+
+An unknown key, a missing table or a value of another type raises ValueError with one line that names it.
+"""
+
+import hashlib
+import json
+import math
+import tomllib
+import types
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import get_args, get_origin
+
+import torch
+
+from rope_lib.theory.arguments import not_negative, one, one_of, open_unit, positive, whole
+
+from .spectrum import Spectrum
+from .tasks import make_task
+from .transformer import Shape
+
+DTYPES = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class TaskChoice:
+    """A task of `tasks.TASKS` by name, and the sizes of it that differ from its preset."""
+
+    name: str = "recall"
+    parameters: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.make()
+
+    def make(self):
+        """The task itself."""
+        return make_task(self.name, self.parameters)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long and how fast a model learns: `steps` of `batch` inputs of `length` tokens, by AdamW.
+
+    The learning rate rises for `warmup` of the steps to `learning_rate` and falls by half a cosine to
+    `final_rate` of it. Gradients longer than `clip` are shortened to it. `weight_decay` is for matrices only.
+    `dtype` is that of the arithmetic: bfloat16, which pays on cuda, keeps weights and loss in float32.
+    """
+
+    steps: int = 1000
+    batch: int = 32
+    length: int = 128
+    learning_rate: float = 1e-3
+    warmup: float = 0.1
+    final_rate: float = 0.1
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    clip: float = 1.0
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        for name in ("steps", "batch"):
+            one(whole, name, getattr(self, name), 1)
+        one(whole, "length", self.length, 2)
+        for name in ("learning_rate", "clip"):
+            one(positive, name, getattr(self, name))
+        for name in ("warmup", "final_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be a number from 0 to 1, got {getattr(self, name)}")
+        for name in ("beta1", "beta2"):
+            one(open_unit, name, getattr(self, name))
+        one(not_negative, "weight_decay", self.weight_decay)
+        one_of("dtype", self.dtype, DTYPES)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Another way to ask a trained model: what it does when something about its rotation is replaced.
+
+    What is None is as in training. `shift` is where positions start to count.
+    """
+
+    scaling: str | None = None
+    base: float | None = None
+    parameters: dict | None = None
+    temperature: str | None = None
+    arithmetic: str | None = None
+    shift: int = 0
+
+    def __post_init__(self):
+        one(whole, "shift", self.shift, 0)
+
+    def of(self, spectrum):
+        """The spectrum of training with what this variant replaces. Another scaling brings its parameters."""
+        given = {each.name: getattr(self, each.name) for each in fields(Spectrum)}
+        changed = {name: value for name, value in given.items() if value is not None}
+        if self.scaling is not None:
+            changed.setdefault("parameters", {})
+        return replace(spectrum, **changed)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a trained model is asked: `examples` inputs at each of `lengths`, in tokens.
+
+    `lengths` (1, 2, 4, 8 and 16 times that of training). Losses are means over `bin` positions. `geometry`
+    is how many inputs the geometry of keys is measured on. `variants` are ways to ask, by name, besides the
+    one of training, which is called "trained".
+    """
+
+    lengths: tuple[int, ...] | None = None
+    examples: int = 32
+    bin: int = 32
+    geometry: int = 2
+    variants: dict[str, Variant] = field(default_factory=dict)
+
+    def __post_init__(self):
+        one(whole, "examples", self.examples, 1)
+        one(whole, "bin", self.bin, 1)
+        one(whole, "geometry", self.geometry, 0)
+        if self.lengths is not None:
+            lengths = self.lengths
+            if not lengths or any(length < 2 for length in lengths) or sorted(set(lengths)) != [*lengths]:
+                raise ValueError(f"lengths must be whole numbers of at least 2 that rise, got {[*lengths]}")
+        if "trained" in self.variants:
+            raise ValueError("variants must not be called 'trained', which is the model as it was trained")
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run: a model, its spectrum, a task, how it is trained and what it is asked, and a seed.
+
+    >>> Config().evaluation.lengths
+    (128, 256, 512, 1024, 2048)
+    >>> Config.from_dict({"training": {"step": 10}})
+    Traceback (most recent call last):
+    ValueError: training must have keys among steps, batch, length, learning_rate, warmup, final_rate, \
+weight_decay, beta1, beta2, clip, dtype, got 'step'
+    """
+
+    seed: int = 0
+    model: Shape = field(default_factory=Shape)
+    spectrum: Spectrum = field(default_factory=Spectrum)
+    task: TaskChoice = field(default_factory=TaskChoice)
+    training: Training = field(default_factory=Training)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+
+    def __post_init__(self):
+        one(whole, "seed", self.seed, 0)
+        length = self.training.length
+        if self.evaluation.lengths is None:
+            lengths = tuple(length * factor for factor in (1, 2, 4, 8, 16))
+            object.__setattr__(self, "evaluation", replace(self.evaluation, lengths=lengths))
+        # What shows only when a task meets a length, or a spectrum a position, shows now, not after training.
+        if self.task.name != "bytes":  # whose text is longer than any input
+            for each in (length, self.evaluation.lengths[0]):
+                self.task.make().draw(torch.Generator().manual_seed(0), 1, each)
+        for variant in (Variant(), *self.evaluation.variants.values()):
+            for each in (length, *self.evaluation.lengths):
+                rotation = variant.of(self.spectrum).at(each, length, self.model.head_dim)
+                rotation.tables(1, shift=variant.shift + each - 1)
+
+    @classmethod
+    def from_dict(cls, values):
+        """The config that a dict of tables describes; what is absent has its default."""
+        return _read(cls, values, "config")
+
+    @classmethod
+    def from_toml(cls, path):
+        """The config in a TOML file. Raises OSError where there is none, ValueError for one that is wrong."""
+        text = Path(path).read_bytes()
+        try:
+            return cls.from_dict(tomllib.loads(text.decode("utf-8")))
+        except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are among them
+            raise ValueError(f"{path}: {error}") from None
+
+    def to_dict(self):
+        """The dict of which `from_dict` makes an equal config, with every value as JSON holds it."""
+        return _plain(self)
+
+    @property
+    def digest(self):
+        """SHA-256 of `to_dict`, whose first 16 hexadecimal digits name the run."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", dict: "a table"}
+
+
+def _plain(value):
+    if is_dataclass(value):
+        named = {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {name: each for name, each in named.items() if each is not None}
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
+
+
+def _read(kind, values, where):
+    """An instance of the dataclass `kind` from a dict, each value of the type that its field declares."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{where} must be a table, got {values!r}")
+    declared = {each.name: each.type for each in fields(kind)}
+    for key in values:
+        if key not in declared:
+            raise ValueError(f"{where} must have keys among {', '.join(declared)}, got {key!r}")
+    inside = "" if where == "config" else f"{where}."
+    return kind(**{key: _value(declared[key], value, f"{inside}{key}") for key, value in values.items()})
+
+
+def _value(kind, value, where):
+    if isinstance(kind, types.UnionType):  # `X | None`: TOML has no null, so a value given is an X
+        kind = get_args(kind)[0]
+    if is_dataclass(kind):
+        return _read(kind, value, where)
+    if get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} must be a table, got {value!r}")
+        return {key: _read(get_args(kind)[1], each, f"{where}.{key}") for key, each in value.items()}
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{where} must be a list, got {value!r}")
+        return tuple(_value(get_args(kind)[0], each, where) for each in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)  # so that 1 and 1.0 have one digest
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        raise ValueError(f"{where} must be {_KINDS[kind]}, got {value!r}")
+    return value

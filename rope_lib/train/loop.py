@@ -1,0 +1,160 @@
+"""Training that a kill at any moment does not change.
+
+What happens at a step depends on the seed, the number of the step and the state before it, and on nothing
+else: the inputs of step n are drawn from a generator that is seeded for n. So a checkpoint needs weights, the
+optimizer's moments and the number of the step. On a CPU, with the same number of threads, a run that was
+killed and resumed ends in the same bits as one that was not.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from .questions import IGNORE
+from .transformer import Transformer
+
+CHECKPOINT = "checkpoint.safetensors"
+_SCRATCH = ".checkpoint.scratch"
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what AdamW keeps of each weight
+
+# Inputs are shown to a model in parts of no more than this many tokens when nothing is learned from them.
+TOKENS_AT_ONCE = 16_384
+
+
+def generator_for(seed, *purpose):
+    """A torch generator for one purpose of a run: "weights", "step" 17, "evaluation" 256, …
+
+    >>> first, again = (generator_for(0, "step", 17) for _ in range(2))
+    >>> torch.equal(torch.rand(3, generator=first), torch.rand(3, generator=again))
+    True
+    """
+    text = json.dumps([seed, *purpose])
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1  # torch takes 63 bits
+    return torch.Generator().manual_seed(number)
+
+
+def learning_rate(training, step):
+    """The learning rate of a step, counted from 0: a rise, then half a cosine.
+
+    >>> from rope_lib.train.config import Training
+    >>> plan = Training(steps=100, warmup=0.1, learning_rate=1.0, final_rate=0.1)
+    >>> [round(learning_rate(plan, step), 3) for step in (0, 9, 54, 99)]
+    [0.1, 1.0, 0.55, 0.1]
+    """
+    rising = max(1, round(training.warmup * training.steps))
+    if step < rising:
+        return training.learning_rate * (step + 1) / rising
+    share = (step - rising + 1) / (training.steps - rising)
+    lowest = training.final_rate
+    return training.learning_rate * (lowest + (1 - lowest) * (1 + math.cos(math.pi * share)) / 2)
+
+
+def build(config):
+    """The untrained model of a config, its weights drawn from the seed."""
+    return Transformer(config.model, config.task.make().vocabulary, generator_for(config.seed, "weights"))
+
+
+def train(config, folder, *, device="cpu", checkpoint_every=100):
+    """Train the model of a `Config`: the model, and a table of the loss (nats) and learning rate by step.
+
+    A checkpoint is kept in `folder` every `checkpoint_every` steps and at the end; a run that finds one goes
+    on from there. A folder serves one process at a time. Raises ValueError for a checkpoint of another
+    config or one that is damaged, FloatingPointError where the loss ceases to be finite.
+    """
+    folder, plan = Path(folder), config.training
+    task, model = config.task.make(), build(config).to(device)
+    rotation = config.spectrum.at(plan.length, plan.length, config.model.head_dim)
+    optimizer = _optimizer(model, plan)
+    losses = _resume(folder / CHECKPOINT, config, model, optimizer)
+    with tqdm(total=plan.steps, initial=len(losses), desc="training", unit="step", disable=None) as progress:
+        for step in range(len(losses), plan.steps):
+            batch = task.draw(generator_for(config.seed, "step", step), plan.batch, plan.length).to(device)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(plan, step)
+            with autocast(plan.dtype, device):
+                loss = loss_of(model, batch, rotation)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+            optimizer.step()
+            losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise FloatingPointError(f"the loss must stay finite, got {losses[-1]} at step {step}")
+            if (step + 1) % checkpoint_every == 0 or step + 1 == plan.steps:
+                _save(folder / CHECKPOINT, config, model, optimizer, losses)
+            progress.update()
+            progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+    rates = [learning_rate(plan, step) for step in range(plan.steps)]
+    return model, pd.DataFrame({"step": range(plan.steps), "loss": losses, "learning_rate": rates})
+
+
+def loss_of(model, batch, rotation):
+    """Mean cross-entropy, in nats, of the positions at which something is asked."""
+    asked = batch.targets != IGNORE
+    logits = model.read_out(model.stream(batch.tokens, rotation)[asked])
+    return torch.nn.functional.cross_entropy(logits.float(), batch.targets[asked])
+
+
+def autocast(dtype, device):
+    """The context in which matrix products have the given `dtype`; float32 is what they have without one."""
+    if dtype == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, getattr(torch, dtype))
+
+
+def _optimizer(model, plan):
+    """AdamW, which shrinks matrices but not the scales of norms."""
+    matrices = [weights for weights in model.parameters() if weights.ndim > 1]
+    scales = [weights for weights in model.parameters() if weights.ndim == 1]
+    groups = [
+        {"params": matrices, "weight_decay": plan.weight_decay},
+        {"params": scales, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(plan.beta1, plan.beta2))
+
+
+def _save(path, config, model, optimizer, losses):
+    """Write a checkpoint: `path` holds the old one or the new one, whole, whenever the process dies."""
+    tensors = {f"weights/{name}": value.detach() for name, value in model.named_parameters()}
+    for name, value in model.named_parameters():
+        tensors |= {f"{moment}/{name}": optimizer.state[value][moment] for moment in _MOMENTS}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(_SCRATCH)
+    # JSON writes each float64 in as many digits as bring back that very number.
+    save_file(tensors, scratch, metadata={"config": config.digest, "losses": json.dumps(losses)})
+    with open(scratch, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(scratch, path)
+
+
+def _resume(path, config, model, optimizer):
+    """Put a checkpoint's state into model and optimizer; the losses of the steps made so far."""
+    if not path.exists():
+        return []
+    try:
+        with safe_open(path, "pt") as file:
+            metadata, names = file.metadata() or {}, file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+        owner, losses = metadata["config"], json.loads(metadata["losses"])
+        if owner == config.digest:
+            with torch.no_grad():
+                for name, value in model.named_parameters():
+                    value.copy_(tensors[f"weights/{name}"])
+                    optimizer.state[value] = {moment: tensors[f"{moment}/{name}"] for moment in _MOMENTS}
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path}: must be a checkpoint of this program, is damaged ({error})") from None
+    if owner != config.digest:
+        raise ValueError(f"{path}: must be a checkpoint of config {config.digest}, got one of {owner}")
+    # Moments are made where the weights are; AdamW counts its steps on the CPU.
+    for value, state in optimizer.state.items():
+        state |= {moment: state[moment].to(value.device) for moment in ("exp_avg", "exp_avg_sq")}
+    return losses
