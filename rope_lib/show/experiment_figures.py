@@ -1,0 +1,165 @@
+"""Figures of the controlled experiments: every seed is a dot, the mean over seeds a line or a bar.
+
+Each function takes what it draws (see `experiment_summaries`) and measures nothing. With three seeds an
+interval says less than the three dots do, so the dots are drawn.
+"""
+
+import numpy as np
+
+from . import style
+from .style import BLUE, FAINT, GRAY, INK, ORANGE
+
+_CHANCE = {"color": GRAY, "linewidth": 1, "linestyle": ":"}
+
+
+def by_length(accuracy, groups, trained, chance):
+    """Accuracy against length, a panel for each of `groups`: lists of the systems that it shows.
+
+    `accuracy` is a frame of (system, seed) × length. Solid lines are means over seeds. Raises ValueError for
+    a group of more systems than there are colors.
+    """
+    figure, panels = style.axes(len(groups), height=2.7 * len(groups) + 0.4, sharex=True, squeeze=False)
+    for axes, names in zip(panels[:, 0], groups, strict=True):
+        lengths = accuracy.columns.to_numpy()
+        ends = {}
+        for name, color in zip(names, style.colors(names), strict=True):
+            seeds = accuracy.xs(name, level="system")
+            axes.plot(lengths, seeds.mean(), color=color)
+            for _, values in seeds.iterrows():
+                axes.plot(lengths, values, "o", color=color, markersize=3.5, alpha=0.6)
+            ends[name] = (seeds.mean().iloc[-1], color)
+        axes.axvline(trained, color=GRAY, linewidth=1, linestyle="--")
+        axes.axhline(chance, **_CHANCE)
+        axes.set(xscale="log", ylim=(0, 1.04), ylabel="accuracy", xlim=(lengths[0] * 0.9, lengths[-1] * 2.1))
+        axes.set_xticks(lengths, [style.count(length) for length in lengths], minor=False)
+        axes.minorticks_off()
+        _labels(axes, lengths[-1], ends)
+    panels[-1, 0].set_xlabel("input length (tokens)")
+    return figure
+
+
+def _labels(axes, x, ends, gap=0.075):
+    """Names at the right ends of lines, moved apart where they would overlap."""
+    order = sorted(ends, key=lambda name: ends[name][0])
+    heights = []
+    for name in order:
+        heights.append(max(ends[name][0], heights[-1] + gap) if heights else ends[name][0])
+    shift = max(0.0, heights[-1] - 1.0)
+    for name, height in zip(order, heights, strict=True):
+        style.label_line(axes, x, height - shift, name, ends[name][1], xytext=(7, -3))
+
+
+def effects(differences, lengths, reference):
+    """Accuracy minus that of the `reference`, a panel for each of `lengths`: dots are seeds, bars their means.
+
+    `differences` is a frame of (system, seed) × length. Systems are sorted by their mean at the last length.
+    """
+    means = differences.groupby(level="system").mean().sort_values(lengths[-1])
+    figure, panels = style.axes(
+        1, len(lengths), height=0.33 * len(means) + 1.0, sharey=True, sharex=True, squeeze=False
+    )
+    for axes, length in zip(panels[0], lengths, strict=True):
+        for place, name in enumerate(means.index):
+            axes.barh(place, means.loc[name, length], color=FAINT, height=0.7)
+            values = differences.xs(name, level="system")[length]
+            axes.plot(values, [place] * len(values), "o", color=BLUE, markersize=4, alpha=0.7)
+        axes.axvline(0, color=INK, linewidth=1)
+        axes.set_yticks(range(len(means)), means.index)
+        axes.set_title(f"{style.count(length)} tokens", loc="left", fontsize=10)
+        axes.grid(axis="y", visible=False)
+    figure.supxlabel(f"accuracy minus that of {reference}", fontsize=10)
+    return figure
+
+
+def against_paper(accuracy, ruler, label):
+    """Our mean accuracy against the paper's, in percent, with a color for each size of the paper's models.
+
+    `accuracy` is a Series by system; `ruler` a frame of systems × sizes of models.
+    """
+    figure, axes = style.axes(height=3.4)
+    for size, color in zip(ruler.columns, (BLUE, ORANGE), strict=True):
+        theirs = ruler[size]
+        axes.plot(theirs, accuracy[theirs.index], "o", color=color, label=size)
+    heights = {}
+    for name in ruler.index:
+        heights[name] = (accuracy[name], INK)
+    order = sorted(heights, key=lambda name: heights[name][0])
+    last = -1.0
+    for name in order:
+        at = max(accuracy[name], last + 0.045)
+        last = at
+        axes.annotate(name, (ruler.loc[name].max(), at), textcoords="offset points", xytext=(7, -3))
+    axes.set(xlabel="RULER at 16k, percent (paper, second-hand)", ylabel=label)
+    axes.set_xlim(-2, 55)
+    axes.legend(frameon=False, loc="lower right", title="paper's model")
+    return figure
+
+
+def temperatures(accuracy, length):
+    """Accuracy at one length without temperature and with each form of it: a row for each system.
+
+    `accuracy` maps a temperature to a frame of (system, seed) × length; "none" comes first.
+    """
+    plain = accuracy["none"][length].groupby(level="system").mean().sort_values()
+    names = [name for name in plain.index if all(name in a.index.levels[0] for a in accuracy.values())]
+    figure, axes = style.axes(height=0.42 * len(names) + 1.3)
+    for (label, frame), color, offset in zip(
+        accuracy.items(), style.colors(accuracy), np.linspace(0.2, -0.2, len(accuracy)), strict=True
+    ):
+        for place, name in enumerate(names):
+            values = frame.xs(name, level="system")[length]
+            height = place + offset
+            axes.plot(values, [height] * len(values), "o", color=color, markersize=3.5, alpha=0.6)
+            axes.plot(
+                values.mean(), height, "|", color=color, markersize=11, markeredgewidth=2,
+                label=label if place == 0 else None,
+            )  # fmt: skip
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel(f"accuracy at {style.count(length)} tokens")
+    axes.grid(axis="y", visible=False)
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=9, title="temperature")
+    return figure
+
+
+def ablation(panels, lengths):
+    """Accuracy against one number of the band in each panel, at several lengths: dots are seeds, lines means.
+
+    `panels` maps a label to (a frame of rows with the column, length and accuracy; the column's name; the
+    value of RoPE-ID, which a dashed line marks).
+    """
+    figure, every = style.axes(len(panels), height=2.3 * len(panels), squeeze=False)
+    for (label, (rows, column, standard)), axes in zip(panels.items(), every[:, 0], strict=True):
+        values = np.sort(rows[column].unique())
+        places = {value: place for place, value in enumerate(values)}
+        for length, color in zip(lengths, style.colors(lengths), strict=True):
+            part = rows[rows.length == length]
+            means = part.groupby(column).accuracy.mean()
+            axes.plot(range(len(values)), means.reindex(values), color=color)
+            axes.plot(part[column].map(places), part.accuracy, "o", color=color, markersize=3.5, alpha=0.6,
+                      label=f"{style.count(length)} tokens")  # fmt: skip
+        axes.axvline(places[standard], color=GRAY, linewidth=1, linestyle="--")
+        axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
+        axes.set(xlabel=label, ylabel="accuracy")
+    handles, labels = every[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(lengths), frameon=False, fontsize=9)
+    return figure
+
+
+def geometry_beside(rows, columns, classes):
+    """Accuracy against measures of geometry, a panel for each of `columns` (name → label): dots are models.
+
+    `rows` has columns system and accuracy; `classes` maps a system to the criteria that it meets, which
+    color it. A system's name stands at its mean.
+    """
+    kinds = [kind for kind in dict.fromkeys(classes.values()) if kind in {classes[s] for s in rows.system}]
+    hues = dict(zip(kinds, style.colors(kinds), strict=True))
+    figure, panels = style.axes(len(columns), height=2.7 * len(columns) + 0.4, squeeze=False)
+    for (name, label), axes in zip(columns.items(), panels[:, 0], strict=True):
+        for system, part in rows.groupby("system", sort=False):
+            color = hues[classes[system]]
+            axes.plot(part[name], part.accuracy, "o", color=color, markersize=4, alpha=0.7)
+            style.label_line(axes, part[name].mean(), part.accuracy.mean(), system, color, fontsize=8)
+        axes.set(xlabel=label, ylabel="accuracy")
+    marks = [panels[0, 0].plot([], [], "o", color=hue, label=kind)[0] for kind, hue in hues.items()]
+    figure.legend(handles=marks, loc="outside upper left", ncols=len(kinds), frameon=False, fontsize=9)
+    return figure
