@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from rope_lib.cli import main
-from rope_lib.measure.store import read_provenance, read_tables
+from rope_lib.runs.store import read_provenance, read_tables
 from rope_lib.train import evaluate as evaluation
 from rope_lib.train.config import Config
 from rope_lib.train.evaluate import accuracy_by_distance, answers, evaluate, evaluation_batch, geometry
