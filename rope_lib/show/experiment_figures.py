@@ -50,7 +50,7 @@ def _labels(axes, x, ends, gap=0.075):
 
 
 def effects(differences, lengths, reference):
-    """Accuracy minus that of the `reference`, a panel for each of `lengths`: dots are seeds, bars their means.
+    """Accuracy minus that of `reference`, a panel for each of `lengths`: dots are seeds, bars their means.
 
     `differences` is a frame of (system, seed) × length. Systems are sorted by their mean at the last length.
     """

@@ -1,8 +1,8 @@
 """What the controlled experiments found: kept tables of their cells, made small, named, and compared.
 
 `tables` are those that `tools/experiments.py` keeps: summary, distances, geometry and training, each with
-columns that tell the cell: seed, and of its spectrum scaling, base, share, … as far as they vary. A *system* is
-a spectrum together with how it was asked: YaRN is RoPE asked with another spectrum than it was trained with.
+columns that tell the cell: seed, and of its spectrum scaling, base, share, … as far as they vary. A *system*
+is a spectrum together with how it was asked: YaRN is RoPE asked with another spectrum than in training.
 """
 
 import itertools
@@ -30,7 +30,7 @@ SYSTEMS = {
 }
 TEMPERATURES = {TRAINED: "none", "query_temperature": "by position", "log_temperature": "by input"}
 
-# Mean accuracy in percent on RULER at 16k tokens, four times the trained length. Source: paper B, second-hand.
+# Mean accuracy in percent on RULER at 16k tokens, four times the trained length. Paper B, second-hand.
 RULER = pd.DataFrame(
     {
         "1B": {"RoPE": 0.03, "HighFreq": 2.37, "HalfRoPE": 0.0, "YaRN": 30.25, "RoPE-ID": 30.83},
@@ -128,7 +128,7 @@ def pairwise_agreement(ours, theirs):
 
 
 def criteria(scaling, *, trained, head_dim, base=10_000.0, **parameters):
-    """Paper B's criteria of a spectrum, in numbers: (share of pairs at rest, turns of the slowest that rotates).
+    """Paper B's criteria in numbers: (share of pairs at rest, turns of the slowest rotating pair).
 
     C1, a bound that does not fade with the size of the head, needs a share at rest; C2, that the bound is
     reached in training, needs that the slowest rotating pair turns once. NaN turns where nothing rotates.
@@ -173,7 +173,7 @@ def ablation(spectra, ablations):
 
 
 def along(table, name):
-    """The rows of `ablation` in which only the column `name` may differ from RoPE-ID's value, sorted by it."""
+    """The rows of `ablation` in which only the column `name` may differ from RoPE-ID's, sorted by it."""
     standard = {"share": 0.5, "shortest_period": 8.0, "turns": 2.0}
     if name not in standard:
         raise ValueError(f"name must be one of {', '.join(standard)}, got {name!r}")
