@@ -71,9 +71,9 @@ def judge_generalization(numbers):
     return Finding(
         HOLDS if holds else CAVEAT if partly else REFUTED,
         (
-            "Recall by models of 2 layers and 64 channels trained on {trained} tokens, {seeds} seeds; not RULER, "
-            "not 1B parameters. Mean accuracy of RoPE-ID with its temperature at {trained:,}, {far:,} and "
-            "{longest:,} tokens: {inside:.2f}, {at_far:.2f}, {at_longest:.2f} ({cold_at_longest:.2f} without); "
+            "Recall by models of 2 layers and 64 channels, {seeds} seeds, trained on {trained} tokens; "
+            "not RULER, not 1B. Mean accuracy of RoPE-ID with its temperature at {trained:,}, {far:,} and "
+            "{longest:,} tokens: {inside:.2f}, {at_far:.2f}, {at_longest:.2f} ({cold_at_longest:.2f} cold); "
             "the seed that keeps least of it keeps {kept_far:.0%} and {kept_longest:.0%}. At {far:,} tokens "
             "{rivals_far}; at {longest:,} {rivals_longest}, and YaRN, told the length, {yarn_at_longest:.2f}."
         ).format(

@@ -101,7 +101,11 @@ def temperatures(accuracy, length):
     `accuracy` maps a temperature to a frame of (system, seed) × length; "none" comes first.
     """
     plain = accuracy["none"][length].groupby(level="system").mean().sort_values()
-    names = [name for name in plain.index if all(name in a.index.levels[0] for a in accuracy.values())]
+    names = [
+        name
+        for name in plain.index
+        if all(name in a.index.get_level_values("system") for a in accuracy.values())
+    ]
     figure, axes = style.axes(height=0.42 * len(names) + 1.3)
     for (label, frame), color, offset in zip(
         accuracy.items(), style.colors(accuracy), np.linspace(0.2, -0.2, len(accuracy)), strict=True

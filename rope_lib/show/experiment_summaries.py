@@ -124,7 +124,7 @@ def pairwise_agreement(ours, theirs):
     names = theirs.index.intersection(ours.index)
     pairs = list(itertools.combinations(names, 2))
     same = sum((ours[a] - ours[b]) * (theirs[a] - theirs[b]) > 0 for a, b in pairs)
-    return same, len(pairs)
+    return int(same), len(pairs)
 
 
 def criteria(scaling, *, trained, head_dim, base=10_000.0, **parameters):
