@@ -98,9 +98,9 @@ def test_an_ablation_marks_the_standard_and_has_a_dot_for_each_seed():
 
 
 def test_geometry_is_colored_by_criteria(accuracy):
-    rows = pd.DataFrame({"system": NAMES * 2, "accuracy": 0.5, "rank": range(6)})
+    rows = pd.DataFrame({"system": NAMES * 2, "retained": 0.5, "rank": range(6)})
     classes = {"RoPE": "neither", "RoPE-ID": "both", "YaRN": "neither"}
-    axes = figures.geometry_beside(rows, {"rank": "stable rank"}, classes).axes[0]
+    axes = figures.geometry_beside(rows, {"rank": "stable rank"}, classes, "retained").axes[0]
     colors = {text.get_text(): text.get_color() for text in axes.texts}
     assert colors["RoPE"] == colors["YaRN"] != colors["RoPE-ID"]
     dots = {data[0, 0]: line.get_color() for line in axes.lines for data in [line.get_xydata()] if len(data)}
@@ -128,7 +128,7 @@ def drawn():
     rows = summaries.geometries(geometry, summary, trained)
     classes = dict.fromkeys(rows.system, "all")
     columns = {"stable_rank": "stable rank", "ratio_fall": "ratio"}
-    yield figures.geometry_beside(rows[rows.length == longest], columns, classes)
+    yield figures.geometry_beside(rows[rows.length == longest], columns, classes, "retained")
     table = summaries.ablation(summary, kept("ablations")[0]["summary"])
     panels = {name: (summaries.along(table, name), name, value)
               for name, value in (("share", 0.5), ("shortest_period", 8), ("turns", 2))}  # fmt: skip

@@ -151,6 +151,7 @@ def test_geometry_is_averaged_over_heads_and_set_against_the_trained_length(summ
     assert one.stable_rank.tolist() == ranks.tolist()
     assert one.rank_growth.tolist() == (ranks / ranks[64]).tolist()
     assert (one.ratio_fall == 1).all()
+    assert one.retained.tolist() == (one.accuracy / one.accuracy[64]).tolist()
     assert one.accuracy.tolist() == summaries.accuracies(summary).loc["RoPE-ID", 1].tolist()
 
 

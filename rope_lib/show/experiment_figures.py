@@ -149,21 +149,21 @@ def ablation(panels, lengths):
     return figure
 
 
-def geometry_beside(rows, columns, classes):
-    """Accuracy against measures of geometry, a panel for each of `columns` (name → label): dots are models.
+def geometry_beside(rows, columns, classes, label):
+    """What models retain against measures of geometry, a panel for each of `columns` (name → label).
 
-    `rows` has columns system and accuracy; `classes` maps a system to the criteria that it meets, which
-    color it. A system's name stands at its mean.
+    `rows` has a row for each model, with columns system and retained, which `label` names; `classes` maps a
+    system to the criteria that it meets, which color it. A system's name stands at its mean.
     """
     kinds = [kind for kind in dict.fromkeys(classes.values()) if kind in {classes[s] for s in rows.system}]
     hues = dict(zip(kinds, style.colors(kinds), strict=True))
     figure, panels = style.axes(len(columns), height=2.7 * len(columns) + 0.4, squeeze=False)
-    for (name, label), axes in zip(columns.items(), panels[:, 0], strict=True):
+    for (name, measure), axes in zip(columns.items(), panels[:, 0], strict=True):
         for system, part in rows.groupby("system", sort=False):
             color = hues[classes[system]]
-            axes.plot(part[name], part.accuracy, "o", color=color, markersize=4, alpha=0.7)
-            style.label_line(axes, part[name].mean(), part.accuracy.mean(), system, color, fontsize=8)
-        axes.set(xlabel=label, ylabel="accuracy")
+            axes.plot(part[name], part.retained, "o", color=color, markersize=4, alpha=0.7)
+            style.label_line(axes, part[name].mean(), part.retained.mean(), system, color, fontsize=8)
+        axes.set(xlabel=measure, ylabel=label)
     marks = [panels[0, 0].plot([], [], "o", color=hue, label=kind)[0] for kind, hue in hues.items()]
     figure.legend(handles=marks, loc="outside upper left", ncols=len(kinds), frameon=False, fontsize=9)
     return figure

@@ -145,14 +145,15 @@ def criteria(scaling, *, trained, head_dim, base=10_000.0, **parameters):
 def geometries(geometry, summary, trained):
     """One row for each system, seed and length: accuracy beside means over layers, heads and inputs.
 
-    Columns: accuracy, stable_rank, first_singular_ratio and sink_attention; and `rank_growth` and
-    `ratio_fall`, the first two over their values at the `trained` length.
+    Columns: accuracy, stable_rank, first_singular_ratio and sink_attention; and `retained`, `rank_growth` and
+    `ratio_fall`, the first three over their values at the `trained` length.
     """
     keys = ["system", "seed", "length"]
     of_heads, asked = (table[table.temperature == "none"] for table in (systems(geometry), systems(summary)))
     measures = ["stable_rank", "first_singular_ratio", "sink_attention"]
     rows = asked.set_index(keys)[["accuracy"]].join(of_heads.groupby(keys)[measures].mean())
     start = rows.xs(trained, level="length").reindex(rows.index.droplevel("length"))
+    rows["retained"] = rows.accuracy / start.accuracy.to_numpy()
     rows["rank_growth"] = rows.stable_rank / start.stable_rank.to_numpy()
     rows["ratio_fall"] = rows.first_singular_ratio / start.first_singular_ratio.to_numpy()
     return rows.reset_index()
