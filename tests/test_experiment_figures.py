@@ -34,7 +34,7 @@ def texts(axes):
 
 
 def test_each_seed_is_dots_and_the_mean_a_line_with_its_name(accuracy):
-    figure = figures.by_length(accuracy, [["RoPE", "YaRN"], ["RoPE-ID"]], 64, 1 / 16)
+    figure = figures.accuracies(accuracy, [["RoPE", "YaRN"], ["RoPE-ID"]], 64, 1 / 16, "tokens")
     first, second = figure.axes
     dots = lines(first, "o")
     assert len(dots) == 6
@@ -47,7 +47,7 @@ def test_each_seed_is_dots_and_the_mean_a_line_with_its_name(accuracy):
 
 def test_names_of_lines_that_end_alike_stand_apart(accuracy):
     accuracy[256] = 0.99
-    axes = figures.by_length(accuracy, [NAMES], 64, 1 / 16).axes[0]
+    axes = figures.accuracies(accuracy, [NAMES], 64, 1 / 16, "tokens").axes[0]
     heights = sorted(text.xy[1] for text in axes.texts)
     assert np.diff(heights).min() > 0.05
     assert heights[-1] <= 1.0 + 1e-9
@@ -56,7 +56,7 @@ def test_names_of_lines_that_end_alike_stand_apart(accuracy):
 def test_more_systems_than_colors_are_refused(accuracy):
     names = [f"system {number}" for number in range(7)]
     with pytest.raises(ValueError, match="names must be at most 6"):
-        figures.by_length(accuracy, [names], 64, 1 / 16)
+        figures.accuracies(accuracy, [names], 64, 1 / 16, "tokens")
 
 
 def test_effects_are_sorted_and_bars_are_means(accuracy):
@@ -120,7 +120,9 @@ def drawn():
     summary, geometry = (kept("spectra")[0][name] for name in ("summary", "geometry"))
     plain, warm = (summaries.accuracies(summary, name) for name in ("none", "by position"))
     trained, longest = plain.columns[0], plain.columns[-1]
-    yield figures.by_length(plain, [["RoPE", "HighFreq", "HalfRoPE", "YaRN", "RoPE-ID"]] * 2, trained, 1 / 16)
+    yield figures.accuracies(
+        plain, [["RoPE", "HighFreq", "HalfRoPE", "YaRN", "RoPE-ID"]] * 2, trained, 1 / 16, "tokens"
+    )
     yield figures.effects(summaries.differences(plain, "RoPE"), [512, longest], "RoPE")
     means = plain.groupby(level="system").mean()[longest]
     yield figures.against_paper(means, summaries.RULER, "accuracy")

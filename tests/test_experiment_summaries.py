@@ -50,6 +50,35 @@ def test_accuracies_are_those_of_the_rows(summary):
     assert warm.loc["RoPE-ID", 0].tolist() == row[row.seed == 0].accuracy.tolist()
 
 
+@pytest.fixture
+def distances(summary):
+    rows = summary.assign(octave=[[16, 32, 64]] * len(summary)).explode("octave", ignore_index=True)
+    questions = np.random.default_rng(2).integers(1, 9, len(rows))
+    return rows.assign(octave=rows.octave.astype(int), questions=questions, accuracy=1 / questions)
+
+
+def test_accuracy_beyond_a_distance_counts_each_question_once(distances):
+    found = summaries.beyond(distances, 256, 32)
+    for scaling, name in (("default", "RoPE"), ("rope_id", "RoPE-ID")):
+        rows = distances[(distances.scaling == scaling) & (distances.variant == "trained")]
+        rows = rows[(rows.seed == 1) & (rows.length == 256) & (rows.octave >= 32)]
+        assert found[name, 1] == pytest.approx(2 / rows.questions.sum())  # one right answer in each octave
+
+
+def test_accuracy_by_distance_is_that_of_the_rows(distances):
+    found = summaries.by_distance(distances, 128, "by position")
+    rows = distances[(distances.scaling == "rope_id") & (distances.variant == "query_temperature")]
+    rows = rows[(rows.seed == 0) & (rows.length == 128)]
+    assert found.loc["RoPE-ID", 0].tolist() == rows.accuracy.tolist()
+
+
+def test_what_was_not_asked_is_refused(distances):
+    with pytest.raises(ValueError, match=r"length must be one of \[64, 128, 256\], got 512"):
+        summaries.by_distance(distances, 512)
+    with pytest.raises(ValueError, match="least must be a distance that was asked at 64 tokens, got 128"):
+        summaries.beyond(distances, 64, 128)
+
+
 def test_what_is_retained_is_one_at_the_trained_length(summary):
     accuracy = summaries.accuracies(summary)
     found = summaries.retained(accuracy, 64)

@@ -12,29 +12,30 @@ from .style import BLUE, FAINT, GRAY, INK, ORANGE
 _CHANCE = {"color": GRAY, "linewidth": 1, "linestyle": ":"}
 
 
-def by_length(accuracy, groups, trained, chance):
-    """Accuracy against length, a panel for each of `groups`: lists of the systems that it shows.
+def accuracies(accuracy, groups, trained, chance, label):
+    """Accuracy against a number of tokens, a panel for each of `groups`: lists of the systems that it shows.
 
-    `accuracy` is a frame of (system, seed) × length. Solid lines are means over seeds. Raises ValueError for
-    a group of more systems than there are colors.
+    `accuracy` is a frame of (system, seed) × tokens, which `label` names. Solid lines are means over seeds.
+    Raises ValueError for a group of more systems than there are colors.
     """
     figure, panels = style.axes(len(groups), height=2.7 * len(groups) + 0.4, sharex=True, squeeze=False)
+    tokens = accuracy.columns.to_numpy()
     for axes, names in zip(panels[:, 0], groups, strict=True):
-        lengths = accuracy.columns.to_numpy()
         ends = {}
         for name, color in zip(names, style.colors(names), strict=True):
             seeds = accuracy.xs(name, level="system")
-            axes.plot(lengths, seeds.mean(), color=color)
+            axes.plot(tokens, seeds.mean(), color=color)
             for _, values in seeds.iterrows():
-                axes.plot(lengths, values, "o", color=color, markersize=3.5, alpha=0.6)
+                axes.plot(tokens, values, "o", color=color, markersize=3, alpha=0.55)
             ends[name] = (seeds.mean().iloc[-1], color)
         axes.axvline(trained, color=GRAY, linewidth=1, linestyle="--")
         axes.axhline(chance, **_CHANCE)
-        axes.set(xscale="log", ylim=(0, 1.04), ylabel="accuracy", xlim=(lengths[0] * 0.9, lengths[-1] * 2.1))
-        axes.set_xticks(lengths, [style.count(length) for length in lengths], minor=False)
+        right = (tokens[-1] / tokens[0]) ** 0.32  # room for the names
+        axes.set(xscale="log", ylim=(0, 1.04), ylabel="accuracy", xlim=(tokens[0] * 0.9, tokens[-1] * right))
+        axes.set_xticks(tokens, [f"{each}" for each in tokens])
         axes.minorticks_off()
-        _labels(axes, lengths[-1], ends)
-    panels[-1, 0].set_xlabel("input length (tokens)")
+        _labels(axes, tokens[-1], ends)
+    panels[-1, 0].set_xlabel(label)
     return figure
 
 

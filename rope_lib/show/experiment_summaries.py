@@ -84,6 +84,31 @@ def accuracies(summary, temperature="none"):
     return rows.pivot(index=["system", "seed"], columns="length", values="accuracy")
 
 
+def by_distance(distances, length, temperature="none"):
+    """Accuracy of each system at one length by octave of the distance: a frame of (system, seed) × octave.
+
+    Raises ValueError for a length that was not measured.
+    """
+    rows = systems(distances[distances.length == length])
+    if rows.empty:
+        raise ValueError(f"length must be one of {sorted(set(distances.length))}, got {length}")
+    rows = rows[rows.temperature == temperature]
+    return rows.pivot(index=["system", "seed"], columns="octave", values="accuracy")
+
+
+def beyond(distances, length, least, temperature="none"):
+    """Accuracy of each system for answers at least `least` tokens back at one length: by system and seed.
+
+    `least` is a power of two. Raises ValueError where no answer is so far back.
+    """
+    rows = systems(distances[(distances.length == length) & (distances.octave >= least)])
+    if rows.empty:
+        raise ValueError(f"least must be a distance that was asked at {length} tokens, got {least}")
+    rows = rows[rows.temperature == temperature].assign(right=lambda each: each.accuracy * each.questions)
+    sums = rows.groupby(["system", "seed"])[["right", "questions"]].sum()
+    return (sums.right / sums.questions).rename("beyond")
+
+
 def retained(accuracy, trained):
     """Accuracy at each length over that at the `trained` length, both in excess of nothing: a frame alike."""
     return accuracy.div(accuracy[trained], axis=0)
