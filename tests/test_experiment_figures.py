@@ -61,12 +61,13 @@ def test_more_systems_than_colors_are_refused(accuracy):
 
 def test_effects_are_sorted_and_bars_are_means(accuracy):
     differences = summaries.differences(accuracy, "RoPE")
-    figure = figures.effects(differences, [128, 256], "RoPE")
+    figure = figures.effects(differences, {128: "near", 256: "far"}, "RoPE")
     means = differences.groupby(level="system").mean().sort_values(256)
     for axes, length in zip(figure.axes, [128, 256], strict=True):
         assert [bar.get_width() for bar in axes.patches] == pytest.approx(means[length].tolist())
         assert sum(len(data) for data in lines(axes, "o")) == 6
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(means.index)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["near", "far"]
 
 
 def test_the_papers_accuracies_are_set_against_ours():
@@ -97,15 +98,16 @@ def test_an_ablation_marks_the_standard_and_has_a_dot_for_each_seed():
     assert [1.0, 1.0] in [data[:, 0].tolist() for data in lines(axes, "None")]  # the dashed line
 
 
-def test_geometry_is_colored_by_criteria(accuracy):
+def test_geometry_is_colored_by_criteria_and_shaped_by_system():
     rows = pd.DataFrame({"system": NAMES * 2, "retained": 0.5, "rank": range(6)})
     classes = {"RoPE": "neither", "RoPE-ID": "both", "YaRN": "neither"}
-    axes = figures.geometry_beside(rows, {"rank": "stable rank"}, classes, "retained").axes[0]
-    colors = {text.get_text(): text.get_color() for text in axes.texts}
-    assert colors["RoPE"] == colors["YaRN"] != colors["RoPE-ID"]
-    dots = {data[0, 0]: line.get_color() for line in axes.lines for data in [line.get_xydata()] if len(data)}
-    assert to_rgb(dots[0]) == to_rgb(colors["RoPE"])
-    assert to_rgb(dots[1]) == to_rgb(colors["RoPE-ID"])
+    figure = figures.geometry_beside(rows, {"rank": "stable rank"}, classes, "retained")
+    drawn = {line.get_label(): line for line in figure.axes[0].lines}
+    assert set(drawn) == {"RoPE: neither", "RoPE-ID: both", "YaRN: neither"}
+    assert drawn["RoPE-ID: both"].get_xydata().tolist() == [[1, 0.5], [4, 0.5]]
+    colors = {label: to_rgb(line.get_color()) for label, line in drawn.items()}
+    assert colors["RoPE: neither"] == colors["YaRN: neither"] != colors["RoPE-ID: both"]
+    assert len({line.get_marker() for line in drawn.values()}) == 3
 
 
 def png(figure):
@@ -123,7 +125,7 @@ def drawn():
     yield figures.accuracies(
         plain, [["RoPE", "HighFreq", "HalfRoPE", "YaRN", "RoPE-ID"]] * 2, trained, 1 / 16, "tokens"
     )
-    yield figures.effects(summaries.differences(plain, "RoPE"), [512, longest], "RoPE")
+    yield figures.effects(summaries.differences(plain, "RoPE"), {512: "near", longest: "far"}, "RoPE")
     means = plain.groupby(level="system").mean()[longest]
     yield figures.against_paper(means, summaries.RULER, "accuracy")
     yield figures.temperatures({"none": plain, "by position": warm}, longest)

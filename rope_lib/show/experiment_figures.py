@@ -9,6 +9,7 @@ import numpy as np
 from . import style
 from .style import BLUE, FAINT, GRAY, INK, ORANGE
 
+_MARKERS = "os^Dv<>PX*"
 _CHANCE = {"color": GRAY, "linewidth": 1, "linestyle": ":"}
 
 
@@ -50,23 +51,24 @@ def _labels(axes, x, ends, gap=0.075):
         style.label_line(axes, x, height - shift, name, ends[name][1], xytext=(7, -3))
 
 
-def effects(differences, lengths, reference):
-    """Accuracy minus that of `reference`, a panel for each of `lengths`: dots are seeds, bars their means.
+def effects(differences, measures, reference):
+    """Accuracy minus that of `reference`, a panel for each of `measures`: dots are seeds, bars their means.
 
-    `differences` is a frame of (system, seed) × length. Systems are sorted by their mean at the last length.
+    `differences` is a frame of (system, seed) × measures, which `measures` maps to their titles. Systems are
+    sorted by their mean in the last panel.
     """
-    means = differences.groupby(level="system").mean().sort_values(lengths[-1])
+    means = differences.groupby(level="system").mean().sort_values(list(measures)[-1])
     figure, panels = style.axes(
-        1, len(lengths), height=0.33 * len(means) + 1.0, sharey=True, sharex=True, squeeze=False
+        1, len(measures), height=0.33 * len(means) + 1.2, sharey=True, sharex=True, squeeze=False
     )
-    for axes, length in zip(panels[0], lengths, strict=True):
+    for axes, (measure, heading) in zip(panels[0], measures.items(), strict=True):
         for place, name in enumerate(means.index):
-            axes.barh(place, means.loc[name, length], color=FAINT, height=0.7)
-            values = differences.xs(name, level="system")[length]
+            axes.barh(place, means.loc[name, measure], color=FAINT, height=0.7)
+            values = differences.xs(name, level="system")[measure]
             axes.plot(values, [place] * len(values), "o", color=BLUE, markersize=4, alpha=0.7)
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_yticks(range(len(means)), means.index)
-        axes.set_title(f"{style.count(length)} tokens", loc="left", fontsize=10)
+        axes.set_title(heading, loc="left", fontsize=10)
         axes.grid(axis="y", visible=False)
     figure.supxlabel(f"accuracy minus that of {reference}", fontsize=10)
     return figure
@@ -154,17 +156,18 @@ def geometry_beside(rows, columns, classes, label):
     """What models retain against measures of geometry, a panel for each of `columns` (name → label).
 
     `rows` has a row for each model, with columns system and retained, which `label` names; `classes` maps a
-    system to the criteria that it meets, which color it. A system's name stands at its mean.
+    system to the criteria that it meets. A color stands for criteria, a shape for a system.
     """
-    kinds = [kind for kind in dict.fromkeys(classes.values()) if kind in {classes[s] for s in rows.system}]
+    names = sorted(set(rows.system), key=lambda name: (classes[name], name))
+    kinds = list(dict.fromkeys(classes[name] for name in names))
     hues = dict(zip(kinds, style.colors(kinds), strict=True))
-    figure, panels = style.axes(len(columns), height=2.7 * len(columns) + 0.4, squeeze=False)
-    for (name, measure), axes in zip(columns.items(), panels[:, 0], strict=True):
-        for system, part in rows.groupby("system", sort=False):
-            color = hues[classes[system]]
-            axes.plot(part[name], part.retained, "o", color=color, markersize=4, alpha=0.7)
-            style.label_line(axes, part[name].mean(), part.retained.mean(), system, color, fontsize=8)
+    figure, panels = style.axes(len(columns), height=2.6 * len(columns) + 1.0, squeeze=False)
+    for (column, measure), axes in zip(columns.items(), panels[:, 0], strict=True):
+        for name, marker in zip(names, _MARKERS[: len(names)], strict=True):
+            part, color = rows[rows.system == name], hues[classes[name]]
+            axes.plot(part[column], part.retained, marker, color=color, markersize=6, alpha=0.75,
+                      markeredgecolor="white", label=f"{name}: {classes[name]}")  # fmt: skip
         axes.set(xlabel=measure, ylabel=label)
-    marks = [panels[0, 0].plot([], [], "o", color=hue, label=kind)[0] for kind, hue in hues.items()]
-    figure.legend(handles=marks, loc="outside upper left", ncols=len(kinds), frameon=False, fontsize=9)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False, fontsize=9)
     return figure
