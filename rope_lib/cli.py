@@ -2,10 +2,12 @@
 
 import os
 import sys
+from contextlib import contextmanager
 
 import click
 
 from rope_lib import __version__
+from rope_lib.runs.errors import one_line
 
 
 class InputError(click.ClickException):
@@ -112,7 +114,7 @@ def check(source, context, epsilon, dtype, as_json, download):
             spec = read_model(source, download=download)
         found = record(judge(spec, context=context, epsilon=epsilon, dtype=dtype))
     except (ValueError, OSError) as error:
-        raise InputError(_one_line(error)) from None
+        raise InputError(one_line(error)) from None
     if as_json:
         _print_json(found)
     else:
@@ -145,7 +147,7 @@ def atlas(filter, sort, context, epsilon, dtype, as_json, as_csv):
     try:
         rows = atlas_rows(filter, sort, context=context, epsilon=epsilon, dtype=dtype)
     except ValueError as error:
-        raise InputError(_one_line(error)) from None
+        raise InputError(one_line(error)) from None
     if not rows:
         click.echo(f"No model of the atlas matches {filter!r}.", err=True)
     if as_json:
@@ -187,7 +189,7 @@ def bounds(context, layers, base, head_dim, epsilon, dtype, as_json):
         if base is not None:
             found["verdict"] = classify(base, context, layers, epsilon=epsilon, dtype=dtype)
     except ValueError as error:
-        raise InputError(_one_line(error)) from None
+        raise InputError(one_line(error)) from None
     if as_json:
         _print_json(found)
     else:
@@ -253,6 +255,11 @@ def claims(ids, as_json):
         print_table(("", "claim", "verdict", "evidence"), table, show_lines=True)
 
 
+scheduler_option = click.option(
+    "--scheduler", metavar="ADDRESS", help="Use the workers of a Dask cluster that runs already."
+)
+
+
 @main.command()
 @click.argument("model", required=False)
 @click.option(
@@ -290,9 +297,9 @@ def report(model, **options):
         message = f"a report needs the package {error.name}: install rope-lib[report]"
         raise click.ClickException(message) from None
     try:
-        out = write_report(model, **options, say=lambda line: click.echo(line, err=True))
+        out = write_report(model, **options, say=_say)
     except (ValueError, OSError) as error:
-        raise InputError(_one_line(error)) from None
+        raise InputError(one_line(error)) from None
     click.echo(os.path.join(out, "report.html"))
 
 
@@ -314,7 +321,7 @@ def train(config, out, device, keep):
       rope-lib train my.toml --device cuda --out my-run
     """
     try:
-        from rope_lib.measure.store import PROVENANCE_FILE, circumstances, save_tables
+        from rope_lib.runs.store import PROVENANCE_FILE, circumstances, save_tables
         from rope_lib.train.config import Config
         from rope_lib.train.run import available, inputs, run
     except ModuleNotFoundError as error:
@@ -336,10 +343,59 @@ def train(config, out, device, keep):
         made = circumstances(seconds=round(time.perf_counter() - start, 1), device=device)
         save_tables(out, tables, {"name": "train", "inputs": inputs(chosen)} | made)
     except (ValueError, OSError, FloatingPointError) as error:
-        raise InputError(_one_line(error)) from None
+        raise InputError(one_line(error)) from None
     with contextlib.suppress(OSError):  # it stays where something is in it
         unfinished.rmdir()
     click.echo(os.path.join(out, "summary.parquet"))
+
+
+@click.argument("grid", metavar="GRID.toml")
+@click.option("--size", default="default", show_default=True, help="default, or full for a GPU.")
+@scheduler_option
+@click.option(
+    "--workers", type=Number(int), help="Processes of this machine.  [default: one for each core, or GPU]"
+)
+@click.option("--out", metavar="DIR", help="Folder to write.  [default: rope-sweep-GRID]")
+def sweep(grid, size, scheduler, workers, out):
+    """Run every cell of a grid of experiments, and join their tables.
+
+    A finished cell is kept in DIR: the same command, after whatever ended it, runs only what is missing.
+    Cells that fail are told in a line each; the others finish, with exit status 1. Exit status 2 for a
+    grid that is none.
+
+    \b
+    Examples:
+      rope-lib sweep experiments/bases.toml
+      rope-lib sweep experiments/bases.toml --size full --scheduler tcp://host:8786
+    """
+    try:
+        from rope_lib.show.experiments import run_grid
+    except ModuleNotFoundError as error:
+        message = f"a sweep needs the package {error.name}: install rope-lib[sweep]"
+        raise click.ClickException(message) from None
+    with _workers_errors():
+        tables, swept = run_grid(grid, size=size, scheduler=scheduler, workers=workers, out=out, say=_say)
+    click.echo(tables)
+    if swept.failed:
+        raise click.ClickException(f"{len(swept.failed)} cells failed; the same command tries them again")
+
+
+@contextmanager
+def _workers_errors():
+    """What ends a sweep, in one line and by its exit status."""
+    try:
+        yield
+    except ConnectionError as error:
+        raise click.ClickException(one_line(error)) from None
+    except (ValueError, OSError) as error:
+        raise InputError(one_line(error)) from None
+    except KeyboardInterrupt:
+        _say("Stopped. What was finished is kept; the same command goes on.")
+        sys.exit(130)
+
+
+def _say(line):
+    click.echo(line, err=True)
 
 
 def _print_json(found):
@@ -352,10 +408,3 @@ def _print_lines(lines):
     """Styled lines, without their colors where standard output is no terminal or NO_COLOR is set."""
     for line in lines:
         click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
-
-
-def _one_line(error):
-    """The message of an error as one line, whatever a file made it hold."""
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        error = f"{error.filename}: {error.strerror}"
-    return " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())

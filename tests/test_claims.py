@@ -61,6 +61,26 @@ def dispersal(**changed):
     return numbers | changed
 
 
+SURVIVAL = {
+    "seeds": 3,
+    "trained": 128,
+    "far": 512,
+    "longest": 2_048,
+    "inside": 0.97,
+    "at_far": 0.95,
+    "at_longest": 0.93,
+    "least": 256,
+    "beyond": 0.9,
+    "beyond_rope": 0.1,
+    "kept_far": 0.97,
+    "kept_longest": 0.94,
+    "above_rope": 3,
+    "yarn_at_longest": 0.98,
+    "rivals_at_far": {"RoPE": 0.8, "HalfRoPE": 0.9},
+    "rivals_at_longest": {"RoPE": 0.6, "HalfRoPE": 0.7},
+}
+
+
 def criteria(name, **changed):
     return CRITERIA | {name: CRITERIA[name] | changed}
 
@@ -145,13 +165,18 @@ EITHER_WAY = [
     ("B9", criteria("RoPE-ID", done=0.5), REFUTED),
     ("B9", criteria("HalfRoPE", turns=2.0), REFUTED),
     ("B9", criteria("HighFreq", wide_limit=0.09), REFUTED),
+    ("B10", SURVIVAL, HOLDS),
+    ("B10", {**SURVIVAL, "rivals_at_longest": {"RoPE": 0.6, "HalfRoPE": 0.97}}, CAVEAT),
+    ("B10", {**SURVIVAL, "kept_longest": 0.6}, CAVEAT),
+    ("B10", {**SURVIVAL, "kept_far": 0.6}, REFUTED),
+    ("B10", {**SURVIVAL, "kept_longest": 0.6, "above_rope": 2}, REFUTED),
 ]
 
 
 def test_every_claim_is_here_once_and_in_order():
     assert [claim.id for claim in claims()] == [
         *(f"A{number}" for number in range(1, 9)),
-        *(f"B{number}" for number in range(1, 10)),
+        *(f"B{number}" for number in range(1, 11)),
     ]
 
 

@@ -13,8 +13,9 @@ HEAVY = {"torch", "transformers", "matplotlib", "pandas", "scipy"}
 FLOORS = {
     "theory": {"theory"},
     "models": {"theory", "models"},
-    "measure": {"theory", "models", "measure"},
-    "train": {"theory", "models", "train"},
+    "runs": {"runs"},
+    "measure": {"theory", "models", "runs", "measure"},
+    "train": {"theory", "models", "runs", "train"},
 }
 
 
@@ -42,6 +43,12 @@ def test_importing_the_theory_loads_nothing_heavy(root):
     assert not loaded & HEAVY
 
 
+def test_keeping_results_and_reading_grids_loads_no_torch(root):
+    files = sorted((root / "rope_lib" / "runs").glob("*.py"))
+    names = [f"rope_lib.runs.{file.stem}" for file in files if file.stem != "__init__"]
+    assert not loaded_by(f"import {', '.join(names)}", root) & {"torch", "transformers", "matplotlib"}
+
+
 def test_the_check_above_sees_what_is_loaded(root):
     assert "torch" in loaded_by("import sys, types; sys.modules['torch.nn'] = types.ModuleType('nn')", root)
 
@@ -67,6 +74,8 @@ def breaches(source, floor, package):
             allowed = top == "numpy" or top in sys.stdlib_module_names
         elif floor == "models":
             allowed = top not in HEAVY  # judging a config must not load these
+        elif floor == "runs":
+            allowed = top not in {"torch", "transformers", "matplotlib"}
         else:
             allowed = True
         if not allowed:
@@ -96,6 +105,8 @@ def test_the_package_itself_imports_no_floor(root):
         ("theory", "import rope_lib", "rope_lib"),
         ("models", "from rope_lib.measure import load", "rope_lib.measure.load"),
         ("models", "import transformers", "transformers"),
+        ("runs", "import torch", "torch"),
+        ("runs", "from rope_lib.theory import bounds", "rope_lib.theory.bounds"),
         ("measure", "from rope_lib import train", "rope_lib.train"),
         ("measure", "from ..show.style import color", "rope_lib.show.style.color"),
         ("train", "import rope_lib.measure.load as load", "rope_lib.measure.load"),
@@ -110,7 +121,9 @@ def test_a_breach_is_found(floor, source, breach):
     [
         ("theory", "import numpy as np\nimport decimal\nfrom .bounds import Zone\nfrom . import rivals"),
         ("models", "from ..theory import bounds\nimport json"),
+        ("runs", "import pandas as pd\nfrom .store import stored"),
         ("measure", "import torch\nfrom rope_lib.theory.precision import FLOAT32\nfrom .load import load"),
+        ("train", "from rope_lib.runs.store import circumstances"),
     ],
 )
 def test_what_is_allowed_passes(floor, source):

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from rope_lib.cli import main
 from rope_lib.measure import sweep as sweeping
 from rope_lib.measure.load import load_model
-from rope_lib.measure.store import read_provenance, read_tables
+from rope_lib.runs.store import read_provenance, read_tables
 from rope_lib.show import report, report_findings, report_plan, report_text
 from rope_lib.show.break_point import binned, break_point, trained_band
 from rope_lib.show.report_page import page

@@ -15,9 +15,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from rope_lib.measure import store
 from rope_lib.measure.load import LanguageModel
-from rope_lib.measure.store import identity, read_provenance, read_tables, save_tables, stored
+from rope_lib.measure.store import identity
+from rope_lib.runs import store
+from rope_lib.runs.store import read_provenance, read_tables, save_tables, source_sha256, stored
 
 INPUTS = {"model": "a", "lengths": [2, 4], "nested": {"factor": 0.1, "none": None}}
 TABLES = {
@@ -119,6 +120,12 @@ def test_every_table_carries_its_provenance(entry):
         assert json.loads(metadata[b"rope_lib.provenance"]) == provenance
 
 
+def test_threads_are_those_of_torch_which_not_every_result_needs(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch")
+    made = store.circumstances(seconds=1.5)
+    assert (made["threads"], made["accelerator"], made["seconds"]) == (None, None, 1.5)
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-10])
 
@@ -194,7 +201,7 @@ SLOW = """
 import os, sys, time
 from pathlib import Path
 import pandas as pd
-from rope_lib.measure import store
+from rope_lib.runs import store
 
 folder = Path(sys.argv[1])
 
@@ -276,14 +283,14 @@ def test_a_changed_library_has_another_digest(tmp_path):
     (tmp_path / "measure").mkdir()
     (tmp_path / "theory").mkdir()
     (tmp_path / "measure" / "sweep.py").write_text("a = 1\n")
-    digests = [store._source_sha256(tmp_path)]
+    digests = [source_sha256(("measure", "theory"), tmp_path)]
     (tmp_path / "measure" / "sweep.py").write_text("a = 2\n")
-    digests.append(store._source_sha256(tmp_path))
+    digests.append(source_sha256(("measure", "theory"), tmp_path))
     (tmp_path / "measure" / "sweep.py").rename(tmp_path / "theory" / "sweep.py")
-    digests.append(store._source_sha256(tmp_path))
+    digests.append(source_sha256(("measure", "theory"), tmp_path))
     (tmp_path / "notes.txt").write_text("no source")
     (tmp_path / "theory" / "sweep.py").write_text('"""Says what it does."""\n\na = 2  # the answer\n')
-    digests.append(store._source_sha256(tmp_path))
+    digests.append(source_sha256(("measure", "theory"), tmp_path))
     assert len(set(digests)) == 3
     assert digests[2] == digests[3]
 

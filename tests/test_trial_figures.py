@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb, to_rgba
 
-from rope_lib.measure.store import read_tables
+from rope_lib.runs.store import read_tables
 from rope_lib.show import style, trial_figures
 from rope_lib.show import trial_summaries as summaries
 from rope_lib.show.break_point import BIN

@@ -45,7 +45,7 @@ def tokens():
 @pytest.fixture(scope="module", autouse=True)
 def small(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rope_lib.measure.store.user_cache_path", lambda name: tmp_path_factory.mktemp(name))
+        patch.setattr("rope_lib.runs.store.user_cache_path", lambda name: tmp_path_factory.mktemp(name))
         patch.setattr(trials, "CENTER_TOKENS", TRAINED)
         patch.setattr(trials, "LOSS_BIN", BIN)
         patch.setattr("rope_lib.measure.sweep.LAST_QUERIES", LAST)
@@ -132,7 +132,7 @@ def test_trial_tables_of_a_shorter_length_do_not_depend_on_the_longer_one(model,
 
 
 def test_what_was_tried_is_read_from_the_store(tables, model, tokens, monkeypatch, tmp_path):
-    monkeypatch.setattr("rope_lib.measure.store.user_cache_path", lambda name: tmp_path)
+    monkeypatch.setattr("rope_lib.runs.store.user_cache_path", lambda name: tmp_path)
     passes = []
 
     def counted(*arguments, **options):

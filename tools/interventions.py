@@ -9,9 +9,10 @@ it was. Chapter 14 draws from the tables and runs one intervention again.
 from pathlib import Path
 
 from rope_lib.measure.load import load_model, tokenize
-from rope_lib.measure.store import circumstances, identity, save_tables
+from rope_lib.measure.store import identity
 from rope_lib.measure.text import reference_text, text_sha256
 from rope_lib.measure.trials import try_interventions
+from rope_lib.runs.store import circumstances, save_tables
 
 LENGTHS = [8_192, 10_240, 12_288, 16_384]
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "interventions"

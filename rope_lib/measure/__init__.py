@@ -10,7 +10,7 @@
 ``losses``        loss by position, a chunk of logits at a time.
 ``sweep``         `measure`: all of these at several lengths, one forward pass where the model allows it.
 ``memory``        what a pass needs, and the longest input that fits.
-``store``         measurements kept on disk by content, with their provenance.
+``store``         what determines a measurement, by which `rope_lib.runs.store` keeps it.
 ``attending``     the base of an intervention, and the place where a model attends.
 ``held``          interventions that stop the turn of part of each key at a distance.
 ``interventions`` all ways to run a model with one thing about its attention changed.

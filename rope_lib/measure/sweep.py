@@ -14,13 +14,15 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from rope_lib.runs.store import stored
+
 from .clouds import Cloud, cloud_columns, coordinates, norm_profile, pair_columns, shared_axes
 from .intercept import captured
 from .interventions import UNCHANGED
 from .losses import loss_by_position
 from .memory import check_fits
 from .scores import LAST_QUERIES, attention_columns, distance_profile, doubling_bins, sampled_positions
-from .store import identity, stored
+from .store import identity
 
 # Scalings that choose their frequencies by the length of the input.
 LENGTH_DEPENDENT = ("dynamic", "longrope")

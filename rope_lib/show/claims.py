@@ -57,7 +57,7 @@ def claims():
     >>> claims()[0].check().verdict
     'holds'
     """
-    from . import claims_a, claims_b, claims_b_models
+    from . import claims_a, claims_b, claims_b_models, claims_b_trained
 
-    of_b = sorted(claims_b.CLAIMS + claims_b_models.CLAIMS, key=lambda claim: int(claim.id[1:]))
-    return claims_a.CLAIMS + tuple(of_b)
+    of_b = claims_b.CLAIMS + claims_b_models.CLAIMS + claims_b_trained.CLAIMS
+    return claims_a.CLAIMS + tuple(sorted(of_b, key=lambda claim: int(claim.id[1:])))

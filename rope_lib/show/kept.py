@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rope_lib.measure.store import read_provenance, read_tables
+from rope_lib.runs.store import read_provenance, read_tables
 
 # Beside the package, as in a checkout or an editable installation; a wheel does not carry it.
 RESULTS = Path(__file__).resolve().parents[2] / "results"

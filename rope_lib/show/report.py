@@ -14,8 +14,9 @@ import nbformat
 import papermill
 import torch
 
-from rope_lib.measure.store import PROVENANCE_FILE, circumstances, identity, save_tables
+from rope_lib.measure.store import identity
 from rope_lib.measure.text import text_sha256
+from rope_lib.runs.store import PROVENANCE_FILE, circumstances, save_tables
 
 from .report_findings import examine, subject
 from .report_page import page

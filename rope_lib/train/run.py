@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from .config import Config
 from .corpus import corpus
 from .evaluate import evaluate
 from .loop import CHECKPOINT, train
@@ -28,6 +29,16 @@ def run(config, folder, *, device="cpu", keep=False):
     if not keep:
         (Path(folder) / CHECKPOINT).unlink()
     return tables
+
+
+def run_cell(cell, folder):
+    """The tables of one cell of a sweep: the dict of a `Config`, and the `device` that it may name besides.
+
+    A checkpoint lies in `folder` while the cell is unfinished.
+    """
+    values = dict(cell)
+    device = values.pop("device", "cpu")
+    return run(Config.from_dict(values), folder, device=device)
 
 
 def available(device):

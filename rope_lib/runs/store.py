@@ -1,0 +1,237 @@
+"""Results kept on disk, so that nothing is computed twice and an interrupted run goes on.
+
+An entry is a folder of Parquet tables, named by what was computed and the SHA-256 of everything that
+determines the result. Each table carries its provenance in itself, and `provenance.json` beside the tables
+repeats it with a digest of every file. A folder that exists is complete, and one that was damaged since is
+computed anew. (joblib.Memory and diskcache keep pickles, which no other program reads, without provenance.)
+"""
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+PACKAGE = Path(__file__).parent.parent
+PROVENANCE_FILE = "provenance.json"
+
+_KEY = b"rope_lib.provenance"  # of the metadata in a Parquet schema
+_NAME = re.compile(r"[A-Za-z0-9_][\w.-]*")
+
+
+def stored(name, inputs, compute, *, folder=None):
+    """The tables of the computation that `inputs` determine: read, or computed and kept.
+
+    `compute()` returns a dict from names to DataFrames; `inputs` is a JSON-able dict, such as
+    `rope_lib.measure.store.identity` makes.
+    The entry is `folder`/`name`-<digest of `inputs`>; by default `folder` is in the user's cache folder.
+    What is returned has always been read from disk: indices are reset. Of several processes that ask at
+    once one computes and the others wait. A damaged entry is computed anew.
+
+    Raises ValueError for a name that no file can have, or inputs that JSON cannot hold.
+    """
+    _check_name("name", name)
+    parent = user_cache_path("rope-lib") / "measurements" if folder is None else Path(folder)
+    return kept(parent / f"{name}-{digest(inputs)}", inputs, compute, name=name)
+
+
+def kept(entry, inputs, compute, *, wait=True, **described):
+    """As `stored`, for a folder `entry` that the caller names; `described` goes into the provenance.
+
+    An entry of other inputs is replaced. With `wait` false, raises filelock.Timeout at once where another
+    process is computing this very entry.
+    """
+    entry, text = Path(entry), canonical(inputs)
+    tables = read_if_kept(entry, inputs)
+    if tables is not None:
+        return tables
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    lock = entry.with_name(f".{entry.name}.lock")
+    with FileLock(lock, timeout=-1 if wait else 0):  # the operating system drops it with the process
+        tables = read_if_kept(entry, inputs)  # another process may have finished meanwhile
+        if tables is not None:
+            return tables
+        for scratch in entry.parent.glob(f".{entry.name}.scratch-*"):  # left by a killed process
+            shutil.rmtree(scratch, ignore_errors=True)
+        start = time.perf_counter()
+        tables = compute()
+        seconds = time.perf_counter() - start
+        save_tables(entry, tables, described | {"inputs": json.loads(text)} | circumstances(seconds=seconds))
+        return read_tables(entry)
+
+
+def circumstances(**measured):
+    """On what, by which command and when a result was made: JSON-able, and different for every run.
+
+    `accelerator` and `threads` are those of torch, None where nothing has imported it.
+    """
+    torch = sys.modules.get("torch")
+    notebook = "ipykernel" in sys.modules
+    command = [Path(sys.argv[0]).name, *sys.argv[1:]] if sys.argv else []
+    return {
+        "command": "notebook" if notebook else shlex.join(command),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "accelerator": torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None,
+        "threads": torch.get_num_threads() if torch else None,
+        "python": platform.python_version(),
+        "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        **measured,
+    }
+
+
+def source_sha256(folders, package=PACKAGE):
+    """The digest of the code in some `folders` of this library: comments and docstrings do not enter it."""
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in (package / folder).glob("**/*.py")):
+        code = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(code):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+                node.body = node.body[1:]
+        digest.update(f"{path.relative_to(package).as_posix()} {ast.dump(code)}\n".encode())
+    return digest.hexdigest()
+
+
+def save_tables(folder, tables, provenance):
+    """Write `tables`, a dict from names to DataFrames, as Parquet with their `provenance`, a JSON-able dict.
+
+    `folder` appears, or is replaced, when everything is written. Indices are not kept, and columns of text
+    come back as pandas' own type for it. Raises ValueError for names that no file can have, columns that
+    Parquet cannot hold, or a provenance that JSON cannot.
+    """
+    folder = Path(folder)
+    text = canonical(provenance)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.scratch-") as scratch:
+        made = Path(scratch) / "made"
+        made.mkdir()
+        digests = {}
+        for name, frame in tables.items():
+            _check_name("table", name)
+            table = _arrow(name, frame)
+            table = table.replace_schema_metadata({**table.schema.metadata, _KEY: text.encode()})
+            path = made / f"{name}.parquet"
+            pq.write_table(table, path, compression="zstd")
+            digests[name] = _file_sha256(path)
+        described = {"provenance": json.loads(text), "tables": digests}
+        lines = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+        (made / PROVENANCE_FILE).write_text(lines, encoding="utf-8")
+        if folder.exists():
+            os.rename(folder, Path(scratch) / "replaced")
+        os.rename(made, folder)
+
+
+def read_tables(folder):
+    """The tables of an entry, a dict from names to DataFrames, in the order in which they were saved.
+
+    Raises FileNotFoundError where there is no entry, and ValueError for one that is damaged.
+    """
+    folder = Path(folder)
+    described = _described(folder)
+    return {name: _read_table(folder, name, described) for name in described["tables"]}
+
+
+def read_provenance(folder):
+    """The provenance of an entry, as it was given to `save_tables`; raises as `read_tables` does."""
+    return _described(Path(folder))["provenance"]
+
+
+def read_if_kept(entry, inputs):
+    """The tables of an entry that `inputs` determined; None for no entry, a damaged one or one of others."""
+    try:
+        if canonical(read_provenance(entry)["inputs"]) == canonical(inputs):
+            return read_tables(entry)
+    except (OSError, ValueError, KeyError):
+        pass
+    return None
+
+
+def digest(values):
+    """The first 20 hexadecimal digits of the SHA-256 of a JSON-able dict, whatever the order of its keys.
+
+    >>> digest({"a": 1, "b": (2,)}) == digest({"b": [2], "a": 1})
+    True
+    """
+    return hashlib.sha256(canonical(values).encode()).hexdigest()[:20]
+
+
+def canonical(values):
+    """The one JSON text of a dict, whatever the order of its keys. Raises ValueError for what JSON lacks."""
+    try:  # tuples are lists, keys are strings from here
+        plain = json.loads(json.dumps(values, allow_nan=False))
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"inputs and provenance must be values that JSON can hold ({error})") from None
+
+
+def _arrow(name, frame):
+    """A DataFrame as Arrow holds it, without its index."""
+    if not isinstance(frame, pd.DataFrame):
+        raise ValueError(f"table {name!r} must be a DataFrame, got {type(frame).__name__}")
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise ValueError(f"table {name!r} must have columns that Parquet can hold ({error})") from None
+
+
+def _described(folder):
+    """What the JSON file of an entry says: its provenance, and the digest of each table."""
+    path = folder / PROVENANCE_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder}: must be a folder of tables, {PROVENANCE_FILE} is not there")
+    try:
+        described = json.loads(path.read_bytes())
+        provenance, tables = described["provenance"], described["tables"]
+        whole = isinstance(provenance, dict) and all(_NAME.fullmatch(name) for name in tables)
+        whole = whole and all(isinstance(digest, str) for digest in tables.values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path}: must be what save_tables writes, is damaged")
+    return described
+
+
+def _read_table(folder, name, described):
+    """One table of an entry, after a look at its digest and at the provenance in it."""
+    path = folder / f"{name}.parquet"
+    try:
+        if _file_sha256(path) != described["tables"][name]:
+            raise ValueError("its SHA-256 is another")
+        table = pq.read_table(path)
+        if json.loads(table.schema.metadata[_KEY]) != described["provenance"]:
+            raise ValueError("its provenance is another")
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise ValueError(f"{path}: must be the table that was saved, is damaged ({error})") from error
+    return table.to_pandas()
+
+
+def _check_name(argument, name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{argument} must be a file name of letters, digits, '.', '_' and '-', got {name!r}")
+
+
+def _file_sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _processor():
+    """The name of the processor, which Python itself does not find on Linux."""
+    cpus = Path("/proc/cpuinfo")
+    text = cpus.read_text(encoding="utf-8", errors="replace") if cpus.is_file() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found.group(1) if found else platform.processor() or platform.machine()
