@@ -285,7 +285,8 @@ def test_the_command_refuses_in_one_line_and_touches_nothing(toml, tmp_path):
 
 def test_every_example_can_be_run(root):
     texts = {path: path.read_text(encoding="utf-8") for path in sorted((root / "experiments").glob("*.toml"))}
-    single = [path for path, text in texts.items() if "kind" not in tomllib.loads(text)]  # the others are grids
+    # The others are grids.
+    single = [path for path, text in texts.items() if "kind" not in tomllib.loads(text)]
     assert len({Config.from_toml(path).digest for path in single}) == len(single) >= 2
 
 
