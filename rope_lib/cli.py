@@ -380,6 +380,7 @@ def train(config, out, device, keep):
     click.echo(os.path.join(out, "summary.parquet"))
 
 
+@main.command()
 @click.argument("grid", metavar="GRID.toml")
 @click.option("--size", default="default", show_default=True, help="default, or full for a GPU.")
 @scheduler_option
