@@ -12,15 +12,9 @@ from rope_lib.models.spec import scopes
 from . import tables
 from .break_point import FEW
 from .report_findings import fix_rows, worst_heads
+from .verdict_text import BOUNDS
 
 WORST = 6  # heads listed
-_BOUNDS = {
-    "aliasing": "aliasing bound",
-    "stability": "DC-stability bound",
-    "depth": "depth bound",
-    "precision": "precision wall",
-    "men": "Men et al.",
-}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$#~])")
 
 
@@ -122,7 +116,7 @@ def bounds(found):
     for rotary in found.record["rotaries"]:
         of = f" ({rotary['kind']} attention)" if len(found.record["rotaries"]) > 1 else ""
         for name, bound in rotary["bounds"].items():
-            rows.append([_BOUNDS[name] + of, *_bound_cells(name, bound, rotary["effective_base"])])
+            rows.append([BOUNDS[name] + of, *_bound_cells(name, bound, rotary["effective_base"])])
     return tables.markdown(rows, ["bound", "on the base", "effective base", "holds"])
 
 

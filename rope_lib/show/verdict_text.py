@@ -7,7 +7,7 @@ import click
 from ..models.spec import scopes
 
 _COLORS = {"stable": "green", "unstable_at_depth": "yellow", "no_rope": "cyan"}  # all others are red
-_BOUNDS = {
+BOUNDS = {
     "aliasing": "aliasing bound",
     "stability": "DC-stability bound",
     "depth": "depth bound",
@@ -46,7 +46,7 @@ def verdict_lines(record):
 def bound_lines(bounds):
     """The lines of the bounds alone, and of a verdict where there is one."""
     for name, value in bounds.items():
-        yield _row("verdict", _verdict(value)) if name == "verdict" else _row(_BOUNDS[name], _base(value))
+        yield _row("verdict", _verdict(value)) if name == "verdict" else _row(BOUNDS[name], _base(value))
     if bounds["depth"] >= bounds["precision"]:
         yield "  No base lies between the depth bound and the precision wall."
 
@@ -67,11 +67,11 @@ def _rotary_lines(record, rotary, scope):
         yield _row("attention factor", f"{rotary['attention_factor']:.4f}", "on cos and sin")
     for name, value in bounds.items():
         if value is None:
-            yield _row(_BOUNDS[name], "not tabulated for this context")
+            yield _row(BOUNDS[name], "not tabulated for this context")
         else:
             holds = effective < value if name == "precision" else effective >= value
             mark = click.style("holds", fg="green") if holds else click.style("fails", fg="red")
-            yield _row(_BOUNDS[name], f"{_base(value):<{_VALUE}}  {mark}")
+            yield _row(BOUNDS[name], f"{_base(value):<{_VALUE}}  {mark}")
     without = rotary["verdict_without_scaling"]
     changed = f"  ({without} without the scaling)" if without != rotary["verdict"] else ""
     yield _row("verdict", _verdict(rotary["verdict"]) + changed)
