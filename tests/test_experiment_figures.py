@@ -125,6 +125,8 @@ def drawn():
     yield figures.accuracies(
         plain, [["RoPE", "HighFreq", "HalfRoPE", "YaRN", "RoPE-ID"]] * 2, trained, 1 / 16, "tokens"
     )
+    by_distance = summaries.by_distance(kept("spectra")[0]["distances"], longest)
+    yield figures.accuracies(by_distance, [[*paper, "HoPE"]], trained, 1 / 16, "tokens")
     yield figures.effects(summaries.differences(plain, "RoPE"), {512: "near", longest: "far"}, "RoPE")
     means = plain.groupby(level="system").mean()[longest]
     yield figures.against_paper(means, summaries.RULER, "accuracy")
