@@ -143,8 +143,8 @@ def ablation(panels, lengths):
             part = rows[rows.length == length]
             means = part.groupby(column).accuracy.mean()
             axes.plot(range(len(values)), means.reindex(values), color=color)
-            axes.plot(part[column].map(places), part.accuracy, "o", color=color, markersize=3, markeredgewidth=0,
-                      label=f"{style.count(length)} tokens")  # fmt: skip
+            axes.plot(part[column].map(places), part.accuracy, "o", color=color, markersize=3,
+                      markeredgewidth=0, label=f"{style.count(length)} tokens")  # fmt: skip
         axes.axvline(places[standard], color=GRAY, linewidth=1, linestyle="--")
         axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         axes.set(xlabel=label, ylabel="accuracy")
