@@ -262,7 +262,7 @@ def test_wrong_arguments_are_refused_in_one_line(tmp_path, refuses):
         lambda: run_cells(cells, compute, tmp_path, scheduler="tcp://127.0.0.1:1", workers=2),
         "workers must be left out where a scheduler has its own, got 2",
     )
-    for address in ("nonsense", "a:b:c"):
+    for address in ("nonsense", "a:b:c", "127.0.0.1:1"):
         with pytest.raises(ValueError, match="scheduler must be the address of a running Dask scheduler"):
             run_cells(cells, compute, tmp_path, scheduler=address)
     assert not log(tmp_path)

@@ -2,13 +2,20 @@
 
 import logging
 import os
+import socket
 import subprocess
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.utils import silence_logging_cmgr
+
+from .errors import one_line
 
 CONNECT = 10  # seconds to wait for a scheduler to answer
+
+_QUIET = logging.CRITICAL + 1  # what goes wrong is told by `run_cells`, a line for each cell
 
 # What limits the threads of a numerical library is read when the library is loaded.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -32,25 +39,25 @@ def connected(scheduler=None, *, workers=None, threads=1, resources=None):
     if scheduler is not None:
         if workers is not None:
             raise ValueError(f"workers must be left out where a scheduler has its own, got {workers}")
-        with _client_of(scheduler) as client:
+        with silence_logging_cmgr(_QUIET), _client_of(scheduler) as client:
             yield client
         return
     share = (resources or {}).get("GPU")
     gpus = visible_gpus() if share else []
-    count = (int(len(gpus) // share) if gpus else processors()) if workers is None else workers
-    if count < 1:
-        raise ValueError(f"workers must be at least 1, got {count}")
+    if workers is None:
+        workers = max(1, int(len(gpus) // share)) if gpus else processors()
     with (
+        silence_logging_cmgr(_QUIET),
         _environment(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
         LocalCluster(
-            n_workers=count,
+            n_workers=at_least_one(workers),
             threads_per_worker=1,
             processes=True,
             memory_limit=None,  # a cell knows best what it needs, and is not to be paused for it
             dashboard_address=None,  # no pages; any free port for the rest, or two sweeps would collide
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             resources=resources,
-            silence_logs=logging.CRITICAL,  # what goes wrong is told by `run_cells`, a line for each cell
+            silence_logs=_QUIET,
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -67,6 +74,13 @@ def slots(client, resources=None):
         min([each["nthreads"], *(int(each["resources"].get(name, 0) // amount) for name, amount in needed)])
         for each in workers
     )
+
+
+def at_least_one(workers):
+    """A number of workers that is one."""
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    return workers
 
 
 def processors():
@@ -98,13 +112,16 @@ class OneGPU(WorkerPlugin):
 
 
 def _client_of(scheduler):
+    place = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
     try:
+        # Tried by hand first: a Client that fails can leave an event loop that the next one hangs on.
+        with socket.create_connection((place.hostname, place.port or 0), timeout=CONNECT):
+            pass
         return Client(scheduler, timeout=CONNECT)
-    except (OSError, ValueError, TypeError) as error:  # no answer in time is an OSError
-        raise ValueError(
-            f"scheduler must be the address of a running Dask scheduler, got {scheduler!r} "
-            f"({type(error).__name__})"
-        ) from None
+    except (OSError, ValueError) as error:  # no answer in time is an OSError
+        reason = one_line(error) or type(error).__name__
+        message = "scheduler must be the address of a running Dask scheduler, such as tcp://host:8786"
+        raise ValueError(f"{message}, got {scheduler!r} ({reason})") from None
 
 
 @contextmanager

@@ -14,15 +14,16 @@ Workers of a cluster must see `folder` under the same path.
 import copy
 import importlib
 import importlib.util
+import json
 import shutil
 import sys
 import time
 import traceback
 import uuid
-from asyncio import CancelledError
 from collections import deque
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from distributed import KilledWorker, get_worker, wait
@@ -96,7 +97,11 @@ def run_cells(cells, compute, folder, *, inputs=None, scheduler=None, workers=No
         if missing:
             limits = {"workers": workers, "threads": threads, "resources": resources}
             with connected(scheduler, **limits) as client:
-                _drive(client, missing, job, resources, finished, tell)
+                try:
+                    _drive(client, missing, job, resources, finished, tell)
+                except (CancelledError, OSError) as error:  # of which Dask's errors of communication are some
+                    message = f"the scheduler went away ({type(error).__name__}); what was finished is kept"
+                    raise ConnectionError(message) from None
 
     def of(state):
         return (cell for cell in missing if outcomes[cell.digest].state == state)
@@ -203,9 +208,6 @@ def _first_done(running):
         return wait(list(running), timeout=POLL, return_when="FIRST_COMPLETED").done
     except TimeoutError:
         return ()
-    except CancelledError:
-        message = "the scheduler went away; the same command goes on with what is missing"
-        raise ConnectionError(message) from None
 
 
 def _outcome(future, cell, given_up):
@@ -223,8 +225,15 @@ _KILLED = f"its worker died {TRIES} times, of memory perhaps"
 
 
 def _attempt(cell, job):
-    """On a worker: one try of a cell."""
+    """On a worker: one try of a cell.
+
+    An outcome waits in the worker's memory until it is fetched. Where the worker dies before that, Dask asks
+    for it again: then an entry is there, or the `failure` of this sweep.
+    """
     scratch, entry = job.scratch(cell), job.entry(cell)
+    failure = scratch / f"failure-{job.sweep}.json"
+    if failure.exists():
+        return _Outcome(**json.loads(failure.read_text(encoding="utf-8")))
     tries = 0
 
     def work():
@@ -245,7 +254,11 @@ def _attempt(cell, job):
             return _Outcome("busy")
         scratch.mkdir(parents=True, exist_ok=True)
         (scratch / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        return _Outcome("failed", tries, _reason(error))
+        outcome = _Outcome("failed", tries, _reason(error))
+        part = failure.with_suffix(".part")
+        part.write_text(json.dumps(asdict(outcome)), encoding="utf-8")
+        part.replace(failure)
+        return outcome
     for each in scratch.parent.glob(f"{cell.digest}-*"):
         shutil.rmtree(each, ignore_errors=True)
     # A worker may have died between its entry and its answer: the entry knows whose it is.
