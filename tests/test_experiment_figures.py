@@ -120,11 +120,12 @@ def png(figure):
 def drawn():
     """Each figure as the chapter draws it from the kept results."""
     summary, geometry = (kept("spectra")[0][name] for name in ("summary", "geometry"))
+    paper = list(summaries.RULER.index)
     plain, warm = (summaries.accuracies(summary, name) for name in ("none", "by position"))
     trained, longest = plain.columns[0], plain.columns[-1]
-    yield figures.accuracies(
-        plain, [["RoPE", "HighFreq", "HalfRoPE", "YaRN", "RoPE-ID"]] * 2, trained, 1 / 16, "tokens"
-    )
+    yield figures.accuracies(plain, [paper, paper], trained, 1 / 16, "tokens")
+    by_distance = summaries.by_distance(kept("spectra")[0]["distances"], longest)
+    yield figures.accuracies(by_distance, [[*paper, "HoPE"]], trained, 1 / 16, "tokens")
     yield figures.effects(summaries.differences(plain, "RoPE"), {512: "near", longest: "far"}, "RoPE")
     means = plain.groupby(level="system").mean()[longest]
     yield figures.against_paper(means, summaries.RULER, "accuracy")

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from grid_cells import compute, log, wait_for
 
 from rope_lib.cli import main
+from rope_lib.runs.cluster import connected
 from rope_lib.runs.collect import collect
 from rope_lib.runs.grid import make_grid
 from rope_lib.runs.store import read_provenance, read_tables
@@ -182,6 +183,12 @@ def test_a_damaged_entry_is_made_anew_and_so_is_one_of_other_inputs(tmp_path):
 
 
 # Workers
+
+
+def test_local_workers_keep_memory_that_was_freed():
+    with connected(workers=1) as client:
+        assert client.submit(os.environ.get, "MALLOC_TRIM_THRESHOLD_").result() == str(2**28)
+    assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
 
 
 def test_local_workers_have_one_thread_and_one_gpu_each(tmp_path, monkeypatch):

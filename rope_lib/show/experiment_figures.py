@@ -19,7 +19,8 @@ def accuracies(accuracy, groups, trained, chance, label):
     `accuracy` is a frame of (system, seed) × tokens, which `label` names. Solid lines are means over seeds.
     Raises ValueError for a group of more systems than there are colors.
     """
-    figure, panels = style.axes(len(groups), height=2.7 * len(groups) + 0.4, sharex=True, squeeze=False)
+    height = 3.6 if len(groups) == 1 else 2.3 * len(groups) + 0.4
+    figure, panels = style.axes(len(groups), height=height, sharex=True, squeeze=False)
     tokens = accuracy.columns.to_numpy()
     for axes, names in zip(panels[:, 0], groups, strict=True):
         ends = {}
@@ -27,7 +28,7 @@ def accuracies(accuracy, groups, trained, chance, label):
             seeds = accuracy.xs(name, level="system")
             axes.plot(tokens, seeds.mean(), color=color)
             for _, values in seeds.iterrows():
-                axes.plot(tokens, values, "o", color=color, markersize=3, alpha=0.55)
+                axes.plot(tokens, values, "o", color=color, markersize=2.2, markeredgewidth=0)
             ends[name] = (seeds.mean().iloc[-1], color)
         axes.axvline(trained, color=GRAY, linewidth=1, linestyle="--")
         axes.axhline(chance, **_CHANCE)
@@ -134,7 +135,7 @@ def ablation(panels, lengths):
     `panels` maps a label to (a frame of rows with the column, length and accuracy; the column's name; the
     value of RoPE-ID, which a dashed line marks).
     """
-    figure, every = style.axes(len(panels), height=2.3 * len(panels), squeeze=False)
+    figure, every = style.axes(len(panels), height=2.05 * len(panels), squeeze=False)
     for (label, (rows, column, standard)), axes in zip(panels.items(), every[:, 0], strict=True):
         values = np.sort(rows[column].unique())
         places = {value: place for place, value in enumerate(values)}
@@ -142,8 +143,8 @@ def ablation(panels, lengths):
             part = rows[rows.length == length]
             means = part.groupby(column).accuracy.mean()
             axes.plot(range(len(values)), means.reindex(values), color=color)
-            axes.plot(part[column].map(places), part.accuracy, "o", color=color, markersize=3.5, alpha=0.6,
-                      label=f"{style.count(length)} tokens")  # fmt: skip
+            axes.plot(part[column].map(places), part.accuracy, "o", color=color, markersize=3,
+                      markeredgewidth=0, label=f"{style.count(length)} tokens")  # fmt: skip
         axes.axvline(places[standard], color=GRAY, linewidth=1, linestyle="--")
         axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         axes.set(xlabel=label, ylabel="accuracy")
