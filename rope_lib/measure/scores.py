@@ -15,7 +15,7 @@ LAST_QUERIES = 64
 SPREAD_QUERIES = 32
 # The most recent tokens, the query's own included, whose share of its attention is told apart.
 RECENT_TOKENS = 16
-CHUNK_BYTES = 32 * 2**20
+CHUNK_BYTES = 4 * 2**20  # larger chunks cost memory that is not given back, and no less time
 
 
 def doubling_bins(count):
