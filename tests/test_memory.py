@@ -38,7 +38,8 @@ def llama():
 # Peak beyond what the process holds before the pass, in bytes. The peak of a process never falls: a pass that
 # stays below what loading took would measure too little, so the model is small and the pass is not.
 PASS = f"""
-import resource, sys
+import re, resource, sys
+from pathlib import Path
 import psutil, torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 from rope_lib.measure.memory import LOGIT_CHUNK, needed_bytes
@@ -57,7 +58,12 @@ def run(tokens):
 run(tokens[:64])
 before = psutil.Process().memory_info().rss
 run(tokens)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+# Linux hands a process's ru_maxrss on to the program that it starts: the peak of this one alone is VmHWM.
+status = Path("/proc/self/status")
+if status.exists():
+    peak = 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", status.read_text()).group(1))
+else:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(peak - before, needed_bytes(network, len(tokens)))
 """
 
