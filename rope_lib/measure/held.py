@@ -14,15 +14,12 @@ import torch
 
 from rope_lib.theory.arguments import one, whole
 
-from .attending import Intervention, attending, products, spectrum_of, trained_length
-from .intercept import captured, queries_and_keys, rotations
+from .attending import LENGTH_DEPENDENT, Intervention, attending, products, spectrum_of, trained_length
+from .intercept import captured, probe_tokens, queries_and_keys, rotations
 
 # Queries whose scores exist at once: nine heads of 128 queries by 16,384 keys are 75 MB, and their
 # exponentials are as many.
 CHUNK = 128
-
-_PROBE_LENGTH = 16
-_LENGTH_DEPENDENT = ("dynamic", "longrope")
 
 
 @dataclass(frozen=True)
@@ -204,7 +201,7 @@ def layer_turns(network):
     length of the input or are not those of its one rotary module.
     """
     parameters = getattr(network.config.get_text_config(), "rope_parameters", None) or {}
-    if parameters.get("rope_type") in _LENGTH_DEPENDENT:
+    if parameters.get("rope_type") in LENGTH_DEPENDENT:
         raise ValueError(
             f"model must rotate alike at every length, got rope_type {parameters['rope_type']!r}"
         )
@@ -227,10 +224,8 @@ def layer_turns(network):
         attended.append(layer)
         return own(*vectors, **options)
 
-    vocabulary = network.config.get_text_config().vocab_size
-    tokens = (torch.arange(_PROBE_LENGTH, device=network.device) + 1) * vocabulary // (_PROBE_LENGTH + 1)
     with torch.inference_mode(), captured(network, visit), attending(network, record):
-        network(tokens[None], use_cache=False)
+        network(probe_tokens(network)[None], use_cache=False)
     if not set(found) <= set(attended):
         raise ValueError(f"model must know its layers by number, got {type(network).__name__}")
     return found

@@ -19,7 +19,7 @@ from rope_lib.theory.precision import direct_product
 
 from .rotation import LayerRotation, RotationCall, Source, before_rotation, describe, find_source
 
-# Tokens of the pass that finds out how a model rotates.
+# Tokens of a pass that finds something out about a model.
 PROBE_LENGTH = 16
 
 _ROTATION = re.compile(r"_?apply_(\w*_)?(rotary|rope)(_\w+)?")
@@ -109,6 +109,15 @@ def queries_and_keys(network, visit):
         yield
 
 
+def probe_tokens(network):
+    """Tokens `(PROBE_LENGTH,)` from all over a model's vocabulary, on its device.
+
+    The first ones of a vocabulary may be special, with embeddings of zero.
+    """
+    vocabulary = network.config.get_text_config().vocab_size
+    return (torch.arange(PROBE_LENGTH, device=network.device) + 1) * vocabulary // (PROBE_LENGTH + 1)
+
+
 @dataclass(frozen=True)
 class _Trace:
     """What the probe found out about a layer."""
@@ -134,11 +143,8 @@ def _probe(network):
             pairs, sources = [(query_pre, query), (key_pre, key)], (query_source, key_source)
             found[layer] = _Trace(*sources, lender, describe(layer, pairs, calls, sources))
 
-    # Tokens from all over the vocabulary: its first ones may be special, with embeddings of zero.
-    vocabulary = network.config.get_text_config().vocab_size
-    tokens = (torch.arange(PROBE_LENGTH, device=network.device) + 1) * vocabulary // (PROBE_LENGTH + 1)
     with torch.inference_mode(), _tapped(network, receive):
-        network(tokens[None], use_cache=False)
+        network(probe_tokens(network)[None], use_cache=False)
     if not any(trace.rotation.layout for trace in found.values()):
         with _naming(network):
             raise ValueError(_why_not(network, found))

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from rope_lib.runs.store import stored
 
+from .attending import LENGTH_DEPENDENT
 from .clouds import Cloud, cloud_columns, coordinates, norm_profile, pair_columns, shared_axes
 from .intercept import captured
 from .interventions import UNCHANGED
@@ -23,9 +24,6 @@ from .losses import loss_by_position
 from .memory import check_fits
 from .scores import LAST_QUERIES, attention_columns, distance_profile, doubling_bins, sampled_positions
 from .store import identity
-
-# Scalings that choose their frequencies by the length of the input.
-LENGTH_DEPENDENT = ("dynamic", "longrope")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from rope_lib.measure.attending import LENGTH_DEPENDENT
 from rope_lib.measure.interventions import UNCHANGED
 from rope_lib.measure.memory import available_bytes, check_fits, longest_that_fits, needed_bytes
-from rope_lib.measure.sweep import LENGTH_DEPENDENT, measure_pass
+from rope_lib.measure.sweep import measure_pass
 
 from .report_findings import FIXES
 
