@@ -1,4 +1,4 @@
-"""Round some pairs only of experiment 2's models, and open gaps in their positions: `results/precision_parts`.
+"""Round only some pairs of experiment 2's models, or open gaps in positions: `results/precision_parts`.
 
     python tools/precision_parts.py
 

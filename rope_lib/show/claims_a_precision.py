@@ -5,7 +5,7 @@ The measurement is the kept result of experiment 2, which chapter 19 draws from 
 
 from .claims import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding
 
-# The least share of its accuracy with exact angles that a model may keep and still be said to bear the rounding.
+# The least share of its accuracy with exact angles that a model may keep and be said to bear the rounding.
 KEPT = 0.9
 
 # What may stand between two mean shares that are called alike.
@@ -47,10 +47,11 @@ def judge_trained_wall(numbers):
     return Finding(
         verdict,
         (
-            f"Recall by models of 2 layers and 64 channels, {numbers['bases']} bases, {numbers['seeds']} seeds, "
-            "all positions raised by a constant. Share of the accuracy with float64 angles that is kept in the "
-            f"mean at the shift where each side keeps least: {listed}. With float64 angles accuracy changes by "
-            f"at most {numbers['float64_change']:.4f} up to a shift of {numbers['float64_shift']:,}."
+            f"Recall by models of 2 layers and 64 channels, {numbers['bases']} bases, {numbers['seeds']} "
+            "seeds, all positions raised by a constant. Share of the accuracy with float64 angles that is "
+            f"kept in the mean at the shift where each side keeps least: {listed}. With float64 angles "
+            f"accuracy changes by at most {numbers['float64_change']:.4f} up to a shift of "
+            f"{numbers['float64_shift']:,}."
         ),
     )
 

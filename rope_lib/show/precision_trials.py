@@ -1,4 +1,4 @@
-"""What trained models lose when their angles are rounded at large positions, and what rounding does to angles.
+"""What trained models lose with rounded angles at large positions, and what rounding does to the angles.
 
 `summary` is that of the kept result of experiment 2 (`experiments/precision.toml`): accuracy and loss of each
 base and seed under each variant, which its name describes: `float32_at_1000` is float32 angles with every
@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 
 from rope_lib.theory.bounds import precision_wall
+from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.precision import Arithmetic, direct_product, phase_error, round_to
 from rope_lib.train.evaluate import TRAINED
+
+from .precision_interventions import marked
 
 ARITHMETICS = ("bfloat16", "float16", "float32", "float64")
 EXACT = "float64"
@@ -26,9 +29,9 @@ DISPLACED = 0.5  # radians, root mean square
 def trials(summary):
     """One row for each base, seed, arithmetic and shift, with what it lost against float64 angles.
 
-    Columns: base, seed, arithmetic, shift, accuracy, nll, kept, change (of accuracy) and extra_nll (nats). The
-    reference is float64 at no shift. Raises ValueError where float64 itself changes with the shift: there is
-    no reference then.
+    Columns: base, seed, arithmetic, shift, accuracy, nll, kept, change (of accuracy) and extra_nll (nats).
+    The reference is float64 at no shift. Raises ValueError where float64 itself changes with the shift: there
+    is no reference then.
     """
     named = summary[summary.variant != TRAINED]
     parts = named.variant.str.extract(r"^(?P<arithmetic>\w+)_at_(?P<shift>\d+)$")
@@ -39,7 +42,9 @@ def trials(summary):
     table = named[["base", "seed"]].assign(**columns, accuracy=named.accuracy, nll=named.nll)
     change = float64_change(table)
     if not change <= EQUAL:
-        raise ValueError(f"float64 angles must give one accuracy at every shift, got a change of {change:.4f}")
+        raise ValueError(
+            f"float64 angles must give one accuracy at every shift, got a change of {change:.4f}"
+        )
     exact = table[(table.arithmetic == EXACT) & (table["shift"] == 0)].set_index(["base", "seed"])
     own = exact.loc[list(zip(table.base, table.seed, strict=True))]
     return table.assign(
@@ -90,29 +95,41 @@ def displacements(base, head_dim, arithmetic, shift, length):
 
 
 def weights(distances):
-    """Weights of pairs of tokens whose distance is log-uniform, as that of the questions is; their sum is 1."""
+    """Weights, of sum 1, of pairs of tokens whose distance is log-uniform, as that of the questions is."""
     counts = np.bincount(distances)
     each = 1 / (distances * counts[distances])
     return each / each.sum()
 
 
 def displaced(base, head_dim, arithmetic, shift, length):
-    """Root mean square of `displacements` over pairs of tokens, by pair of channels: radians, (head_dim/2,)."""
+    """Root mean square of `displacements` over pairs of tokens: radians, shape (head_dim/2,)."""
     distances, errors = displacements(base, head_dim, arithmetic, shift, length)
     return np.sqrt(weights(distances) @ errors**2)
 
 
-def predictors(table, head_dim, length, limit=DISPLACED):
-    """What might tell the loss in each setting of `trials`, beside means over seeds: a row for each setting.
+def equal_neighbors(base, head_dim, arithmetic, shift, length):
+    """Share of neighboring tokens whose angle in the slowest pair is the same number: what A5 is about.
 
-    Columns: base, arithmetic, shift, kept, extra_nll, and
+    >>> equal_neighbors(10_000, 4, "float32", 0, 128), equal_neighbors(10_000, 4, "bfloat16", 10**6, 128)
+    (0.0, 1.0)
+    """
+    frequency = round_to(frequencies(base, head_dim)[-1], arithmetic)
+    positions = round_to(shift + np.arange(length), arithmetic)
+    return float(np.mean(np.diff(round_to(positions * frequency, arithmetic)) == 0))
+
+
+def predictors(table, head_dim, length, limit=DISPLACED):
+    """What might tell the loss in each setting of `trials`, beside what was lost: a row for each setting.
+
+    Columns: base, arithmetic, shift; kept, its least and most over seeds, extra_nll; and
     wall        base·ε: above 1 the base is beyond the wall of claim A5
     position    (shift + length)·ε: above 1 or 2 the type no longer holds every whole position
     displaced   share of pairs of channels whose relative angles are off by more than `limit`, see `displaced`
     lost        1 - mean of cos(error of the relative angle) over pairs of channels and of tokens
+    neighbors   see `equal_neighbors`
     farthest    distance between the rounded positions of the first and the last token, over the exact one
     """
-    settings = table.groupby(["arithmetic", "shift", "base"], as_index=False)[["kept", "extra_nll"]].mean()
+    settings = _over_seeds(table, ["arithmetic", "shift", "base"], extra_nll=("extra_nll", "mean"))
     rows = []
     for base, arithmetic, shift in zip(settings.base, settings.arithmetic, settings["shift"], strict=True):
         distances, errors = displacements(float(base), head_dim, arithmetic, int(shift), length)
@@ -125,10 +142,38 @@ def predictors(table, head_dim, length, limit=DISPLACED):
                 "position": (shift + length) * epsilon,
                 "displaced": float(np.mean(np.sqrt(weight @ errors**2) > limit)),
                 "lost": float(1 - (weight @ np.cos(errors)).mean()),
+                "neighbors": equal_neighbors(float(base), head_dim, arithmetic, int(shift), length),
                 "farthest": float(np.ptp(ends) / (length - 1)),
             }
         )
     return settings.join(pd.DataFrame(rows))
+
+
+def rounded_parts(pairs, head_dim, length, limit=DISPLACED):
+    """The table `pairs` of `tools/precision_parts.py` as a row for each setting, number and side of pairs.
+
+    Columns: arithmetic, shift, base, side, rounded; kept, its least and most over seeds; and displaced, the
+    share of all pairs that is rounded and off by more than `limit` (see `displaced`).
+    """
+    keys = ["arithmetic", "shift", "base", "side"]
+    none = pairs[pairs.rounded == 0].set_index([*keys, "seed"]).accuracy
+    own = none.loc[list(pairs[[*keys, "seed"]].itertuples(index=False, name=None))]
+    rows = _over_seeds(pairs.assign(kept=pairs.accuracy / own.to_numpy()), [*keys, "rounded"])
+    off = {
+        key: displaced(float(key[2]), head_dim, key[0], int(key[1]), length) > limit
+        for key in set(rows[keys[:3]].itertuples(index=False, name=None))
+    }
+    shares = [
+        np.mean(off[row.arithmetic, row.shift, row.base] & marked(row.side, row.rounded, head_dim // 2))
+        for row in rows.itertuples()
+    ]
+    return rows.assign(displaced=shares)
+
+
+def _over_seeds(table, keys, **more):
+    """Mean, least and most of `kept` in each group of `keys`."""
+    found = {"kept": ("kept", "mean"), "least": ("kept", "min"), "most": ("kept", "max")}
+    return table.groupby(keys).agg(**found, **more).reset_index()
 
 
 def sides_of_wall(table):
@@ -136,7 +181,7 @@ def sides_of_wall(table):
 
     One row for each arithmetic that has bases on both sides: wall, below and beyond (the least, over shifts,
     of the mean of `kept` over bases and seeds), below_at and beyond_at (those shifts), and beyond_at_start:
-    kept beyond the wall at no shift.
+    kept beyond the wall at the smallest shift.
     """
     rows = {}
     for arithmetic, part in table.groupby("arithmetic"):
@@ -152,6 +197,6 @@ def sides_of_wall(table):
                 "below_at": int(inside.idxmin()),
                 "beyond": float(outside.min()),
                 "beyond_at": int(outside.idxmin()),
-                "beyond_at_start": float(outside[0]),
+                "beyond_at_start": float(outside.iloc[0]),
             }
     return pd.DataFrame.from_dict(rows, orient="index")
