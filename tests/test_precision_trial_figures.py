@@ -61,16 +61,19 @@ def test_errors_stand_at_the_frequency_of_their_pair():
 
 def test_points_are_means_with_the_range_of_seeds():
     rows = pd.DataFrame(
-        {"base": BASES, "kind": ["a", "b"], "displaced": [0.1, 0.9], "kept": [1.0, 0.5],
+        {"base": BASES, "arithmetic": ["bfloat16", "float32"], "displaced": [0.1, 0.9], "kept": [1.0, 0.5],
          "least": [0.9, 0.4], "most": [1.0, 0.7], "hollow": [False, True]}
     )  # fmt: skip
-    axes = figures.kept_by_displaced({"grid": rows}).axes[0]
+    figure = figures.kept_by_displaced({"grid": rows, "some": rows[:1]})
+    axes = figure.axes[0]
     assert lines(axes, "o")[0].tolist() == [[0.1, 1.0]]
     assert lines(axes, "s")[0].tolist() == [[0.9, 0.5]]
     assert [[0.9, 0.4], [0.9, 0.7]] in [data.tolist() for data in lines(axes, "None")]
     fills = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() in "os"]
     assert fills == [style.BLUE, "white"]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["base $10^{2}$", "base $10^{4}$", "bfloat16", "float32"]
+    assert [len(lines(each, "o")) for each in figure.axes] == [1, 1]
 
 
 def test_gaps_show_rounded_models_as_rings():
@@ -100,8 +103,9 @@ def drawn():
     some = trials.rounded_parts(parts["pairs"], 32, 128)
     yield figures.kept_by_displaced(
         {
-            "all": points.assign(kind=points.arithmetic, hollow=points.farthest > 1.5),
-            "some": some.assign(kind=some.side, hollow=some["shift"] == 60_000),
+            "all": points.assign(hollow=points.farthest > 1.5),
+            "fast": some[some.side == "fast"].assign(hollow=False),
+            "slow": some[some.side == "slow"].assign(hollow=True),
         }
     )
     rounded = parts["gaps"][parts["gaps"].gap == 256]

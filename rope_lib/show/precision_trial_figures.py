@@ -78,27 +78,28 @@ def displaced_by_frequency(panels, limit):
 def kept_by_displaced(panels):
     """What models keep against the share of pairs that rounding displaces, a panel for each of `panels`.
 
-    `panels` maps a title to a frame with columns base, kind, displaced, kept, least, most and hollow: lines
-    go from the least to the most over seeds. A color stands for a base, a shape for a `kind`.
+    `panels` maps a title to a frame with columns base, arithmetic, displaced, kept, least, most and hollow:
+    lines go from the least to the most over seeds. A color stands for a base, a shape for an arithmetic.
     """
     hues = base_colors(set().union(*(rows.base for rows in panels.values())))
-    figure, every = style.axes(1, len(panels), height=4.2, sharex=True, sharey=True, squeeze=False)
+    names = sorted(set().union(*(rows.arithmetic for rows in panels.values())))
+    shapes = dict(zip(names, _MARKERS, strict=False))
+    figure, every = style.axes(1, len(panels), height=4.0, sharex=True, sharey=True, squeeze=False)
     for (heading, rows), axes in zip(panels.items(), every[0], strict=True):
-        shapes = dict(zip(sorted(set(rows.kind)), _MARKERS, strict=False))
         for row in rows.itertuples():
             color = hues[row.base]
             axes.plot([row.displaced] * 2, [row.least, row.most], color=color, linewidth=0.8, alpha=0.5)
             axes.plot(
-                row.displaced, row.kept, shapes[row.kind], color=color, markersize=6, alpha=0.85,
+                row.displaced, row.kept, shapes[row.arithmetic], color=color, markersize=5.5, alpha=0.85,
                 markerfacecolor="white" if row.hollow else color,
             )  # fmt: skip
-        keys = [Line2D([], [], color=GRAY, marker=shapes[kind], linestyle="", label=kind) for kind in shapes]
-        axes.legend(handles=keys, loc="lower left", frameon=False, fontsize=9)
         axes.set_title(heading, loc="left", fontsize=10)
-    every[0, 0].set(ylabel="accuracy kept", ylim=(0, 1.08))
+    every[0, 0].set(ylabel="accuracy kept", xlim=(-0.06, 1.06), ylim=(0, 1.08))
+    every[0, 0].set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "½", "", "1"])
     figure.supxlabel("share of pairs whose relative angles are displaced", fontsize=10)
     lines = [Line2D([], [], color=color, label=f"base {style.power(base)}") for base, color in hues.items()]
-    figure.legend(handles=lines, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    kinds = [Line2D([], [], color=GRAY, marker=shapes[name], linestyle="", label=name) for name in names]
+    figure.legend(handles=[*lines, *kinds], loc="outside upper left", ncols=4, frameon=False, fontsize=9)
     return figure
 
 
@@ -118,6 +119,7 @@ def accuracy_by_gap(gaps, rounded, trained):
         axes.plot(other.gap, other.accuracy, "o", color=color, markersize=7, markerfacecolor="none")
     axes.axvline(trained, color=GRAY, linewidth=1, linestyle="--")
     axes.set_xscale("symlog", linthresh=32, linscale=0.7, base=2)
+    axes.set_xlim(-4, gaps.gap.max() * 1.2)
     axes.set_xticks(ticks := sorted(gaps.gap.unique()), [f"{tick:,}" for tick in ticks])
     axes.minorticks_off()
     axes.set(xlabel="gap between the two positions (tokens)", ylabel="accuracy", ylim=(0, 1.04))
