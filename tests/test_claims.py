@@ -81,6 +81,15 @@ SURVIVAL = {
 }
 
 
+def walls(below, beyond):
+    """Numbers of A5-trained: what is kept below and beyond the wall in bfloat16 and float32."""
+    sides = {
+        name: {"wall": wall, "below": below[name], "beyond": beyond[name], "beyond_at_start": 1.0}
+        for name, wall in (("bfloat16", 128.0), ("float32", 2.0**23))
+    }
+    return {"bases": 4, "seeds": 3, "float64_change": 0.0, "float64_shift": 10**9, "sides": sides}
+
+
 def criteria(name, **changed):
     return CRITERIA | {name: CRITERIA[name] | changed}
 
@@ -109,6 +118,12 @@ EITHER_WAY = [
     ("A5", {**WALL, "high_base_error": 1.0, "far_error": 1e-3}, HOLDS),
     ("A5", {**WALL, "high_base_error": 1e-3, "far_error": 1e-2}, REFUTED),
     ("A5", {**WALL, "high_base_error": 1e-3, "far_error": 1e-3}, NOT_TESTABLE),
+    ("A5-trained", walls({"bfloat16": 0.95, "float32": 1.0}, {"bfloat16": 0.3, "float32": 0.8}), HOLDS),
+    ("A5-trained", walls({"bfloat16": 0.8, "float32": 1.0}, {"bfloat16": 0.3, "float32": 0.8}), CAVEAT),
+    ("A5-trained", walls({"bfloat16": 0.5, "float32": 0.9}, {"bfloat16": 0.9, "float32": 0.8}), CAVEAT),
+    ("A5-trained", walls({"bfloat16": 0.5, "float32": 0.9}, {"bfloat16": 0.9, "float32": 1.0}), REFUTED),
+    ("A5-trained", walls({"bfloat16": 0.7, "float32": 0.9}, {"bfloat16": 0.7, "float32": 1.0}), REFUTED),
+    ("A5-trained", walls({"bfloat16": 0.95, "float32": 1}, {"bfloat16": 0.91, "float32": 1}), NOT_TESTABLE),
     ("A6", {**ZONE, "below": 0, "above": 0}, HOLDS),
     ("A6", {**ZONE, "below": 1, "above": 0}, CAVEAT),
     ("A6", {**ZONE, "below": 0, "above": 0, "hypothetical_is_empty": False}, REFUTED),
@@ -176,6 +191,7 @@ EITHER_WAY = [
 def test_every_claim_is_here_once_and_in_order():
     assert [claim.id for claim in claims()] == [
         *(f"A{number}" for number in range(1, 9)),
+        "A5-trained",
         *(f"B{number}" for number in range(1, 11)),
     ]
 
@@ -212,10 +228,10 @@ def test_a_finding_has_one_of_the_four_verdicts():
 
 
 def test_the_command_prints_what_the_objects_find():
-    result = CliRunner().invoke(main, ["claims", "--json", "a2", "A6"])
+    result = CliRunner().invoke(main, ["claims", "--json", "a2", "A6", "a5-trained"])
     assert result.exit_code == 0
     rows = json.loads(result.stdout)
-    assert [row["id"] for row in rows] == ["A2", "A6"]
+    assert [row["id"] for row in rows] == ["A2", "A6", "A5-trained"]
     assert rows[0]["verdict"] == BY_ID["A2"].check().verdict
 
 

@@ -57,7 +57,8 @@ def claims():
     >>> claims()[0].check().verdict
     'holds'
     """
-    from . import claims_a, claims_b, claims_b_models, claims_b_trained
+    from . import claims_a, claims_a_precision, claims_b, claims_b_models, claims_b_trained
 
     of_b = claims_b.CLAIMS + claims_b_models.CLAIMS + claims_b_trained.CLAIMS
-    return claims_a.CLAIMS + tuple(sorted(of_b, key=lambda claim: int(claim.id[1:])))
+    of_a = claims_a.CLAIMS + claims_a_precision.CLAIMS
+    return of_a + tuple(sorted(of_b, key=lambda claim: int(claim.id[1:])))
