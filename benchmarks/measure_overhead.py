@@ -4,9 +4,12 @@
 
 Both run the packaged model on the same tokens in this process, in turns, and compute the loss by position.
 The ratio of times is that of the fastest rounds. Peak memory is the process's, weights included, which
-Linux counts anew for each pass. The second line is that of a model of half the layers.
+Linux counts anew for each pass; it is taken in a round of its own, in which glibc gives every large block
+back when it is freed. As it starts out, glibc keeps freed blocks in amounts that differ by hundreds of MiB
+from one bare pass to the next. The second line is that of a model of half the layers.
 """
 
+import ctypes
 import sys
 import time
 from pathlib import Path
@@ -21,7 +24,8 @@ from rope_lib.measure.losses import loss_by_position
 from rope_lib.measure.sweep import measure_pass
 from rope_lib.measure.text import reference_text
 
-MIB = 2**20
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+MMAP_THRESHOLD = 128 * 1024  # bytes, where glibc's own threshold starts before it grows with what is freed
 
 
 def bare(network, tokens):
@@ -36,38 +40,55 @@ def measured(network, tokens):
     measure_pass(network, tokens, [len(tokens)], UNCHANGED, tqdm(disable=True))
 
 
-def cost(run, *arguments):
-    """Seconds, and the process's peak resident memory in MiB, of one run."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is resident now
+def seconds(run, *arguments):
+    """Wall time of one run."""
     start = time.perf_counter()
     run(*arguments)
-    seconds = time.perf_counter() - start
+    return time.perf_counter() - start
+
+
+def peak(run, *arguments):
+    """The process's peak resident memory during one run, in MiB."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is resident now
+    run(*arguments)
     status = Path("/proc/self/status").read_text()
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return seconds, int(peak.split()[1]) / 1024
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
 
 
-def compare(network, tokens, rounds):
-    """The least seconds and the least peak of each kind of pass, over several rounds."""
-    costs = {bare: [], measured: []}
-    for _ in range(rounds):
-        for run, found in costs.items():
-            found.append(cost(run, network, tokens))
-    return {run: [min(each) for each in zip(*found, strict=True)] for run, found in costs.items()}
+def give_back_freed_blocks():
+    """From here on, give large blocks back to the system when they are freed, and those free now at once."""
+    glibc = ctypes.CDLL(None)
+    if not glibc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD):
+        raise OSError(f"glibc must take a threshold of {MMAP_THRESHOLD} bytes, but refused it")
+    glibc.malloc_trim(0)
+
+
+def in_turns(figure, network, tokens, rounds):
+    """The least `figure` of a bare and of a measured pass, over several rounds."""
+    found = [[figure(run, network, tokens) for run in (bare, measured)] for _ in range(rounds)]
+    return [min(each) for each in zip(*found, strict=True)]
 
 
 def main(length=8_192, rounds=3):
     model = load_model()
     tokens = tokenize(model, reference_text(), length)
     layers = model.network.model.layers
-    for count in (len(layers), len(layers) // 2):
-        model.network.model.layers = ModuleList(layers[:count])
-        bare(model.network, tokens[:512])  # warm up
-        found = compare(model.network, tokens, rounds)
-        (bare_time, bare_peak), (time_, peak) = found[bare], found[measured]
+    sizes = (len(layers), len(layers) // 2)
+
+    def of_sizes(figure, rounds):
+        for count in sizes:
+            model.network.model.layers = ModuleList(layers[:count])
+            bare(model.network, tokens[:512])  # warm up
+            yield in_turns(figure, model.network, tokens, rounds)
+
+    times = list(of_sizes(seconds, rounds))
+    give_back_freed_blocks()
+    peaks = list(of_sizes(peak, 1))
+    for count, (bare_time, time_), (bare_peak, peak_) in zip(sizes, times, peaks, strict=True):
         print(
             f"{length:,} tokens, {count} layers: {time_ / bare_time:.3f} times the wall time, "
-            f"{peak / bare_peak:.3f} times the peak memory ({bare_peak:,.0f} → {peak:,.0f} MiB)"
+            f"{peak_ / bare_peak:.3f} times the peak memory ({bare_peak:,.0f} → {peak_:,.0f} MiB)"
         )
 
 

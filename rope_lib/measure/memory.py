@@ -142,9 +142,9 @@ def _attention_bytes(network, length):
         _head_dims(config)
     )
     # Queries turn by way of three copies, and attention repeats keys and values for each of them and lays
-    # its output out anew; a measurement makes two copies in float32, and a chunk of scores four.
+    # its output out anew; a measurement makes two copies in float32, and six arrays of a chunk of scores.
     attended = length * _width(network) * (5 * query + 3 * key)
-    measured = length * (_width(network) * (2 * query + 3 * key) + 2 * _FLOAT32 * query) + 4 * CHUNK_BYTES
+    measured = length * (_width(network) * (2 * query + 3 * key) + 2 * _FLOAT32 * query) + 6 * CHUNK_BYTES
     return max(attended, measured)
 
 

@@ -1,9 +1,11 @@
 """Scores and attention of some queries against all keys, reduced while a layer runs.
 
-The queries come in chunks, so that no more than `CHUNK_BYTES` of scores exist at once whatever the length.
+The queries come in chunks, so that no more than `CHUNK_BYTES` of scores exist at once whatever the length,
+and each chunk's scores are computed once for all that is asked of them.
 """
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -28,112 +30,145 @@ def doubling_bins(count):
     return np.array([(first, following - 1) for first, following in pairwise(edges)])
 
 
-def sampled_positions(lengths):
-    """Positions of the queries that are looked at: the last ones of each length, and some spread evenly."""
-    last = [np.arange(max(0, length - LAST_QUERIES), length) for length in lengths]
-    spread = np.linspace(0, max(lengths) - 1, SPREAD_QUERIES).astype(int)
-    return np.unique(np.concatenate([*last, spread]))
+def attention_tables(vectors, intervention, lengths):
+    """What sampled queries of a layer attend to, one by one and by distance: a pair (queries, profiles).
 
+    `queries` is a pair of positions `(n,)`, the last ones of each of `lengths` and some spread evenly, and of
+    columns `(query_heads, n)`. sink_attention and recent_attention are the probabilities of token 0 and of
+    the last `RECENT_TOKENS`; sink_score and largest_score the scaled scores of token 0 and the largest of the
+    others, NaN where it sees none; largest_distance tells how many tokens back the latter lies, -1 where
+    there is none.
 
-def scaled_scores(products, rule, positions):
-    """A layer's scores `(query_heads, n, length)` from dot products: scaled, capped, masked; in place.
-
-    `positions` `(n,)` are those of the queries; what a query may not see gets minus infinity.
+    `profiles` maps each length to what its last queries give to keys, by distance, apart from token 0: bins
+    of distances `(bins, 2)`, first and last, and columns `(query_heads, bins)`. score is the mean scaled
+    score, cosine the mean cosine of query and key, attention the probability of the bin. The first bin,
+    (-1, -1), is token 0. Means are over the queries and the distances that all of them have, NaN where a
+    window hides a distance.
     """
-    scores = products.float().mul_(rule.scaling)
-    if rule.softcap is not None:
-        scores.div_(rule.softcap).tanh_().mul_(rule.softcap)
-    distance = positions[:, None] - torch.arange(scores.shape[-1], device=scores.device)
-    hidden = distance < 0 if rule.window is None else (distance < 0) | (distance >= rule.window)
-    return scores.masked_fill_(hidden, -torch.inf)
+    positions, columns, profiles = [], [], {}
+    key_norms = vectors.key_post[0].float().norm(dim=-1)
+    for length in lengths:
+        last = np.arange(max(1, length - LAST_QUERIES), length)  # token 0 has no other key
+        distances, sums = length - len(last), 0
+        for seen in _seen(vectors, intervention, last):
+            positions.append(seen.positions)
+            columns.append(_attention_columns(seen))
+            sums = sums + _sums_by_distance(seen, key_norms, distances)
+        profiles[length] = _profile(sums / len(last))
+    spread = np.linspace(0, max(lengths) - 1, SPREAD_QUERIES).astype(int)  # 0 is always one of them
+    for seen in _seen(vectors, intervention, np.setdiff1d(spread, np.concatenate(positions))):
+        positions.append(seen.positions)
+        columns.append(_attention_columns(seen))
+    positions, order = np.unique(np.concatenate(positions), return_index=True)
+    joined = {name: torch.cat([each[name] for each in columns], dim=1).cpu().numpy() for name in columns[0]}
+    return (positions, {name: column[:, order] for name, column in joined.items()}), profiles
 
 
-def log_normalizer(scores, rule):
-    """Logarithm of each softmax's denominator, `(query_heads, n, 1)`, learned sinks included."""
-    total = scores.logsumexp(-1, keepdim=True)
-    if rule.sinks is None:
-        return total
-    return torch.logaddexp(total, rule.sinks.float()[:, None, None].expand_as(total))
+@dataclass(frozen=True)
+class _Seen:
+    """Queries `(query_heads, n, dim)` of a layer at some positions, and what they make of the keys they see.
 
-
-def attention_columns(vectors, intervention, positions):
-    """What each query at `positions` attends to: columns of shape `(query_heads, positions)`.
-
-    sink_attention and recent_attention, the probabilities of token 0 and of the last `RECENT_TOKENS`;
-    sink_score and largest_score, the scaled scores of token 0 and the largest of the others, NaN where it
-    sees none; largest_distance, how many tokens back the latter lies, -1 where there is none.
+    Their `products` with the keys, the `scores` that these become, minus infinity where a query may not look,
+    and the `attention` all have the shape `(query_heads, n, keys)`.
     """
+
+    positions: np.ndarray
+    query: torch.Tensor
+    products: torch.Tensor
+    scores: torch.Tensor
+    attention: torch.Tensor
+
+
+def _seen(vectors, intervention, positions):
+    """The queries at `positions`, ascending, in chunks whose scores fit `CHUNK_BYTES`."""
     query, key = vectors.query_post[0], vectors.key_post[0]
-    chunks = []
     for chunk in _chunks(positions, len(query)):
-        rows = torch.as_tensor(chunk, device=query.device)
-        visible = int(chunk.max()) + 1  # keys that none of these queries sees are left out
-        products = intervention.scores(vectors.layer, query[:, rows], key[:, :visible], rows)
-        scores = scaled_scores(products, vectors.rule, rows)
-        total = log_normalizer(scores, vectors.rule)
-        recent = (rows[:, None] - torch.arange(RECENT_TOKENS, device=rows.device)).expand(len(scores), -1, -1)
-        near = scores.gather(-1, recent.clamp(min=0)).masked_fill_(recent < 0, -torch.inf)
-        sink = scores[..., 0].clone()
-        scores[..., 0] = -torch.inf
-        largest, where = scores.max(dim=-1)
-        found = largest.isfinite()
-        chunks.append(
-            {
-                "sink_attention": (sink - total[..., 0]).exp(),
-                "recent_attention": (near - total).exp().sum(-1),
-                "sink_score": sink.masked_fill(~sink.isfinite(), torch.nan),
-                "largest_score": largest.masked_fill(~found, torch.nan),
-                "largest_distance": torch.where(found, rows - where, -1),
-            }
-        )
-    return {name: torch.cat([chunk[name] for chunk in chunks], dim=1).cpu().numpy() for name in chunks[0]}
+        rows = torch.as_tensor(chunk, device=key.device)
+        visible = max(2, int(chunk[-1]) + 1)  # keys that none of these queries sees are left out
+        asked = query[:, rows]
+        products = intervention.scores(vectors.layer, asked, key[:, :visible], rows)
+        scores = _scores(products, vectors.rule, chunk)
+        yield _Seen(chunk, asked, products, scores, _attention(scores, vectors.rule))
 
 
-def distance_profile(vectors, intervention, length):
-    """What the last queries of an input of `length` tokens give to keys, by distance, apart from token 0.
+def _scores(products, rule, positions):
+    """A layer's scores `(query_heads, n, keys)` of queries at `positions` `(n,)`: scaled, capped, masked."""
+    scores = products.float() * rule.scaling
+    if rule.softcap is not None:
+        scores = (scores / rule.softcap).tanh_() * rule.softcap
+    # Without a window all keys before the first query are seen by all.
+    start = int(positions[0]) if rule.window is None else 0
+    keys = np.arange(start, scores.shape[-1])
+    distance = positions[:, None] - keys
+    hidden = (distance < 0) | (distance >= (rule.window or np.inf))
+    scores[..., start:].masked_fill_(torch.as_tensor(hidden, device=scores.device), -torch.inf)
+    return scores
 
-    Returns bins of distances `(bins, 2)`, first and last, and columns of shape `(query_heads, bins)`: score
-    (mean scaled score), cosine (mean cosine of query and key) and attention (probability of the bin). The
-    first bin, (-1, -1), is token 0. Means are over the queries and the distances that all of them have, NaN
-    where a window hides a distance.
+
+def _attention(scores, rule):
+    """Softmax of scores `(query_heads, n, keys)`; learned sinks take part in it and get no column."""
+    if rule.sinks is None:
+        return scores.softmax(-1)
+    sinks = rule.sinks.float()[:, None, None].expand(*scores.shape[:-1], 1)
+    return torch.cat([scores, sinks], dim=-1).softmax(-1)[..., :-1]
+
+
+def _attention_columns(seen):
+    """The columns of `attention_tables`, `(query_heads, n)`, of the queries `seen`."""
+    rows = torch.as_tensor(seen.positions, device=seen.scores.device)[:, None]
+    recent = rows - torch.arange(RECENT_TOKENS, device=rows.device)
+    near = seen.attention.gather(-1, recent.clamp(min=0).expand(len(seen.scores), -1, -1))
+    sink, others = seen.scores[..., 0], seen.scores[..., 1:]
+    largest, where = others.max(-1)
+    found = largest.isfinite()
+    return {
+        "sink_attention": seen.attention[..., 0],
+        "recent_attention": near.masked_fill_(recent < 0, 0).sum(-1),
+        "sink_score": sink.masked_fill(~sink.isfinite(), torch.nan),
+        "largest_score": largest.masked_fill(~found, torch.nan),
+        "largest_distance": torch.where(found, rows[:, 0] - where - 1, -1),
+    }
+
+
+def _sums_by_distance(seen, key_norms, distances):
+    """Sums over consecutive queries of score, cosine and attention: `(3, query_heads, 1 + distances)`.
+
+    First those of token 0, then those of keys 0, 1, … tokens back. `key_norms` is `(key_heads, length)`.
     """
-    query, key = vectors.query_post[0], vectors.key_post[0, :, :length]
-    last = min(LAST_QUERIES, length - 1)
-    key_norm = key.float().norm(dim=-1).repeat_interleave(len(query) // len(key), dim=0)
-    sums, sinks, queries = 0, 0, 0
-    for chunk in _chunks(np.arange(length - last, length), len(query)):
-        rows = torch.as_tensor(chunk, device=query.device)
-        turned = query[:, rows]
-        products = intervention.scores(vectors.layer, turned, key, rows)
-        norms = turned.float().norm(dim=-1)[..., None] * key_norm[:, None]
-        # A key or a query of zero has no direction: its product is zero as well.
-        cosine = products / norms.clamp_(min=torch.finfo(norms.dtype).tiny)
-        scores = scaled_scores(products, vectors.rule, rows)
-        attention = (scores - log_normalizer(scores, vectors.rule)).exp_()
-        parts = [scores, cosine, attention]
-        sinks = sinks + torch.stack([part[..., 0].sum(1) for part in parts])
-        sums = sums + torch.stack([_by_distance(part, int(chunk[0]), length - last) for part in parts])
-        queries += len(rows)
-    sums, sinks = (sums / queries).double().cpu(), (sinks / queries).double().cpu()
-    bins = doubling_bins(sums.shape[-1])
-    by_bin = torch.stack([sums[..., first : end + 1].sum(-1) for first, end in bins], dim=-1)
-    sizes = torch.tensor([end - first + 1 for first, end in bins])
-    by_bin[:2] /= sizes
-    values = torch.cat([sinks[..., None], by_bin], dim=-1)
-    score, cosine = values[:2].masked_fill(~values[0].isfinite(), torch.nan).numpy()
-    columns = {"score": score, "cosine": cosine, "attention": values[2].numpy()}
-    return np.concatenate([[[-1, -1]], bins]), columns
+    heads, _, keys = seen.products.shape
+    by_key = key_norms[:, :keys].repeat_interleave(heads // len(key_norms), dim=0)[:, None]
+    by_query = seen.query.float().norm(dim=-1, keepdim=True)
+    # A key or a query of zero has no direction: its product is zero as well.
+    by_key, by_query = (1 / norms.clamp(min=1e-30) for norms in (by_key, by_query))
+    cosine = seen.products * by_key * by_query
+    parts, first = (seen.scores, cosine, seen.attention), int(seen.positions[0])
+    return torch.stack(
+        [torch.cat([x[..., :1].sum(1), _by_distance(x, first, distances)], dim=-1) for x in parts]
+    )
 
 
 def _by_distance(rows, first, count):
-    """Sums over queries of `(heads, n, length)` by distance, 0 to count - 1, shape `(heads, count)`.
+    """Sums over queries of `(heads, n, keys)` by distance, 0 to count - 1, shape `(heads, count)`.
 
     The queries are consecutive, the first at position `first`. A view reads each row relative to its own
     diagonal, so that nothing is copied.
     """
-    heads, n, length = rows.shape
-    start = rows.storage_offset() + first - count + 1
-    return rows.as_strided((heads, n, count), (n * length, length + 1, 1), start).sum(1).flip(-1)
+    heads, n, _ = rows.shape
+    of_head, of_query, of_key = rows.stride()
+    start = rows.storage_offset() + (first - count + 1) * of_key
+    return rows.as_strided((heads, n, count), (of_head, of_query + of_key, of_key), start).sum(1).flip(-1)
+
+
+def _profile(means):
+    """A profile of `attention_tables`, bins and columns, from means `(3, query_heads, 1 + distances)`."""
+    sinks, means = means.cpu().double().split([1, means.shape[-1] - 1], dim=-1)
+    bins = doubling_bins(means.shape[-1])
+    by_bin = torch.stack([means[..., first : last + 1].sum(-1) for first, last in bins], dim=-1)
+    by_bin[:2] /= torch.as_tensor(bins[:, 1] - bins[:, 0] + 1)
+    values = torch.cat([sinks, by_bin], dim=-1)
+    score, cosine = values[:2].masked_fill(~values[0].isfinite(), torch.nan).numpy()
+    columns = {"score": score, "cosine": cosine, "attention": values[2].numpy()}
+    return np.concatenate([[[-1, -1]], bins]), columns
 
 
 def _chunks(positions, heads):

@@ -22,7 +22,7 @@ from .intercept import captured
 from .interventions import UNCHANGED
 from .losses import loss_by_position
 from .memory import check_fits
-from .scores import LAST_QUERIES, attention_columns, distance_profile, doubling_bins, sampled_positions
+from .scores import LAST_QUERIES, attention_tables, doubling_bins
 from .store import identity
 
 
@@ -38,9 +38,9 @@ class Sweep:
                 first_norm of token 0 and mean_norm of the others; mean_cosine between two different tokens.
     `pairs`     by length, layer, head, stage: mean cosine and mean dot product of a query and a key, over
                 all pairs; silhouette and davies_bouldin of `clouds.SAMPLE` of each (see `geometry`).
-    `queries`   by pass, layer, head, position: what sampled queries attend to: `scores.attention_columns`.
+    `queries`   by pass, layer, head, position: what sampled queries attend to: `scores.attention_tables`.
     `profiles`  by length, layer, head and distance, first to last: mean score and cosine of the last queries
-                and their attention (`scores.distance_profile`); first = last = -1 is token 0.
+                and their attention (`scores.attention_tables`); first = last = -1 is token 0.
     `norms`     by pass, layer, role, head and position, first to last: mean norm, before the rotation.
     `losses`    by pass, position: nll, nats, of the token at that position given those before.
     `clouds`    by length, layer, role, head, stage, position: x and y of `clouds.SAMPLE` keys of a key head
@@ -76,7 +76,7 @@ def measure(model, tokens, lengths, *, intervention=UNCHANGED):
         )
     network = model.network
     check_fits(network, lengths[-1])
-    passes = [[length] for length in lengths] if _depends_on_length(network.config) else [lengths]
+    passes = [[length] for length in lengths] if depends_on_length(network) else [lengths]
     layers = network.config.get_text_config().num_hidden_layers
     with tqdm(total=len(passes) * layers, unit="layer", desc="measure", disable=None) as progress:
         parts = [
@@ -130,8 +130,9 @@ def top_score(queries):
     return queries[["sink_score", "largest_score"]].max(axis=1)
 
 
-def _depends_on_length(config):
-    parameters = config.get_text_config().rope_parameters or {}
+def depends_on_length(network):
+    """Whether the rotation of a model depends on the length of its input: each length takes its own pass."""
+    parameters = network.config.get_text_config().rope_parameters or {}
     nested = [value for value in parameters.values() if isinstance(value, dict)]  # by type of layer
     return any(each.get("rope_type") in LENGTH_DEPENDENT for each in (nested or [parameters]))
 
@@ -151,7 +152,6 @@ class _Reducer:
 
     def __init__(self, lengths, intervention, progress):
         self.lengths, self.intervention, self.progress = lengths, intervention, progress
-        self.positions = sampled_positions(lengths)
         self.rows = {name: [] for name in ("heads", "pairs", "queries", "profiles", "norms", "clouds")}
 
     def __call__(self, vectors):
@@ -172,11 +172,12 @@ class _Reducer:
                     x, y = coordinates(clouds[stage], axes)
                     self._add("clouds", here, {"x": x, "y": y}, position=clouds[stage].sampled)
                 self._add("pairs", where | {"stage": stage}, pair_columns(keys[stage], queries[stage]))
-            bins, columns = distance_profile(vectors, self.intervention, length)
-            self._add("profiles", where, columns, first=bins[:, 0], last=bins[:, 1])
         here = {"pass": self.lengths[-1], "layer": vectors.layer}
-        columns = attention_columns(vectors, self.intervention, self.positions)
-        self._add("queries", here, columns, position=self.positions)
+        (positions, columns), profiles = attention_tables(vectors, self.intervention, self.lengths)
+        self._add("queries", here, columns, position=positions)
+        for length, (bins, columns) in profiles.items():
+            where = {"length": length, "layer": vectors.layer}
+            self._add("profiles", where, columns, first=bins[:, 0], last=bins[:, 1])
         bins = doubling_bins(self.lengths[-1])
         for role, cloud in (("key", keys["pre"]), ("query", queries["pre"])):
             columns = {"norm": norm_profile(cloud, bins)}

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from rope_lib.measure.attending import LENGTH_DEPENDENT
 from rope_lib.measure.interventions import UNCHANGED
 from rope_lib.measure.memory import available_bytes, check_fits, longest_that_fits, needed_bytes
-from rope_lib.measure.sweep import measure_pass
+from rope_lib.measure.sweep import depends_on_length, measure_pass
 
 from .report_findings import FIXES
 
@@ -96,7 +95,7 @@ def passes(subject, lengths):
 
     The fixes are tried on models that may break within the lengths, by one spectrum of their own.
     """
-    apart = any(rotary.scaling["type"] in LENGTH_DEPENDENT for rotary in subject.spec.rotaries)
+    apart = depends_on_length(subject.model.network)
     fixes = len(FIXES) if lengths[-1] > subject.declared else 0
     return [*(lengths if apart else lengths[-1:]), *[lengths[-1]] * fixes]
 
