@@ -44,8 +44,8 @@ def condensed(tables):
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
     Columns of the cells lose their tables' names: `spectrum.base` becomes base; where a table has a column of
-    that name of its own they keep it, so that `training.length` becomes training_length. What was asked, which
-    the columns variant and length name already, goes, and so do columns without a value. `distances` holds
+    that name of its own they keep it: `training.length` becomes training_length. How a cell was asked,
+    which the columns variant and length tell, goes, and so do columns without a value. `distances` holds
     accuracy and the number of questions by octave of the distance: from 2^k up to, not including, 2^(k+1)
     tokens. A question whose answer is at no one distance is not in it; next-byte loss has no answers at all.
     """
