@@ -77,7 +77,9 @@ def gains(panels, tasks, systems, alike, label):
 
     `panels` maps a heading to a Series of `better_summaries.gains`; `tasks` maps a task to its label.
     """
-    figure, every = style.axes(1, len(panels), height=0.62 * len(tasks) + 1.5, sharey=True, squeeze=False)
+    figure, every = style.axes(
+        1, len(panels), height=0.55 * len(tasks) + 1.3, sharex=True, sharey=True, squeeze=False
+    )
     offsets = np.linspace(0.18, -0.18, len(systems)) if len(systems) > 1 else [0.0]
     for axes, (heading, gained) in zip(every[0], panels.items(), strict=True):
         axes.axvspan(-alike, alike, color=FAINT, alpha=0.6, linewidth=0)

@@ -152,6 +152,17 @@ def interval(values, level=0.95):
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
+def effect_size(values):
+    """Mean of paired differences over their standard deviation, NaN where they do not vary.
+
+    >>> effect_size([0.1, 0.2, 0.3]).round(6).item(), effect_size([0.0, 0.0]).item()
+    (2.0, nan)
+    """
+    values = np.asarray(values, dtype=float)
+    spread = values.std(ddof=1)
+    return values.mean() / spread if spread > 0 else np.float64(np.nan)
+
+
 def judged(values):
     """What differences by seed amount to, by the rule that was written down before the test.
 
