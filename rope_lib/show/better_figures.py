@@ -39,7 +39,7 @@ def by_stretch(table, panels, systems, label):
     """
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
-    figure, every = style.axes(lines, columns, height=2.5 * lines + 0.6, squeeze=False)
+    figure, every = style.axes(lines, columns, height=2.25 * lines + 0.6, squeeze=False)
     colors = dict(zip(systems, style.colors(systems), strict=True))
     for axes, (task, (heading, chance)) in zip(every.flat, panels.items(), strict=False):
         rows = table[table.task == task]
