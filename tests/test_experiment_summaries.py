@@ -222,3 +222,25 @@ def test_columns_of_one_name_are_refused():
     tables["summary"] = tables["summary"].assign(**{"other.base": 1})
     with pytest.raises(ValueError, match=r"must differ in the last part of their names, got spectrum\.base"):
         summaries.condensed(tables)
+
+
+def test_a_column_that_a_table_has_of_its_own_is_not_taken_by_a_cell():
+    tables = {name: table.assign(**{"training.length": 64}) for name, table in collected().items()}
+    tables["summary"] = tables["summary"].assign(length=128, **{"evaluation.lengths": [[64, 128]]})
+    kept = summaries.condensed(tables)
+    assert list(kept["summary"].columns) == ["base", "seed", "value", "training_length", "length"]
+    assert set(kept["cells"].training_length) == set(kept["distances"].training_length) == {64}
+
+
+def test_a_question_at_no_one_distance_is_in_no_octave():
+    tables = collected()
+    tables["answers"] = tables["answers"].assign(distance=[-1, -1, 2, 3, -1, -1])
+    assert summaries.condensed(tables)["distances"].questions.tolist() == [2]
+    tables["answers"] = tables["answers"].assign(distance=-1)
+    assert "distances" not in summaries.condensed(tables)
+
+
+def test_losses_alone_have_no_answers_and_are_kept():
+    tables = collected()
+    del tables["answers"]
+    assert sorted(summaries.condensed(tables)) == ["cells", "geometry", "summary", "training"]

@@ -43,23 +43,35 @@ RULER_STRETCH = 4  # 16k over the 4k of training
 def condensed(tables):
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
-    Columns of the cells lose their tables' names: `spectrum.base` becomes base. Those of the variants, which
-    the column `variant` names already, go, and so do columns without a value. `distances` holds accuracy and
-    the number of questions by octave of the distance: from 2^k up to, not including, 2^(k+1) tokens.
+    Columns of the cells lose their tables' names: `spectrum.base` becomes base; where a table has a column of
+    that name of its own they keep it: `training.length` becomes training_length. How a cell was asked,
+    which the columns variant and length tell, goes, and so do columns without a value. `distances` holds
+    accuracy and the number of questions by octave of the distance: from 2^k up to, not including, 2^(k+1)
+    tokens. A question whose answer is at no one distance is not in it; next-byte loss has no answers at all.
     """
-    kept = {name: _plain(tables[name]) for name in ("cells", "summary", "geometry", "training")}
-    answers = _plain(tables["answers"])
+    own = {name for table in tables.values() for name in table.columns if "." not in name}
+    kept = {name: _plain(tables[name], own) for name in ("cells", "summary", "geometry", "training")}
+    if "answers" in tables:
+        kept["distances"] = _by_octave(_plain(tables["answers"], own))
+    return {name: table for name, table in kept.items() if len(table)}
+
+
+def _by_octave(answers):
+    answers = answers[answers.distance > 0]
     own = ["variant", "length", "example", "position", "distance", "nll", "correct"]
     cell = [name for name in answers.columns if name not in own]
     octave = 2 ** np.floor(np.log2(answers.distance)).astype(int)
     groups = answers.assign(octave=octave).groupby([*cell, "variant", "length", "octave"], dropna=False)
-    kept["distances"] = groups.correct.agg(accuracy="mean", questions="size").reset_index()
-    return {name: table for name, table in kept.items() if len(table)}
+    return groups.correct.agg(accuracy="mean", questions="size").reset_index()
 
 
-def _plain(table):
-    names = [name for name in table.columns if not name.startswith("evaluation.variants.")]
-    short = {name: name.rpartition(".")[2] for name in names}
+def _plain(table, own):
+    names = [name for name in table.columns if not name.startswith("evaluation.")]
+    parts = {name: name.split(".") for name in names}
+    short = {
+        name: "_".join(each[-2:]) if len(each) > 1 and each[-1] in own else each[-1]
+        for name, each in parts.items()
+    }
     if len(set(short.values())) < len(short):
         raise ValueError(f"columns must differ in the last part of their names, got {', '.join(names)}")
     return table[names].rename(columns=short).dropna(axis="columns", how="all")
