@@ -28,6 +28,9 @@ SYSTEMS = {
     ("hope", TRAINED): "HoPE",
     ("nope", TRAINED): "NoPE",
 }
+# Axes that the last part of their names would confuse with a column of the tables: an input's own length.
+PLAIN_NAMES = {"training.length": "trained"}
+
 TEMPERATURES = {TRAINED: "none", "query_temperature": "by position", "log_temperature": "by input"}
 
 # Mean accuracy in percent on RULER at 16k tokens, four times the trained length. Paper B, second-hand.
@@ -43,8 +46,9 @@ RULER_STRETCH = 4  # 16k over the 4k of training
 def condensed(tables):
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
-    Columns of the cells lose their tables' names: `spectrum.base` becomes base. Those of the variants, which
-    the column `variant` names already, go, and so do columns without a value. `distances` holds accuracy and
+    Columns of the cells lose their tables' names: `spectrum.base` becomes base, and `training.length`, which
+    is no input's, trained. Those of the variants, which the column `variant` names already, go, and so do
+    columns without a value. `distances` holds accuracy and
     the number of questions by octave of the distance: from 2^k up to, not including, 2^(k+1) tokens.
     """
     kept = {name: _plain(tables[name]) for name in ("cells", "summary", "geometry", "training")}
@@ -59,7 +63,7 @@ def condensed(tables):
 
 def _plain(table):
     names = [name for name in table.columns if not name.startswith("evaluation.variants.")]
-    short = {name: name.rpartition(".")[2] for name in names}
+    short = {name: PLAIN_NAMES.get(name, name.rpartition(".")[2]) for name in names}
     if len(set(short.values())) < len(short):
         raise ValueError(f"columns must differ in the last part of their names, got {', '.join(names)}")
     return table[names].rename(columns=short).dropna(axis="columns", how="all")
