@@ -151,6 +151,17 @@ def test_slopes_are_powers_of_the_length():
     assert bt.demand_slope("Men et al.", [32, 64, 512], 2, HEAD_DIM) > 1.3
 
 
+def test_slopes_of_models_leave_out_what_lies_outside_the_grid():
+    rows = rows_of(lambda layers, base, length: base >= length / 2)
+    least = bt.least_bases(rows, 0.5)
+    found = bt.least_slopes(least)
+    assert len(found) == 8
+    assert found.lengths.tolist() == [3] * 8
+    assert found.slope.to_numpy() == pytest.approx(bt.slope([32, 64, 128], [8, 32, 32]))
+    least.loc[least.length > 32, "censored"] = "low"
+    assert bt.least_slopes(least).slope.isna().all()
+
+
 def test_a_layer_that_needs_four_times_the_base_is_found_out():
     def needs(layers, base, length):
         return base >= length / 2 * 4 ** (layers - 1)

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from rope_lib.cli import main
-from rope_lib.show.claims import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, VERDICTS, Finding, claims
+from rope_lib.show.claims import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, VERDICTS, Finding, claims, place_of
 
 BY_ID = {claim.id: claim for claim in claims()}
 
@@ -81,6 +81,37 @@ SURVIVAL = {
 }
 
 
+# A bound that models obey: of 40 trials below it inside training 2 work, of 80 above it 4 fail.
+OBEYED = {
+    "seeds": 3,
+    "works_at": 0.7,
+    "inside_below": 40,
+    "inside_below_work": 2,
+    "inside_above": 80,
+    "inside_above_fail": 4,
+    "inside_ranking": 0.98,
+    "inside_ranking_base": 0.9,
+    "beyond_below": 90,
+    "beyond_below_work": 5,
+    "beyond_above": 100,
+    "beyond_above_fail": 70,
+    "beyond_ranking": 0.8,
+    "beyond_ranking_base": 0.7,
+}
+TRAINED_DEPTH = {
+    "seeds": 3,
+    "demanded": 1.41,
+    "pairs": 20,
+    "factor": 1.5,
+    "factor_low": 1.2,
+    "factor_high": 1.9,
+    "worst_base": 8.0,
+    "worst_difference": -0.2,
+    "inside_below": 40,
+    "inside_below_work": 2,
+}
+
+
 def criteria(name, **changed):
     return CRITERIA | {name: CRITERIA[name] | changed}
 
@@ -106,6 +137,20 @@ EITHER_WAY = [
     ("A4", {**DEPTH, "phase_last": 1.5, "cosine": 0.2}, HOLDS),
     ("A4", {**DEPTH, "phase_last": 0.05, "cosine": 0.2}, CAVEAT),
     ("A4", {**DEPTH, "phase_last": 0.05, "cosine": 0.99}, REFUTED),
+    ("A2-trained", OBEYED, HOLDS),
+    ("A2-trained", {**OBEYED, "inside_above_fail": 20}, CAVEAT),
+    ("A2-trained", {**OBEYED, "inside_below_work": 15}, CAVEAT),
+    ("A2-trained", {**OBEYED, "inside_below_work": 25}, REFUTED),
+    ("A2-trained", {**OBEYED, "inside_below": 0, "inside_below_work": 0}, NOT_TESTABLE),
+    ("A2-trained", {**OBEYED, "inside_above_fail": 80}, NOT_TESTABLE),
+    ("A3-trained", OBEYED, HOLDS),
+    ("A3-trained", {**OBEYED, "inside_below_work": 39}, REFUTED),
+    ("A4-trained", TRAINED_DEPTH, HOLDS),
+    ("A4-trained", {**TRAINED_DEPTH, "inside_below_work": 30}, CAVEAT),
+    ("A4-trained", {**TRAINED_DEPTH, "factor_low": 1.1, "factor_high": 1.3}, CAVEAT),
+    ("A4-trained", {**TRAINED_DEPTH, "factor_low": 0.6, "factor_high": 1.2}, REFUTED),
+    ("A4-trained", {**TRAINED_DEPTH, "factor_low": 0.6, "factor_high": 2.2}, NOT_TESTABLE),
+    ("A4-trained", {**TRAINED_DEPTH, "inside_below": 0, "inside_below_work": 0}, NOT_TESTABLE),
     ("A5", {**WALL, "high_base_error": 1.0, "far_error": 1e-3}, HOLDS),
     ("A5", {**WALL, "high_base_error": 1e-3, "far_error": 1e-2}, REFUTED),
     ("A5", {**WALL, "high_base_error": 1e-3, "far_error": 1e-3}, NOT_TESTABLE),
@@ -174,10 +219,15 @@ EITHER_WAY = [
 
 
 def test_every_claim_is_here_once_and_in_order():
-    assert [claim.id for claim in claims()] == [
+    ids = [claim.id for claim in claims()]
+    assert ids == sorted(set(ids), key=place_of)
+    assert [name for name in ids if "-" not in name] == [
         *(f"A{number}" for number in range(1, 9)),
         *(f"B{number}" for number in range(1, 11)),
     ]
+    # What the theory of paper A predicts of trained models is tested beside the theory.
+    assert {name.partition("-")[0] for name in ids if "-" in name} <= set(ids)
+    assert {"A2-trained", "A3-trained", "A4-trained"} <= set(ids)
 
 
 @pytest.mark.parametrize(("name", "numbers", "verdict"), EITHER_WAY)
@@ -212,10 +262,10 @@ def test_a_finding_has_one_of_the_four_verdicts():
 
 
 def test_the_command_prints_what_the_objects_find():
-    result = CliRunner().invoke(main, ["claims", "--json", "a2", "A6"])
+    result = CliRunner().invoke(main, ["claims", "--json", "a2", "A6", "a2-TRAINED"])
     assert result.exit_code == 0
     rows = json.loads(result.stdout)
-    assert [row["id"] for row in rows] == ["A2", "A6"]
+    assert [row["id"] for row in rows] == ["A2", "A6", "A2-trained"]
     assert rows[0]["verdict"] == BY_ID["A2"].check().verdict
 
 

@@ -40,7 +40,7 @@ def by_base(rows, panels, demands, chance, measure, label):
                 axes.plot(own.base, own[measure], "o", color=color, markersize=2.4, markeredgewidth=0)
             for name, base in demands[length].items():
                 axes.plot(base, 0.0, "^", color=BOUND_COLORS[name], markersize=7, clip_on=False, label=name)
-                axes.axvline(base, color=BOUND_COLORS[name], linewidth=0.9, alpha=0.6)
+                axes.axvline(base, color=BOUND_COLORS[name], linewidth=0.9)
             axes.axhline(chance, **_CHANCE)
             axes.set(xscale="log", ylim=(0, 1.04))
             axes.xaxis.set_minor_locator(NullLocator())
@@ -96,7 +96,7 @@ def against_margins(rows, margins, names, threshold, measure, label):
         margin = margins[name]
         for inside, color, text in ((False, RED, "beyond training"), (True, BLUE, "inside training")):
             chosen = rows.inside == inside
-            axes.plot(margin[chosen], rows[chosen][measure], "o", color=color, markersize=3, alpha=0.45,
+            axes.plot(margin[chosen], rows[chosen][measure], "o", color=color, markersize=2.6,
                       markeredgewidth=0, label=text)  # fmt: skip
         axes.set(xscale="log", ylim=(0, 1.04))
         low, high = axes.get_xlim()
@@ -104,8 +104,9 @@ def against_margins(rows, margins, names, threshold, measure, label):
         axes.axvspan(1, high, ymax=threshold / 1.04, color=FAINT, alpha=0.55, linewidth=0)
         axes.set_xlim(low, high)
         axes.axvline(1, color=INK, linewidth=1)
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_title(name, loc="left", fontsize=9.5)
-    every[-1, 0].set_xlabel("the base over the demanded one; for Liu et al. their limit over the length")
+    every[-1, 0].set_xlabel("base over the one demanded (Liu et al.: their limit over the length)")
     figure.supylabel(label, fontsize=10)
     handles, labels = every[0, 0].get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside upper left", ncols=2, frameon=False, fontsize=9)

@@ -195,6 +195,19 @@ def slope(lengths, bases):
     return float(np.polyfit(x[keep], y[keep], 1)[0]) if np.unique(x[keep]).size > 1 else np.nan
 
 
+def least_slopes(least):
+    """By which power of the length the smallest base that works grows: one row for each seed, trained, layers.
+
+    `least` is a table of `least_bases`; of it only what lies inside the grid of bases counts. Columns besides:
+    `slope`, NaN for fewer than two lengths, and `lengths`, how many there are.
+    """
+    found = []
+    for keys, part in least.groupby(["seed", "trained", "layers"]):
+        known = part[part.censored == ""]
+        found.append((*keys, slope(known.length, known.least), len(known)))
+    return pd.DataFrame(found, columns=["seed", "trained", "layers", "slope", "lengths"])
+
+
 def depth_differences(rows, measure="far"):
     """What a second layer changes: one row for each seed, base, trained and length, with `difference`.
 
