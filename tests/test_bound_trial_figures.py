@@ -24,7 +24,9 @@ def tables():
     summary = pd.DataFrame(places, columns=[*bt.MODEL, "length"])
     height = np.log(summary.base) - np.log(summary.length) / 2 - summary.layers / 2
     summary["accuracy"] = np.clip(1 / (1 + np.exp(-height)) + random.normal(0, 0.02, len(summary)), 0, 1)
-    distances = summary.assign(octave=[[8, 16, 32, 64, 128]] * len(summary)).explode("octave", ignore_index=True)
+    distances = summary.assign(octave=[[8, 16, 32, 64, 128]] * len(summary)).explode(
+        "octave", ignore_index=True
+    )
     distances["octave"] = distances.octave.astype(int)
     distances = distances[distances.octave < distances.length].assign(questions=50)
     return {"summary": summary, "distances": distances.assign(accuracy=distances.accuracy * 0.9)}
@@ -115,5 +117,12 @@ def test_depth_has_a_dot_for_each_pair(rows):
         assert sorted(dots(axes)[0].get_ydata()) == sorted(part.difference)
         means = part.groupby("base").difference.mean()
         assert [bar.get_height() for bar in axes.patches] == pytest.approx(means.tolist())
-    assert [each.get_text() for each in figure.axes[0].get_xticklabels()] == ["4", "16", "64", "256", "2k", "100k"]
+    assert [each.get_text() for each in figure.axes[0].get_xticklabels()] == [
+        "4",
+        "16",
+        "64",
+        "256",
+        "2k",
+        "100k",
+    ]
     assert 5_000 < len(png(figure)) < 100_000

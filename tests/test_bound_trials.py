@@ -41,10 +41,19 @@ def test_trials_count_the_questions_that_lie_a_quarter_back():
 
 def test_the_trained_length_and_an_inputs_keep_different_names():
     cell = pd.DataFrame({"training.length": [32], "model.layers": [1], "spectrum.base": [4], "seed": [0]})
-    answers = cell.assign(variant="trained", length=64, example=0, position=9, distance=3, nll=1.0, correct=True)
+    answers = cell.assign(
+        variant="trained", length=64, example=0, position=9, distance=3, nll=1.0, correct=True
+    )
     tables = {name: cell.assign(value=1.0) for name in ("cells", "geometry", "training")}
     tables |= {"summary": cell.assign(length=64, accuracy=1.0), "answers": answers}
-    assert list(condensed(tables)["summary"].columns) == ["trained", "layers", "base", "seed", "length", "accuracy"]
+    assert list(condensed(tables)["summary"].columns) == [
+        "trained",
+        "layers",
+        "base",
+        "seed",
+        "length",
+        "accuracy",
+    ]
     assert condensed(tables)["distances"].trained.tolist() == [32]
 
 
@@ -72,7 +81,10 @@ def test_margins_are_one_where_a_bound_is_just_met(obedient):
     at_training = bt.margins(rows, HEAD_DIM, at="trained")
     same = rows.length == rows.trained
     assert at_training[same]["aliasing (A2)"].tolist() == found[same]["aliasing (A2)"].tolist()
-    assert (at_training[rows.length > rows.trained]["aliasing (A2)"] > found[rows.length > rows.trained]["aliasing (A2)"]).all()
+    assert (
+        at_training[rows.length > rows.trained]["aliasing (A2)"]
+        > found[rows.length > rows.trained]["aliasing (A2)"]
+    ).all()
 
 
 def test_margins_of_a_length_that_is_none_are_refused(obedient):
@@ -90,7 +102,12 @@ def test_pairs_that_turned_are_counted_in_training(obedient):
 def test_calibration_counts_all_four_ways():
     works, margin = [True, True, False, False, False], [2.0, 0.5, 1.0, 0.5, 0.1]
     found = bt.calibration(works, margin)
-    assert [found[name] for name in ("works_right", "fails_wrong", "works_wrong", "fails_right")] == [1, 1, 1, 2]
+    assert [found[name] for name in ("works_right", "fails_wrong", "works_wrong", "fails_right")] == [
+        1,
+        1,
+        1,
+        2,
+    ]
     assert found["wrong_below"] == pytest.approx(1 / 3)
     assert found["wrong_above"] == 0.5
     assert found["balanced"] == pytest.approx((1 / 2 + 2 / 3) / 2)

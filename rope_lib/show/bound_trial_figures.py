@@ -54,9 +54,10 @@ def by_base(rows, panels, demands, chance, measure, label):
 
 
 def by_distance(distances, panels, bases, chance):
-    """Accuracy by the distance of the answer, a panel for each (trained, layers, length): a color for each base.
+    """Accuracy by the distance of the answer, a panel for each of `panels`: (trained, layers, length).
 
-    `distances` is the kept table; lines are means over seeds, dots seeds, the dashed line the trained length.
+    `distances` is the kept table. A color stands for one of `bases`; lines are means over seeds, dots seeds,
+    and the dashed line is the trained length.
     """
     figure, every = style.axes(len(panels), height=2.2 * len(panels) + 0.5, sharex=True, squeeze=False)
     for (trained, layers, length), axes in zip(panels, every[:, 0], strict=True):
@@ -66,7 +67,12 @@ def by_distance(distances, panels, bases, chance):
         for base, color in zip(bases, style.colors(bases), strict=True):
             own = part[part.base == base]
             means = own.groupby("octave").accuracy.mean()
-            axes.plot(means.index, means, color=color, label=f"base {style.power(base) if base >= 1e6 else style.count(base)}")
+            axes.plot(
+                means.index,
+                means,
+                color=color,
+                label=f"base {style.power(base) if base >= 1e6 else style.count(base)}",
+            )
             axes.plot(own.octave, own.accuracy, "o", color=color, markersize=2.2, markeredgewidth=0)
         axes.axvline(trained, color=GRAY, linewidth=1, linestyle="--")
         axes.axhline(chance, **_CHANCE)
@@ -84,14 +90,13 @@ def by_distance(distances, panels, bases, chance):
 
 
 def against_margins(rows, margins, names, threshold, measure, label):
-    """Accuracy against the margin of each bound, a panel for each of `names`; a bound that is right makes a step at 1.
+    """Accuracy against the margin of each bound, a panel for each of `names`.
 
-    Dots are trials: blue inside the trained length, red beyond. In the shaded quarters the bound is wrong: it
-    says fail and the model works (upper left), or works and the model fails (lower right).
+    A bound that is right makes a step at 1. Dots are trials: blue inside the trained length, red beyond. In
+    the shaded quarters the bound is wrong: it says fail and the model works (upper left), or works and the
+    model fails (lower right).
     """
-    figure, every = style.axes(
-        len(names), height=1.45 * len(names) + 0.8, sharey=True, squeeze=False
-    )
+    figure, every = style.axes(len(names), height=1.45 * len(names) + 0.8, sharey=True, squeeze=False)
     for name, axes in zip(names, every[:, 0], strict=True):
         margin = margins[name]
         for inside, color, text in ((False, RED, "beyond training"), (True, BLUE, "inside training")):
@@ -117,8 +122,8 @@ def least_bases(least, demands, layers, bases):
     """The smallest base that works against the length, a panel for each trained length, beside the bounds.
 
     `least` is a table of `bound_trials.least_bases`; `demands` maps a bound to the bases that it demands at
-    the sorted lengths of the table, for the larger of `layers`. Open triangles at the edges: of the `bases` of
-    the grid the smallest works already (pointing down), or none does (pointing up).
+    the sorted lengths of the table, for the larger of `layers`. Open triangles at the edges: of the `bases`
+    of the grid the smallest works already (pointing down), or none does (pointing up).
     """
     every_trained = sorted(least.trained.unique())
     figure, panels = style.axes(1, len(every_trained), height=3.9, sharey=True, squeeze=False)
@@ -132,9 +137,9 @@ def least_bases(least, demands, layers, bases):
             for censored, marker, height in (("", "o", None), ("low", "v", lowest), ("high", "^", highest)):
                 part = own[own.censored == censored]
                 heights = part.least if height is None else np.full(len(part), float(height))
-                axes.plot(part.length * aside, heights, marker, color=color, markersize=5, alpha=0.8, linestyle="none",
-                          markerfacecolor=color if height is None else "white",
-                          label=_layers(depth) if not censored else None)  # fmt: skip
+                face = color if height is None else "white"
+                axes.plot(part.length * aside, heights, marker, color=color, markersize=5, linestyle="none",
+                          markerfacecolor=face, label=None if censored else _layers(depth))  # fmt: skip
         axes.axvline(trained, color=GRAY, linewidth=1, linestyle="--")
         axes.set(xscale="log", yscale="log", xlabel="input length (tokens)")
         axes.set_xticks(lengths, [f"{each}" for each in lengths])

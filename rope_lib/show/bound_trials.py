@@ -1,11 +1,11 @@
 """Which bound on the base predicts failure? Experiment 1, its kept tables set against every bound.
 
-A *trial* is one trained model asked at one length. Bounds are those of `theory.bounds` and `theory.rivals`; each
-becomes a *margin* of a trial: above 1 where the bound says that the model works, below 1 where it says that it
-fails. So one rule tells of every bound how often it is right, and whether at least its order is.
+A *trial* is one trained model asked at one length. Bounds are those of `theory.bounds` and `theory.rivals`;
+each becomes a *margin* of a trial: above 1 where the bound says that the model works, below 1 where it says
+that it fails. So one rule tells of every bound how often it is right, and whether at least its order is.
 
-At one length every bound on the base rises with the base: there they all order models alike. Only what they
-make of the length and of the depth tells them apart, and the constant with which they divide works from fails.
+At one length the margin of every bound on the base rises with the base: there they all order models alike.
+Only what they make of the length and of the depth tells them apart, and the constant with which they divide.
 """
 
 import itertools
@@ -28,7 +28,8 @@ FAR = 4
 
 MODEL = ["seed", "trained", "layers", "base"]  # what tells a trained model of the experiment
 
-# Bounds on the base, as functions of length, layers and head_dim; paper A's take 1/base for the lowest frequency.
+# Bounds on the base, as functions of length, layers and head_dim. Paper A's take 1/base for the lowest
+# frequency, as the paper does.
 DEMANDS = {
     "aliasing (A2)": lambda length, layers, head_dim: float(aliasing_bound(length)),
     "stability (A3)": lambda length, layers, head_dim: float(stability_bound(length, EPSILON)),
@@ -67,9 +68,9 @@ def demands(length, layers, head_dim):
 def margins(rows, head_dim, at="length"):
     """By how much each trial passes each bound: a frame with a column for each, 1 where it is just met.
 
-    For bounds on the base, the base over what is demanded for the length `at`: "length", that of the input, or
-    "trained". For Liu et al., their limit of the model as trained over the length of the input. Besides: the
-    trained length over that of the input, which knows no base at all.
+    For bounds on the base, the base over what is demanded for the length `at`: "length", that of the input,
+    or "trained". For Liu et al., their limit of the model as trained over the length of the input. Besides:
+    the trained length over that of the input, which knows no base at all.
     """
     lengths = {"length": rows.length, "trained": rows.trained}
     if at not in lengths:
@@ -196,10 +197,10 @@ def slope(lengths, bases):
 
 
 def least_slopes(least):
-    """By which power of the length the smallest base that works grows: one row for each seed, trained, layers.
+    """By which power of the length the smallest base that works grows: a row for each seed, trained, layers.
 
-    `least` is a table of `least_bases`; of it only what lies inside the grid of bases counts. Columns besides:
-    `slope`, NaN for fewer than two lengths, and `lengths`, how many there are.
+    `least` is a table of `least_bases`; of it only what lies inside the grid of bases counts. Columns
+    besides: `slope`, NaN for fewer than two lengths, and `lengths`, how many there are.
     """
     found = []
     for keys, part in least.groupby(["seed", "trained", "layers"]):
@@ -238,8 +239,8 @@ def depth_factors(least):
 def demanded_factor(name, length, layers, head_dim):
     """By which factor a bound on the base rises from the smaller to the larger of two depths.
 
-    >>> round(demanded_factor("depth (A4)", 128, (1, 2), 32), 2), demanded_factor("Men et al.", 128, (1, 2), 32)
-    (1.41, 1.0)
+    >>> [round(demanded_factor(name, 128, (1, 2), 32), 2) for name in ("depth (A4)", "Men et al.")]
+    [1.41, 1.0]
     """
     shallow, deep = (DEMANDS[name](length, each, head_dim) for each in layers)
     return deep / shallow
