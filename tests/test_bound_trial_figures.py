@@ -70,11 +70,14 @@ def test_accuracy_against_the_base_has_a_dot_for_each_seed_and_a_mark_for_each_b
 
 
 def test_accuracy_by_distance_has_a_line_for_each_base(tables):
-    figure = figures.by_distance(tables["distances"], [(32, 1, 256), (64, 1, 256)], BASES, 1 / 16)
+    half_turns = {base: bt.half_turn(base, HEAD_DIM) for base in BASES}
+    figure = figures.by_distance(tables["distances"], [(32, 1, 256), (64, 1, 256)], half_turns, 1 / 16)
     axes = figure.axes[1]
     assert [len(line.get_xdata()) for line in dots(axes)] == [15] * 6
     part = tables["distances"].query("trained == 64 and layers == 1 and length == 256 and base == 4")
     mean = next(line for line in axes.lines if line.get_label() == "base 4")
+    marks = [line.get_xdata()[0] for line in dots(axes, "^")]
+    assert marks == pytest.approx([half_turns[base] for base in (4, 16, 64)])  # 64's at 155, 256's beyond
     assert mean.get_ydata() == pytest.approx(part.groupby("octave").accuracy.mean())
     assert 5_000 < len(png(figure)) < 100_000
 

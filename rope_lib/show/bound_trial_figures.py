@@ -53,18 +53,19 @@ def by_base(rows, panels, demands, chance, measure, label):
     return figure
 
 
-def by_distance(distances, panels, bases, chance):
+def by_distance(distances, panels, half_turns, chance):
     """Accuracy by the distance of the answer, a panel for each of `panels`: (trained, layers, length).
 
-    `distances` is the kept table. A color stands for one of `bases`; lines are means over seeds, dots seeds,
+    `distances` is the kept table. A color stands for a base of `half_turns`, which maps it to the distance at
+    which the slowest pair has made half a turn: a mark at the foot. Lines are means over seeds, dots seeds,
     and the dashed line is the trained length.
     """
-    figure, every = style.axes(len(panels), height=2.2 * len(panels) + 0.5, sharex=True, squeeze=False)
+    figure, every = style.axes(len(panels), height=2.2 * len(panels) + 0.5, squeeze=False)
     for (trained, layers, length), axes in zip(panels, every[:, 0], strict=True):
         part = distances[
             (distances.trained == trained) & (distances.layers == layers) & (distances.length == length)
         ]
-        for base, color in zip(bases, style.colors(bases), strict=True):
+        for (base, half_turn), color in zip(half_turns.items(), style.colors(half_turns), strict=True):
             own = part[part.base == base]
             means = own.groupby("octave").accuracy.mean()
             axes.plot(
@@ -74,6 +75,8 @@ def by_distance(distances, panels, bases, chance):
                 label=f"base {style.power(base) if base >= 1e6 else style.count(base)}",
             )
             axes.plot(own.octave, own.accuracy, "o", color=color, markersize=2.2, markeredgewidth=0)
+            if half_turn < length:
+                axes.plot(half_turn, 0.0, "^", color=color, markersize=7, clip_on=False)
         axes.axvline(trained, color=GRAY, linewidth=1, linestyle="--")
         axes.axhline(chance, **_CHANCE)
         octaves = np.sort(part.octave.unique())

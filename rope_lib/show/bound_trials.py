@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
+from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import liu_critical_dimension, liu_extrapolation_limit, men_minimum_base
 
 EPSILON = 0.95  # the similarity to keep, as reported second-hand for paper A
@@ -153,6 +154,15 @@ def ranking(works, margin):
     if not positive or not negative:
         return np.nan
     return float((ranks[works].sum() - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def half_turn(base, head_dim):
+    """The distance at which the slowest pair has made half a turn, in tokens: π over the lowest frequency.
+
+    >>> round(half_turn(16, 32), 1)
+    42.3
+    """
+    return float(np.pi / frequencies(base, head_dim)[-1])
 
 
 def least_bases(rows, threshold=WORKS, measure="far"):

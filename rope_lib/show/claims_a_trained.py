@@ -54,8 +54,8 @@ def judge_bound(numbers):
             "{works_at:.0%} of the answers that lie a quarter of the input back or more. Within the trained "
             "length {inside_below_work} of {inside_below} trials below the bound work, {inside_above_fail} "
             "of {inside_above} above it fail, and its constant would be best {factor:.2g} times as large. "
-            "Beyond, {beyond_below_work} of {beyond_below} work and {beyond_above_fail} of {beyond_above} fail. "
-            "It puts a model that works above one that fails with probability {inside_ranking:.2f} and "
+            "Beyond, {beyond_below_work} of {beyond_below} work and {beyond_above_fail} of {beyond_above} "
+            "fail. It puts a model that works above one that fails with probability {inside_ranking:.2f} and "
             "{beyond_ranking:.2f}, the base alone with {inside_ranking_base:.2f} and "
             "{beyond_ranking_base:.2f}."
         ).format(**numbers),
