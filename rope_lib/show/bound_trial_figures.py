@@ -27,7 +27,7 @@ def by_base(rows, panels, demands, chance, measure, label):
     length to the base that each bound of `BOUND_COLORS` demands there: colored marks at the foot.
     """
     figure, every = style.axes(
-        len(panels), len(panels[0]), height=1.75 * len(panels) + 1.0, sharex=True, sharey=True, squeeze=False
+        len(panels), len(panels[0]), height=1.7 * len(panels) + 0.9, sharex=True, sharey=True, squeeze=False
     )
     depths = sorted(rows.layers.unique())
     for places, line in zip(panels, every, strict=True):
@@ -60,7 +60,7 @@ def by_distance(distances, panels, half_turns, chance):
     which the slowest pair has made half a turn: a mark at the foot. Lines are means over seeds, dots seeds,
     and the dashed line is the trained length.
     """
-    figure, every = style.axes(len(panels), height=2.2 * len(panels) + 0.5, squeeze=False)
+    figure, every = style.axes(len(panels), height=1.95 * len(panels) + 0.5, squeeze=False)
     for (trained, layers, length), axes in zip(panels, every[:, 0], strict=True):
         part = distances[
             (distances.trained == trained) & (distances.layers == layers) & (distances.length == length)
@@ -99,7 +99,7 @@ def against_margins(rows, margins, names, threshold, measure, label):
     the shaded quarters the bound is wrong: it says fail and the model works (upper left), or works and the
     model fails (lower right).
     """
-    figure, every = style.axes(len(names), height=1.45 * len(names) + 0.8, sharey=True, squeeze=False)
+    figure, every = style.axes(len(names), height=1.35 * len(names) + 0.8, sharey=True, squeeze=False)
     for name, axes in zip(names, every[:, 0], strict=True):
         margin = margins[name]
         for inside, color, text in ((False, RED, "beyond training"), (True, BLUE, "inside training")):

@@ -8,6 +8,7 @@ At one length the margin of every bound on the base rises with the base: there t
 Only what they make of the length and of the depth tells them apart, and the constant with which they divide.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -29,13 +30,15 @@ FAR = 4
 
 MODEL = ["seed", "trained", "layers", "base"]  # what tells a trained model of the experiment
 
+_men = functools.cache(men_minimum_base)  # a scan of a second
+
 # Bounds on the base, as functions of length, layers and head_dim. Paper A's take 1/base for the lowest
 # frequency, as the paper does.
 DEMANDS = {
     "aliasing (A2)": lambda length, layers, head_dim: float(aliasing_bound(length)),
     "stability (A3)": lambda length, layers, head_dim: float(stability_bound(length, EPSILON)),
     "depth (A4)": lambda length, layers, head_dim: float(stability_bound(length, EPSILON, layers=layers)),
-    "Men et al.": lambda length, layers, head_dim: men_minimum_base(length, head_dim),
+    "Men et al.": lambda length, layers, head_dim: _men(int(length), head_dim),
 }
 LIU = "Liu et al."
 SEEN = "no longer than training"

@@ -129,7 +129,7 @@ def judge_trained_depth(numbers):
         (
             "Within the trained length a second layer multiplies the smallest base that works by "
             "{factor:.2f} ({factor_low:.2f} to {factor_high:.2f}; {pairs} pairs of models, {seeds} seeds, "
-            "three thresholds); A4 demands {demanded:.2f}. At two bases near the aliasing bound it changes "
+            "three thresholds); A4 demands {demanded:.2f}. At two bases above the aliasing bound it changes "
             "accuracy by {difference:+.2f}, and after three times the steps by {difference_longer:+.2f}. "
             "{inside_below_work} of {inside_below} trials below the depth bound work."
         ).format(**numbers),
