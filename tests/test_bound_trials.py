@@ -212,3 +212,40 @@ def test_trials_of_one_model_have_one_number(obedient):
     numbers = obedient.assign(model=bt.models(obedient)).groupby("model")
     assert (numbers.size() == 3).all()
     assert (numbers[bt.MODEL].nunique() == 1).all().all()
+
+
+def test_models_that_were_trained_again_take_their_own_place(obedient):
+    longer = obedient[(obedient.trained == 64) & (obedient.base == 4)].assign(far=0.5)
+    found = bt.trained_longest(obedient, longer)
+    assert len(found) == len(obedient)
+    assert (found.far == 0.5).sum() == len(longer)
+    kept = found[~((found.trained == 64) & (found.base == 4))]
+    assert (kept.far != 0.5).all()
+
+
+def test_a_grid_without_that_axis_is_told_its_trained_length():
+    cell = {"seed": 0, "layers": 1, "base": 4, "length": 64, "accuracy": 1.0}
+    tables = {
+        "summary": pd.DataFrame([cell]),
+        "distances": pd.DataFrame([cell | {"octave": 32, "questions": 2}]),
+    }
+    assert bt.trials_at(tables, 64)[["trained", "inside"]].to_numpy().tolist() == [[64, True]]
+
+
+def test_the_least_base_is_set_against_the_one_demanded_at_the_trained_length():
+    rows = rows_of(lambda layers, base, length: base >= length / 2)
+    found = bt.least_over_demanded(rows, "aliasing (A2)", HEAD_DIM, 0.5)
+    assert len(found) == 8
+    assert found[found.trained == 32].ratio.to_numpy() == pytest.approx(8 / aliasing_bound(32))  # 4 to 16
+
+
+def test_a_counterexample_is_a_base_at_which_every_seed_works(obedient):
+    assert bt.counterexamples(obedient, "aliasing (A2)", HEAD_DIM).empty
+    found = bt.counterexamples(obedient, "stability (A3)", HEAD_DIM)
+    assert found.query("trained == 32 and layers == 1").base.tolist() == [16, 64]
+    assert found.ratio.max() < 1
+    lucky = obedient.copy()
+    lucky.loc[(lucky.seed == 0) & (lucky.base == 4), "far"] = 1.0
+    assert bt.counterexamples(lucky, "aliasing (A2)", HEAD_DIM).empty
+    lucky.loc[lucky.base == 4, "far"] = 0.8
+    assert set(bt.counterexamples(lucky, "aliasing (A2)", HEAD_DIM).base) == {4}

@@ -60,6 +60,17 @@ def trials(tables):
     return rows.assign(inside=rows.length <= rows.trained)
 
 
+def trials_at(tables, trained):
+    """`trials` of a grid in which all models learned from inputs of `trained` tokens, which no axis tells."""
+    return trials({name: tables[name].assign(trained=trained) for name in ("summary", "distances")})
+
+
+def trained_longest(rows, longer):
+    """Trials in which models that were trained again for more steps, `longer`, replace their own."""
+    both = pd.concat([rows, longer], ignore_index=True)
+    return both.drop_duplicates([*MODEL, "length"], keep="last", ignore_index=True)
+
+
 def demands(length, layers, head_dim):
     """The smallest base that each bound demands for inputs of `length` tokens: a dict by its name.
 
@@ -190,6 +201,31 @@ def least_bases(rows, threshold=WORKS, measure="far"):
         found.append((*keys, least, censored, monotone))
     columns = ["seed", "trained", "layers", "length", "least", "censored", "monotone"]
     return pd.DataFrame(found, columns=columns)
+
+
+def counterexamples(rows, name, head_dim, threshold=WORKS, measure="far"):
+    """Bases below a bound at which every seed works at the trained length: rows with trained, layers, base.
+
+    `ratio` is the base over the one demanded, `least` the accuracy of the worst seed. One lucky model is no
+    counterexample; a base at which all of them work is.
+    """
+    asked = rows[rows.length == rows.trained]
+    asked = asked.assign(ratio=margins(asked, head_dim)[name])
+    worst = asked.groupby(["trained", "layers", "base", "ratio"])[measure].min().rename("least").reset_index()
+    return worst[(worst.ratio < 1) & (worst.least >= threshold)].reset_index(drop=True)
+
+
+def least_over_demanded(rows, name, head_dim, threshold=WORKS, measure="far"):
+    """The smallest base that works at the trained length over the one that a bound demands there: rows.
+
+    One for each seed, trained and layers, with `ratio`. A bound that is necessary and just strict enough has
+    ratios near 1; one that models far below it do without has small ones. Where the smallest base of the grid
+    works already the ratio is at most the one given; a model that works with no base has NaN.
+    """
+    least = least_bases(rows[rows.length == rows.trained], threshold, measure)
+    places = zip(least.trained, least.layers, strict=True)
+    needed = [DEMANDS[name](length, layers, head_dim) for length, layers in places]
+    return least.assign(ratio=least.least / needed)
 
 
 def demand_slope(name, lengths, layers, head_dim):
