@@ -84,14 +84,16 @@ def judge_bound(numbers):
         verdict,
         (
             "Recall by models of 1 and 2 layers and 64 channels, {seeds} seeds; one works if it finds "
-            "{works_at:.0%} of the answers that lie a quarter of the input back or more. At {counterexamples} "
-            f"bases below the bound every seed works at the trained length{down}. The smallest base that "
-            "works there is {ratio:.2f} times the one demanded ({ratio_low:.2f} to {ratio_high:.2f}). Within the trained length {inside_below_work} of {inside_below} trials below "
-            "the bound work ({lax_below_work} if half of all questions are enough) and {inside_above_fail} "
-            "of {inside_above} above it fail; beyond, {beyond_below_work} of {beyond_below} work and "
-            "{beyond_above_fail} of {beyond_above} fail. It puts a model that works above one that fails "
-            "with probability {inside_ranking:.2f} and {beyond_ranking:.2f}, the base alone with "
-            "{inside_ranking_base:.2f} and {beyond_ranking_base:.2f}."
+            "{works_at:.0%} of the answers that lie a quarter of the input back or more. Of trained lengths, "
+            "depths and bases below the bound, {counterexamples} work with every seed at the trained "
+            f"length{down}. The smallest base that works there is "
+            "{ratio:.2f} times the one demanded ({ratio_low:.2f} to {ratio_high:.2f}). Within the trained "
+            "length {inside_below_work} of {inside_below} trials below the bound work ({lax_below_work} if "
+            "half of all questions are enough) and {inside_above_fail} of {inside_above} above it fail; "
+            "beyond, {beyond_below_work} of {beyond_below} work and {beyond_above_fail} of {beyond_above} "
+            "fail. It puts a model that works above one that fails with probability {inside_ranking:.2f} and "
+            "{beyond_ranking:.2f}, the base alone with {inside_ranking_base:.2f} and "
+            "{beyond_ranking_base:.2f}."
         ).format(**numbers),
     )
 
