@@ -194,7 +194,9 @@ def test_places_fill_each_bar_in_order():
     counts = {"2023": Counter(below=3, inside=1), "2024": Counter(below=1, inside=2, above=1)}
     axes = atlas_figures.places(counts).axes[0]
     bars = [(bar.get_x(), bar.get_width()) for bar in axes.patches]
-    np.testing.assert_allclose(bars, [(0, 0.75), (0.75, 0.25), (1, 0), (0, 0.25), (0.25, 0.5), (0.75, 0.25)])
+    np.testing.assert_allclose(
+        bars, [(0, 0.75), (0.75, 0.25), (1, 0), (0, 0.25), (0.25, 0.5), (0.75, 0.25)]
+    )
     assert [label.get_text() for label in axes.get_yticklabels()] == ["2023 (4)", "2024 (4)"]
     written = [text.get_text() for text in axes.texts]
     assert written == ["3", "1", "1", "2", "1", "below the zone", "inside", "above, or no zone"]

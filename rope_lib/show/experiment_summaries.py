@@ -48,8 +48,8 @@ def condensed(tables):
 
     Columns of the cells lose their tables' names: `spectrum.base` becomes base, and `training.length`, which
     is no input's, trained. Those of the variants, which the column `variant` names already, go, and so do
-    columns without a value. `distances` holds accuracy and
-    the number of questions by octave of the distance: from 2^k up to, not including, 2^(k+1) tokens.
+    columns without a value. `distances` holds accuracy and the number of questions by octave of the distance:
+    from 2^k up to, not including, 2^(k+1) tokens.
     """
     kept = {name: _plain(tables[name]) for name in ("cells", "summary", "geometry", "training")}
     answers = _plain(tables["answers"])
