@@ -214,14 +214,12 @@ def claims(ids, as_json):
     """
     from rope_lib.show.claims import claims as all_claims
 
-    known = {claim.id.upper(): claim for claim in all_claims()}
-    unknown = [name for name in ids if name.upper() not in known]
+    known = {claim.id.casefold(): claim for claim in all_claims()}
+    unknown = [name for name in ids if name.casefold() not in known]
     if unknown:
-        raise click.BadParameter(
-            f"{unknown[0]!r} is not a claim; known are {', '.join(each.id for each in known.values())}",
-            param_hint="ID",
-        )
-    chosen = [known[name.upper()] for name in ids] or list(known.values())
+        names = ", ".join(claim.id for claim in known.values())
+        raise click.BadParameter(f"{unknown[0]!r} is not a claim; known are {names}", param_hint="ID")
+    chosen = [known[name.casefold()] for name in ids] or list(known.values())
     rows = []
     with click.progressbar(chosen, label="Checking", file=sys.stderr) as progress:
         for claim in progress:

@@ -102,7 +102,7 @@ def summary():
     table = pd.DataFrame(rows, columns=["name", "scaling", "seed", "variant", "length"])
     random = np.random.default_rng(0)
     return table.assign(
-        training_length=64, accuracy=random.uniform(size=len(rows)), nll=random.uniform(1, 3, len(rows))
+        trained=64, accuracy=random.uniform(size=len(rows)), nll=random.uniform(1, 3, len(rows))
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from rope_lib.cli import main
-from rope_lib.show.claims import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, VERDICTS, Finding, claims
+from rope_lib.show.claims import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, VERDICTS, Finding, claims, place_of
 
 BY_ID = {claim.id: claim for claim in claims()}
 
@@ -93,6 +93,43 @@ def walls(below, beyond):
     return {"bases": 4, "seeds": 3, "float64_change": 0.0, "float64_shift": 10**9, "sides": sides}
 
 
+# A bound that models obey: of 40 trials below it inside training 2 work, of 80 above it 4 fail.
+OBEYED = {
+    "seeds": 3,
+    "works_at": 0.7,
+    "ratio": 1.2,
+    "ratio_low": 0.9,
+    "ratio_high": 1.8,
+    "lax_below_work": 3,
+    "counterexamples": 0,
+    "lowest": float("nan"),
+    "inside_below": 40,
+    "inside_below_work": 2,
+    "inside_above": 80,
+    "inside_above_fail": 4,
+    "inside_ranking": 0.98,
+    "inside_ranking_base": 0.9,
+    "beyond_below": 90,
+    "beyond_below_work": 5,
+    "beyond_above": 100,
+    "beyond_above_fail": 70,
+    "beyond_ranking": 0.8,
+    "beyond_ranking_base": 0.7,
+}
+TRAINED_DEPTH = {
+    "seeds": 3,
+    "demanded": 1.41,
+    "pairs": 20,
+    "factor": 1.5,
+    "factor_low": 1.2,
+    "factor_high": 1.9,
+    "difference": -0.2,
+    "difference_longer": -0.15,
+    "inside_below": 40,
+    "inside_below_work": 2,
+}
+
+
 def criteria(name, **changed):
     return CRITERIA | {name: CRITERIA[name] | changed}
 
@@ -118,6 +155,22 @@ EITHER_WAY = [
     ("A4", {**DEPTH, "phase_last": 1.5, "cosine": 0.2}, HOLDS),
     ("A4", {**DEPTH, "phase_last": 0.05, "cosine": 0.2}, CAVEAT),
     ("A4", {**DEPTH, "phase_last": 0.05, "cosine": 0.99}, REFUTED),
+    ("A2-trained", OBEYED, HOLDS),
+    ("A2-trained", {**OBEYED, "ratio": 2.5}, CAVEAT),
+    ("A2-trained", {**OBEYED, "lax_below_work": 20}, CAVEAT),
+    ("A2-trained", {**OBEYED, "inside_below_work": 15}, CAVEAT),
+    ("A2-trained", {**OBEYED, "counterexamples": 1, "lowest": 0.8}, REFUTED),
+    ("A2-trained", {**OBEYED, "inside_below": 0, "inside_below_work": 0}, NOT_TESTABLE),
+    ("A2-trained", {**OBEYED, "ratio": float("nan")}, NOT_TESTABLE),
+    ("A3-trained", OBEYED, HOLDS),
+    ("A3-trained", {**OBEYED, "counterexamples": 9, "lowest": 0.1, "inside_below_work": 39}, REFUTED),
+    ("A4-trained", TRAINED_DEPTH, HOLDS),
+    ("A4-trained", {**TRAINED_DEPTH, "inside_below_work": 30}, CAVEAT),
+    ("A4-trained", {**TRAINED_DEPTH, "factor_low": 1.1, "factor_high": 1.3}, CAVEAT),
+    ("A4-trained", {**TRAINED_DEPTH, "difference_longer": -0.02}, CAVEAT),
+    ("A4-trained", {**TRAINED_DEPTH, "factor_low": 0.6, "factor_high": 1.2}, REFUTED),
+    ("A4-trained", {**TRAINED_DEPTH, "factor_low": 0.6, "factor_high": 2.2}, NOT_TESTABLE),
+    ("A4-trained", {**TRAINED_DEPTH, "inside_below": 0, "inside_below_work": 0}, NOT_TESTABLE),
     ("A5", {**WALL, "high_base_error": 1.0, "far_error": 1e-3}, HOLDS),
     ("A5", {**WALL, "high_base_error": 1e-3, "far_error": 1e-2}, REFUTED),
     ("A5", {**WALL, "high_base_error": 1e-3, "far_error": 1e-3}, NOT_TESTABLE),
@@ -192,11 +245,15 @@ EITHER_WAY = [
 
 
 def test_every_claim_is_here_once_and_in_order():
-    assert [claim.id for claim in claims()] == [
+    ids = [claim.id for claim in claims()]
+    assert ids == sorted(set(ids), key=place_of)
+    assert [name for name in ids if "-" not in name] == [
         *(f"A{number}" for number in range(1, 9)),
-        "A5-trained",
         *(f"B{number}" for number in range(1, 11)),
     ]
+    # What the theory of paper A predicts of trained models is tested beside the theory.
+    assert {name.partition("-")[0] for name in ids if "-" in name} <= set(ids)
+    assert {f"A{number}-trained" for number in range(2, 6)} <= set(ids)
 
 
 @pytest.mark.parametrize(("name", "numbers", "verdict"), EITHER_WAY)
@@ -231,7 +288,7 @@ def test_a_finding_has_one_of_the_four_verdicts():
 
 
 def test_the_command_prints_what_the_objects_find():
-    result = CliRunner().invoke(main, ["claims", "--json", "a2", "A6", "a5-trained"])
+    result = CliRunner().invoke(main, ["claims", "--json", "a2", "A6", "a5-TRAINED"])
     assert result.exit_code == 0
     rows = json.loads(result.stdout)
     assert [row["id"] for row in rows] == ["A2", "A6", "A5-trained"]

@@ -228,8 +228,8 @@ def test_a_column_that_a_table_has_of_its_own_is_not_taken_by_a_cell():
     tables = {name: table.assign(**{"training.length": 64}) for name, table in collected().items()}
     tables["summary"] = tables["summary"].assign(length=128, **{"evaluation.lengths": [[64, 128]]})
     kept = summaries.condensed(tables)
-    assert list(kept["summary"].columns) == ["base", "seed", "value", "training_length", "length"]
-    assert set(kept["cells"].training_length) == set(kept["distances"].training_length) == {64}
+    assert list(kept["summary"].columns) == ["base", "seed", "value", "trained", "length"]
+    assert set(kept["cells"].trained) == set(kept["distances"].trained) == {64}
 
 
 def test_a_question_at_no_one_distance_is_in_no_octave():

@@ -100,7 +100,7 @@ def scores(summary):
         task=summary.name,
         system=[names.get(key) for key in zip(summary.scaling, asked, strict=True)],
         temperature=summary.variant.map(TEMPERATURES).fillna("none"),
-        stretch=(summary.length / summary.training_length).astype(int),
+        stretch=(summary.length / summary.trained).astype(int),
         score=summary.nll.where(summary.name == "bytes", summary.accuracy),
     )
     columns = ["task", "system", "temperature", "seed", "length", "stretch", "score"]

@@ -8,6 +8,7 @@ Neither paper's full text was available. `standing` says how each statement is k
 abstract or summary, `second-hand` from reports of the text, `reconstructed` from its formulas.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class Finding:
 class Claim:
     """One statement of a paper with the check that tests it."""
 
-    id: str
+    id: str  # see `place_of`
     paper: str
     statement: str
     place: str  # where it stands in the paper, as far as we know
@@ -49,16 +50,37 @@ class Claim:
         return self.judge(self.measure())
 
 
+# A paper, the number of a claim in it and, where the claim is tested on models trained for it, "-trained" or
+# another word: A2 is the formula as theory tests it, A2-trained what it predicts of models.
+_ID = re.compile(r"([A-Z])(\d+)(?:-([a-z]+))?")
+
+
+def place_of(name):
+    """Where the claim of that id stands among all: by paper, by number, the claim of theory first.
+
+    >>> sorted(["B1", "A10", "A2-trained", "A2"], key=place_of)
+    ['A2', 'A2-trained', 'A10', 'B1']
+    >>> place_of("A2 trained")
+    Traceback (most recent call last):
+    ValueError: id must be a letter and a number, perhaps with a word after a dash, got 'A2 trained'
+    """
+    found = _ID.fullmatch(name)
+    if found is None:
+        raise ValueError(f"id must be a letter and a number, perhaps with a word after a dash, got {name!r}")
+    paper, number, kind = found.groups()
+    return paper, int(number), kind or ""
+
+
 def claims():
     """All claims, in the papers' order.
 
     >>> [claim.id for claim in claims()][:3]
-    ['A1', 'A2', 'A3']
+    ['A1', 'A2', 'A2-trained']
     >>> claims()[0].check().verdict
     'holds'
     """
-    from . import claims_a, claims_a_precision, claims_b, claims_b_models, claims_b_trained
+    from . import claims_a, claims_a_precision, claims_a_trained, claims_b, claims_b_models, claims_b_trained
 
-    of_b = claims_b.CLAIMS + claims_b_models.CLAIMS + claims_b_trained.CLAIMS
-    of_a = claims_a.CLAIMS + claims_a_precision.CLAIMS
-    return of_a + tuple(sorted(of_b, key=lambda claim: int(claim.id[1:])))
+    modules = (claims_a, claims_a_precision, claims_a_trained, claims_b, claims_b_models, claims_b_trained)
+    every = [claim for module in modules for claim in module.CLAIMS]
+    return tuple(sorted(every, key=lambda claim: place_of(claim.id)))

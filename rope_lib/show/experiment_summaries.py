@@ -28,6 +28,9 @@ SYSTEMS = {
     ("hope", TRAINED): "HoPE",
     ("nope", TRAINED): "NoPE",
 }
+# Axes that the last part of their names would confuse with a column of the tables: an input's own length.
+PLAIN_NAMES = {"training.length": "trained"}
+
 TEMPERATURES = {TRAINED: "none", "query_temperature": "by position", "log_temperature": "by input"}
 
 # Mean accuracy in percent on RULER at 16k tokens, four times the trained length. Paper B, second-hand.
@@ -43,16 +46,15 @@ RULER_STRETCH = 4  # 16k over the 4k of training
 def condensed(tables):
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
-    Columns of the cells lose their tables' names: `spectrum.base` becomes base; where a table has a column of
-    that name of its own they keep it: `training.length` becomes training_length. How a cell was asked,
-    which the columns variant and length tell, goes, and so do columns without a value. `distances` holds
-    accuracy and the number of questions by octave of the distance: from 2^k up to, not including, 2^(k+1)
-    tokens. A question whose answer is at no one distance is not in it; next-byte loss has no answers at all.
+    Columns of the cells lose their tables' names: `spectrum.base` becomes base, and `training.length`, which
+    is no input's, trained. How a cell was asked, which the columns variant and length tell, goes, and so do
+    columns without a value. `distances` holds accuracy and the number of questions by octave of the distance:
+    from 2^k up to, not including, 2^(k+1) tokens. A question whose answer is at no one distance is not in it;
+    next-byte loss has no answers at all.
     """
-    own = {name for table in tables.values() for name in table.columns if "." not in name}
-    kept = {name: _plain(tables[name], own) for name in ("cells", "summary", "geometry", "training")}
+    kept = {name: _plain(tables[name]) for name in ("cells", "summary", "geometry", "training")}
     if "answers" in tables:
-        kept["distances"] = _by_octave(_plain(tables["answers"], own))
+        kept["distances"] = _by_octave(_plain(tables["answers"]))
     return {name: table for name, table in kept.items() if len(table)}
 
 
@@ -65,13 +67,9 @@ def _by_octave(answers):
     return groups.correct.agg(accuracy="mean", questions="size").reset_index()
 
 
-def _plain(table, own):
+def _plain(table):
     names = [name for name in table.columns if not name.startswith("evaluation.")]
-    parts = {name: name.split(".") for name in names}
-    short = {
-        name: "_".join(each[-2:]) if len(each) > 1 and each[-1] in own else each[-1]
-        for name, each in parts.items()
-    }
+    short = {name: PLAIN_NAMES.get(name, name.rpartition(".")[2]) for name in names}
     if len(set(short.values())) < len(short):
         raise ValueError(f"columns must differ in the last part of their names, got {', '.join(names)}")
     return table[names].rename(columns=short).dropna(axis="columns", how="all")
