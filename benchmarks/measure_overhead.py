@@ -3,19 +3,18 @@
     python benchmarks/measure_overhead.py [LENGTH] [ROUNDS]
 
 Both run the packaged model on the same tokens in this process, in turns, and compute the loss by position.
-The ratio of times is that of the fastest rounds. Peak memory is the process's, weights included, which
-Linux counts anew for each pass; it is taken in a round of its own, in which glibc gives every large block
-back when it is freed. As it starts out, glibc keeps freed blocks in amounts that differ by hundreds of MiB
-from one bare pass to the next. The second line is that of a model of half the layers.
+The ratio of times is that of the fastest rounds. Peak memory is what tensors hold, the weights included, by
+torch's own account of a round apart: what the process holds beside them is freed blocks that glibc keeps, by
+hundreds of MiB more in one bare pass than in the next. The second line is that of a model of half the layers.
 """
 
-import ctypes
 import sys
 import time
-from pathlib import Path
+from itertools import accumulate
 
 import torch
 from torch.nn import ModuleList
+from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
 from rope_lib.measure.interventions import UNCHANGED
@@ -24,8 +23,7 @@ from rope_lib.measure.losses import loss_by_position
 from rope_lib.measure.sweep import measure_pass
 from rope_lib.measure.text import reference_text
 
-M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
-MMAP_THRESHOLD = 128 * 1024  # bytes, where glibc's own threshold starts before it grows with what is freed
+MIB = 2**20
 
 
 def bare(network, tokens):
@@ -47,21 +45,14 @@ def seconds(run, *arguments):
     return time.perf_counter() - start
 
 
-def peak(run, *arguments):
-    """The process's peak resident memory during one run, in MiB."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from what is resident now
-    run(*arguments)
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
-def give_back_freed_blocks():
-    """From here on, give large blocks back to the system when they are freed, and those free now at once."""
-    glibc = ctypes.CDLL(None)
-    if not glibc.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD):
-        raise OSError(f"glibc must take a threshold of {MMAP_THRESHOLD} bytes, but refused it")
-    glibc.malloc_trim(0)
+def peak(run, network, tokens):
+    """The most that tensors hold at any moment of one run, the network's weights included, in MiB."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        run(network, tokens)
+    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    weights = sum(weight.nbytes for weight in network.parameters())
+    return (weights + max(accumulate(event.nbytes() for event in events))) / MIB
 
 
 def in_turns(figure, network, tokens, rounds):
@@ -83,7 +74,6 @@ def main(length=8_192, rounds=3):
             yield in_turns(figure, model.network, tokens, rounds)
 
     times = list(of_sizes(seconds, rounds))
-    give_back_freed_blocks()
     peaks = list(of_sizes(peak, 1))
     for count, (bare_time, time_), (bare_peak, peak_) in zip(sizes, times, peaks, strict=True):
         print(
