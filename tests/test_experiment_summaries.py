@@ -244,3 +244,24 @@ def test_losses_alone_have_no_answers_and_are_kept():
     tables = collected()
     del tables["answers"]
     assert sorted(summaries.condensed(tables)) == ["cells", "geometry", "summary", "training"]
+
+
+def test_next_byte_losses_join_the_bytes_of_several_results():
+    def rows(scaling, name, nll, variant="trained"):
+        return {"scaling": scaling, "variant": variant, "seed": 1, "length": 64, "nll": nll, "name": name}
+
+    many = pd.DataFrame(
+        [
+            rows("default", "bytes", 2.0),
+            rows("default", "bytes", 1.5, "yarn"),
+            rows("default", "bytes", 1.8, "query_temperature"),
+            rows("default", "recall", 9.0),
+            rows("band", "bytes", 9.0),
+        ]
+    )
+    one = pd.DataFrame([rows("nope", None, 3.0)]).drop(columns="name")
+    found = summaries.next_byte_losses(many, one)
+    assert found[64].to_dict() == {("NoPE", 1): 3.0, ("RoPE", 1): 2.0, ("YaRN", 1): 1.5}
+    assert summaries.next_byte_losses(many, one, temperature="by position")[64].to_dict() == {
+        ("RoPE", 1): 1.8
+    }

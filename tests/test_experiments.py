@@ -14,7 +14,7 @@ from rope_lib.show.kept import RESULTS, kept
 from rope_lib.train.config import Config
 from rope_lib.train.run import run, run_cell
 
-GRIDS = ("spectra", "ablations", "precision", "which_bound", "which_bound_longer", "better")
+GRIDS = ("spectra", "ablations", "precision", "which_bound", "which_bound_longer", "better", "next_byte")
 KEPT = [name for name in GRIDS if (RESULTS / name).exists()]
 TINY = {
     "model": {"layers": 1, "width": 8, "heads": 1, "head_dim": 4},

@@ -15,7 +15,7 @@ from rope_lib.show.experiment_summaries import condensed
 from rope_lib.show.experiments import run_grid
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("spectra", "ablations", "precision", "which_bound", "which_bound_longer", "better")
+NAMES = ("spectra", "ablations", "precision", "which_bound", "which_bound_longer", "better", "next_byte")
 
 
 def keep(name, size, workers, scheduler):

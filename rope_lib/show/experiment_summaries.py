@@ -119,6 +119,17 @@ def beyond(distances, length, least, temperature="none"):
     return (sums.right / sums.questions).rename("beyond")
 
 
+def next_byte_losses(*tables, temperature="none"):
+    """Loss of the next byte, in nats, by system, seed and length, from several kept summaries: a frame alike.
+
+    Of a summary with several tasks, told by a column `name`, the rows of bytes count.
+    """
+    parts = [table[table.name == "bytes"] if "name" in table else table for table in tables]
+    rows = systems(pd.concat(parts, ignore_index=True))
+    rows = rows[rows.temperature == temperature]
+    return rows.pivot(index=["system", "seed"], columns="length", values="nll")
+
+
 def retained(accuracy, trained):
     """Accuracy at each length over that at the `trained` length, both in excess of nothing: a frame alike."""
     return accuracy.div(accuracy[trained], axis=0)
