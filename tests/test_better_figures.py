@@ -1,16 +1,14 @@
 """Figures of the test of the favored spectrum show what they got: seeds are dots, means lines or ticks."""
 
-import io
 import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from rendered import png
 
 from rope_lib.show import better_figures as figures
 from rope_lib.show import better_summaries as better
-from rope_lib.show import style
 
 SYSTEMS = ["RoPE-ID", "HoPE", better.PROPOSAL]
 TASKS = {"order": "order", "bytes": "next byte"}
@@ -27,13 +25,6 @@ def drawn(axes, marker):
     return [
         line.get_xydata() for line in axes.lines if line.get_marker() == marker and len(line.get_xdata()) > 0
     ]
-
-
-def png(figure):
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=style.DPI)
-    return buffer.getvalue()
 
 
 def test_the_evidence_is_bars_with_their_worst_seeds_and_the_choice_is_bold():

@@ -1,17 +1,15 @@
 """Figures of experiment 1 show what they were given: each seed a dot, each bound where it demands a base."""
 
-import io
 import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from rendered import png
 
 from rope_lib.show import bound_trial_figures as figures
 from rope_lib.show import bound_trials as bt
-from rope_lib.show import style
 
 SEEDS, BASES, HEAD_DIM = [0, 1, 2], [4, 16, 64, 256, 2_000, 100_000], 32
 
@@ -44,13 +42,6 @@ def dots(axes, marker="o"):
 def needs(rows, layers=2):
     lengths = sorted(rows.length.unique())
     return lengths, {length: bt.demands(length, layers, HEAD_DIM) for length in lengths}
-
-
-def png(figure):
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=style.DPI)
-    return buffer.getvalue()
 
 
 def test_accuracy_against_the_base_has_a_dot_for_each_seed_and_a_mark_for_each_bound(rows):

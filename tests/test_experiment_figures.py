@@ -1,16 +1,13 @@
 """Figures of the controlled experiments show what they were given: seeds are dots, means lines or bars."""
 
-import io
-
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
+from rendered import png
 
 from rope_lib.show import experiment_figures as figures
 from rope_lib.show import experiment_summaries as summaries
-from rope_lib.show import style
 from rope_lib.show.kept import kept
 
 LENGTHS, SEEDS = [64, 128, 256], [0, 1, 2]
@@ -108,13 +105,6 @@ def test_geometry_is_colored_by_criteria_and_shaped_by_system():
     colors = {label: to_rgb(line.get_color()) for label, line in drawn.items()}
     assert colors["RoPE: neither"] == colors["YaRN: neither"] != colors["RoPE-ID: both"]
     assert len({line.get_marker() for line in drawn.values()}) == 3
-
-
-def png(figure):
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=style.DPI)
-    return buffer.getvalue()
 
 
 def drawn():

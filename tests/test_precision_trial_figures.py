@@ -1,12 +1,11 @@
 """Figures of experiment 2 show what they were given: seeds are dots, means lines, bases colors."""
 
-import io
 import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from rendered import png
 
 from rope_lib.show import precision_trial_figures as figures
 from rope_lib.show import precision_trials as trials
@@ -114,7 +113,4 @@ def drawn():
 
 def test_figures_of_the_kept_results_are_small_pngs():
     for figure in drawn():
-        FigureCanvasAgg(figure)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, dpi=style.DPI)
-        assert 5_000 < len(buffer.getvalue()) < 100_000
+        assert 5_000 < len(png(figure)) < 100_000

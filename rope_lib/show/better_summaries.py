@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from rope_lib.train.evaluate import TRAINED
 
-from .experiment_summaries import SYSTEMS, TEMPERATURES, ablation, criteria, systems
+from .experiment_summaries import SYSTEMS, ablation, criteria, systems
 
 # The name under which the chosen band goes in tables and figures.
 PROPOSAL = "quarter band"
@@ -94,17 +94,14 @@ def scores(summary):
     Columns: task, system, temperature, seed, length, stretch (the length over that of training) and score:
     accuracy, and for the task `bytes` the loss in nats. Variants that have no name here are left out.
     """
-    names = SYSTEMS | {("band", TRAINED): PROPOSAL}
-    asked = summary.variant.where(~summary.variant.isin(TEMPERATURES), TRAINED)
-    rows = summary.assign(
-        task=summary.name,
-        system=[names.get(key) for key in zip(summary.scaling, asked, strict=True)],
-        temperature=summary.variant.map(TEMPERATURES).fillna("none"),
-        stretch=(summary.length / summary.trained).astype(int),
-        score=summary.nll.where(summary.name == "bytes", summary.accuracy),
+    rows = systems(summary, SYSTEMS | {("band", TRAINED): PROPOSAL})
+    rows = rows.assign(
+        task=rows.name,
+        stretch=(rows.length / rows.trained).astype(int),
+        score=rows.nll.where(rows.name == "bytes", rows.accuracy),
     )
     columns = ["task", "system", "temperature", "seed", "length", "stretch", "score"]
-    return rows[rows.system.notna()][columns].reset_index(drop=True)
+    return rows[columns].reset_index(drop=True)
 
 
 def as_used(table):

@@ -19,6 +19,8 @@ from rope_lib.theory.bounds import aliasing_bound, stability_bound
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import liu_critical_dimension, liu_extrapolation_limit, men_minimum_base
 
+from .trial_summaries import clustered_interval
+
 EPSILON = 0.95  # the similarity to keep, as reported second-hand for paper A
 
 # The share of answers that a model which works must find, and others to see what hangs on it.
@@ -303,8 +305,6 @@ def mean_interval(values, clusters, *, draws=2_000, seed=0):
     >>> mean_interval([1.0, 1.0, 1.0], [0, 1, 2])
     (1.0, 1.0, 1.0)
     """
-    from .trial_summaries import clustered_interval
-
     return clustered_interval(np.mean, [np.asarray(values, float)], clusters, draws=draws, seed=seed)
 
 

@@ -108,15 +108,21 @@ def measure_trained_depth():
 
     from .bound_trials import (
         THRESHOLDS,
+        WORKS,
+        calibration,
         demanded_factor,
         depth_differences,
         depth_factors,
         least_bases,
+        margins,
         mean_interval,
+        trained_longest,
     )
 
+    name = "depth (A4)"
     rows, longer, head_dim = _trials()
-    bound = measure_bound("depth (A4)")
+    inside = trained_longest(rows, longer).query("inside")
+    told = calibration(inside.far >= WORKS, margins(inside, head_dim)[name])
     pairs = pd.concat([depth_factors(least_bases(rows[rows.inside], each)) for each in THRESHOLDS])
     change = mean_interval(np.log2(pairs.factor), pairs.seed * 1_000 + pairs.trained)
     after = depth_differences(longer[longer.length == longer.trained])
@@ -124,17 +130,15 @@ def measure_trained_depth():
     before = before.merge(after, on=["seed", "trained", "base"], suffixes=("", "_longer"))
     return {
         "seeds": rows.seed.nunique(),
-        "demanded": demanded_factor(
-            "depth (A4)", int(rows.trained.max()), sorted(rows.layers.unique()), head_dim
-        ),
+        "demanded": demanded_factor(name, int(rows.trained.max()), sorted(rows.layers.unique()), head_dim),
         "pairs": len(pairs),
         "factor": 2 ** change[0],
         "factor_low": 2 ** change[1],
         "factor_high": 2 ** change[2],
         "difference": float(before.difference.mean()),
         "difference_longer": float(before.difference_longer.mean()),
-        "inside_below": bound["inside_below"],
-        "inside_below_work": bound["inside_below_work"],
+        "inside_below": told["fails_right"] + told["fails_wrong"],
+        "inside_below_work": told["fails_wrong"],
     }
 
 
@@ -145,14 +149,15 @@ def judge_trained_depth(numbers):
     rises, but not all of this is so, there is a caveat. The claim does not hold if the rise is surely less
     than demanded. If the interval holds both no rise and the demanded one, the data cannot tell.
     """
-    below = _share(numbers["inside_below_work"], numbers["inside_below"])
+    below = numbers["inside_below"]
+    few = numbers["inside_below_work"] <= FEW * below
     rises = numbers["factor_low"] > 1
     enough = numbers["factor_high"] >= numbers["demanded"]
     lasting = numbers["difference_longer"] <= numbers["difference"] / 2 < 0
-    if below is None or (enough and not rises):
+    if not below or (enough and not rises):
         verdict = NOT_TESTABLE
     elif rises:
-        verdict = HOLDS if enough and lasting and below <= FEW else CAVEAT
+        verdict = HOLDS if enough and lasting and few else CAVEAT
     else:
         verdict = REFUTED
     return Finding(
@@ -182,10 +187,6 @@ def _trials():
     )
     longer = trials_at(again, second["training"]["length"])
     return trials(tables), longer, first["model"]["head_dim"]
-
-
-def _share(count, total):
-    return count / total if total else None
 
 
 def _measure(name):

@@ -75,15 +75,15 @@ def _plain(table):
     return table[names].rename(columns=short).dropna(axis="columns", how="all")
 
 
-def systems(table):
-    """The rows of `table` that `SYSTEMS` and `TEMPERATURES` name, with columns `system` and `temperature`.
+def systems(table, names=SYSTEMS):
+    """The rows of `table` that `names` and `TEMPERATURES` name, with columns `system` and `temperature`.
 
     A temperature is a variant of the system that was trained; what is asked otherwise has none.
     """
     hot = table.variant.isin(TEMPERATURES)
     asked = table.variant.where(~hot, TRAINED)
-    names = [SYSTEMS.get(key) for key in zip(table.scaling, asked, strict=True)]
-    found = table.assign(system=names, temperature=table.variant.map(TEMPERATURES).fillna("none"))
+    own = [names.get(key) for key in zip(table.scaling, asked, strict=True)]
+    found = table.assign(system=own, temperature=table.variant.map(TEMPERATURES).fillna("none"))
     return found[found.system.notna()]
 
 
