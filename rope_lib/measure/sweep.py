@@ -186,7 +186,7 @@ class _Reducer:
 
     def _add(self, table, where, columns, **second):
         """Rows for each head, and for each value of a second index if `columns` have one."""
-        columns = {name: np.asarray(column) for name, column in columns.items()}
+        columns = {name: torch.as_tensor(column).cpu().numpy() for name, column in columns.items()}
         shape = next(iter(columns.values())).shape
         head = np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
         rows = where | {"head": head} | second | columns
