@@ -94,6 +94,20 @@ def test_bfloat16_measures_and_comes_near(tokens):
     assert np.abs(coarse.heads.stable_rank / exact.heads.stable_rank - 1).median() < 0.02
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_no_matrix_of_length_by_length_is_formed(dtype):
+    """Grouped heads in float32 would get one from torch: see `attending.keys_repeated`."""
+    length = 32_768
+    model = build(LlamaConfig, "cuda", max_position_embeddings=length)
+    model.network.to(getattr(torch, dtype))
+    tokens = torch.arange(length) % 63 + 1
+    measure(model, tokens, [64])  # warm up
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    measure(model, tokens, [length])
+    assert torch.cuda.max_memory_allocated() - before < length**2 / 4
+
+
 def test_a_model_trains_on_a_gpu(tmp_path):
     config = Config.from_dict(
         {

@@ -3,6 +3,7 @@ before the rotation by the theory's own `rotate`, one query at a time; retrofits
 
 from contextlib import contextmanager
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import transformers as t
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from rope_lib.measure import held as held_module
+from rope_lib.measure.attending import keys_repeated
 from rope_lib.measure.held import Held, all_but, cluster, everything, key_centers, layer_turns, sink
 from rope_lib.measure.intercept import captured, rotary_module
 from rope_lib.measure.interventions import (
@@ -419,6 +421,28 @@ def test_the_model_is_restored_even_after_an_error(llama, tokens, name):
     assert ALL_ATTENTION_FUNCTIONS["sdpa"] is attention
     assert "forward" not in vars(rotary_module(model.network))
     assert torch.equal(run(model, tokens), expected)
+
+
+def test_on_cuda_every_query_head_attends_with_a_copy_of_its_keys(llama, tokens):
+    model, seen = llama[0], []
+    expected, torch_attention = run(model, tokens), torch.nn.functional.scaled_dot_product_attention
+
+    def spy(query, key, *args, **options):
+        seen.append((query.shape[1], key.shape[1], options.get("enable_gqa", False)))
+        return torch_attention(query, key, *args, **options)
+
+    torch.nn.functional.scaled_dot_product_attention = spy
+    try:
+        for device, heads in (("cuda", 4), ("cpu", 2), ("cuda", 4)):
+            with keys_repeated(SimpleNamespace(device=torch.device(device))):
+                found = run(model, tokens)
+            assert seen == [(4, heads, heads == 2)] * 3
+            torch.testing.assert_close(found, expected)
+            seen.clear()
+        run(model, tokens)
+        assert seen == [(4, 2, True)] * 3
+    finally:
+        torch.nn.functional.scaled_dot_product_attention = torch_attention
 
 
 def test_interventions_nest(llama, tokens):

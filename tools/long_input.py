@@ -18,7 +18,7 @@ import click
 import pandas as pd
 import torch
 
-from rope_lib.measure.attending import trained_length
+from rope_lib.measure.attending import keys_repeated, trained_length
 from rope_lib.measure.interventions import UNCHANGED, interventions, key_centers
 from rope_lib.measure.load import load_model, tokenize
 from rope_lib.measure.losses import loss_by_position
@@ -44,7 +44,7 @@ def longer_text():
 
 def bare(model, tokens):
     """A pass that only computes the loss."""
-    with torch.inference_mode():
+    with torch.inference_mode(), keys_repeated(model.network):
         outputs = model.network.get_decoder()(tokens[None].to(model.network.device), use_cache=False)
         loss_by_position(model.network, outputs, tokens)
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from transformers.integrations import sdpa_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .intercept import rotary_module
@@ -93,6 +94,22 @@ def attending(network, attend):
         del ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION]  # what was registered for all shows again,
         if ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] is not original:  # unless this context lies in another
             ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] = original
+
+
+@contextmanager
+def keys_repeated(network):
+    """Within the context, a network on CUDA attends with a copy of its keys and values for each query head.
+
+    torch shares them among query heads only in the kernel for half precision on recent GPUs. For float32 and
+    older GPUs it would fall back on length × length scores, where the kernel for plain heads needs none.
+    """
+    shares = sdpa_attention.use_gqa_in_sdpa
+    if network.device.type == "cuda":
+        sdpa_attention.use_gqa_in_sdpa = lambda *_: False
+    try:
+        yield
+    finally:
+        sdpa_attention.use_gqa_in_sdpa = shares
 
 
 def spectrum_of(network):

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from rope_lib.runs.store import stored
 
-from .attending import LENGTH_DEPENDENT
+from .attending import LENGTH_DEPENDENT, keys_repeated
 from .clouds import Cloud, cloud_columns, coordinates, norm_profile, pair_columns, shared_axes
 from .intercept import captured
 from .interventions import UNCHANGED
@@ -140,7 +140,7 @@ def depends_on_length(network):
 def measure_pass(network, tokens, lengths, intervention, progress):
     """One forward pass over `tokens` `(length,)`, measured at each of `lengths`: a dict of tables."""
     reducer = _Reducer(lengths, intervention, progress)
-    with torch.inference_mode(), intervention.applied(network):
+    with torch.inference_mode(), keys_repeated(network), intervention.applied(network):
         with captured(network, reducer):
             outputs = network.get_decoder()(tokens[None].to(network.device), use_cache=False)
         losses = loss_by_position(network, outputs, tokens)
