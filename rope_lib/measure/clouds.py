@@ -59,7 +59,7 @@ class Cloud:
     @cached_property
     def sample(self):
         """The vectors of the sample, float64 `(heads, sample, dim)`."""
-        return self.x[:, self.sampled.tolist()].cpu().double()
+        return self.x[:, torch.from_numpy(self.sampled)].cpu().double()
 
 
 def cloud_columns(cloud):

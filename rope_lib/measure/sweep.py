@@ -139,15 +139,15 @@ def depends_on_length(network):
 
 def measure_pass(network, tokens, lengths, intervention, progress):
     """One forward pass over `tokens` `(length,)`, measured at each of `lengths`: a dict of tables."""
-    reducer = _Reducer(lengths, intervention, progress)
+    reducer = Reducer(lengths, intervention, progress)
     with torch.inference_mode(), keys_repeated(network), intervention.applied(network):
         with captured(network, reducer):
             outputs = network.get_decoder()(tokens[None].to(network.device), use_cache=False)
         losses = loss_by_position(network, outputs, tokens)
-    return {name: _table(rows) for name, rows in reducer.rows.items()} | {"losses": losses}
+    return reducer.tables() | {"losses": losses}
 
 
-class _Reducer:
+class Reducer:
     """Reduces each layer's queries and keys as they pass, to rows of the tables of a `Sweep`."""
 
     def __init__(self, lengths, intervention, progress):
@@ -183,6 +183,10 @@ class _Reducer:
             columns = {"norm": norm_profile(cloud, bins)}
             self._add("norms", here | {"role": role}, columns, first=bins[:, 0], last=bins[:, 1])
         self.progress.update()
+
+    def tables(self):
+        """The tables of the layers so far, by name: all but `losses`."""
+        return {name: _table(parts) for name, parts in self.rows.items()}
 
     def _add(self, table, where, columns, **second):
         """Rows for each head, and for each value of a second index if `columns` have one."""
