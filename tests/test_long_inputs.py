@@ -129,6 +129,20 @@ def test_means_count_every_head_the_same(tables):
     assert all(before[name].equals(table) for name, table in tables.items())
 
 
+def test_sink_attention_is_that_of_heads_with_a_sink_and_of_the_others(tables):
+    places = [(layer, head) for layer in range(LAYERS) for head in range(HEADS)]
+    some = {(0, 1), (1, 0), (1, 2)}
+    with_sink = pd.Series([place in some for place in places], pd.MultiIndex.from_tuples(places))
+    pairs = long_inputs.of_dtype(tables, "float32")["pairs"].sample(frac=1, random_state=0)
+    found = long_inputs.sink_attention(pairs, 512, with_sink.sample(frac=1, random_state=1))
+    for name in NAMES:
+        rows = records(pairs, intervention=name, length=512)
+        for group in (False, True):
+            own = [row["sink_attention"] for row in rows if ((row["layer"], row["head"]) in some) == group]
+            assert len(own) == 3
+            assert found.loc[name, group] == pytest.approx(np.mean(own))
+
+
 def test_differences_are_over_the_rows_that_both_have(tables):
     one = long_inputs.trial(tables, "float32")
     two = {name: table.sample(frac=1, random_state=0) for name, table in one.items()}

@@ -125,6 +125,23 @@ def means_by_length(tables):
     return of_keys.join(pairs.groupby("length")[columns].mean())
 
 
+def sink_attention(pairs, length, with_sink):
+    """Mean attention to token 0 of the heads with a sink (column True) and of the others, by intervention.
+
+    `pairs` is of one number type; `with_sink` says for every (layer, head) whether it counts as one with a
+    sink: a Series of booleans.
+
+    >>> pairs = pd.DataFrame({"intervention": "none", "length": 8, "layer": 0, "head": [0, 1]})
+    >>> with_sink = pd.Series([True, False], pd.MultiIndex.from_tuples([(0, 0), (0, 1)]))
+    >>> sink_attention(pairs.assign(sink_attention=[0.5, 0.1]), 8, with_sink).loc["none"].to_dict()
+    {False: 0.1, True: 0.5}
+    """
+    pairs = pairs[pairs.length == length].set_index(["layer", "head"])
+    group = with_sink.loc[pairs.index].to_numpy()
+    means = pairs.groupby(["intervention", group], sort=False).sink_attention.mean()
+    return means.unstack().sort_index(axis=1)
+
+
 def differences(first, second):
     """How far two measurements of the same are apart, by measure: a frame with columns rows and largest.
 
