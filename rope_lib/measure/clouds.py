@@ -8,7 +8,7 @@ import torch
 
 from .geometry import (
     davies_bouldin,
-    first_singular_value,
+    frobenius_norm,
     mean_cosine_within,
     principal_axes,
     second_moment,
@@ -64,9 +64,10 @@ class Cloud:
 
 def cloud_columns(cloud):
     """Of each head: stable rank, first singular value, norms of token 0 and of the others, mean cosine."""
+    ranks = stable_rank(cloud.moment)
     return {
-        "stable_rank": stable_rank(cloud.moment),
-        "first_singular_value": first_singular_value(cloud.moment),
+        "stable_rank": ranks,
+        "first_singular_value": frobenius_norm(cloud.moment) / ranks.sqrt(),  # no second eigenproblem
         "first_norm": cloud.norms[:, 0],
         "mean_norm": cloud.norms[:, 1:].mean(dim=-1),
         "mean_cosine": mean_cosine_within(cloud.sums[:, 1], cloud.length),

@@ -11,6 +11,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from .clouds import Cloud
+
 # The last queries of an input, whose attention is averaged.
 LAST_QUERIES = 64
 # Queries spread evenly over an input, apart from the last ones.
@@ -46,7 +48,7 @@ def attention_tables(vectors, intervention, lengths):
     window hides a distance.
     """
     positions, columns, profiles = [], [], {}
-    key_norms = vectors.key_post[0].float().norm(dim=-1)
+    key_norms = Cloud(vectors.key_post[0]).norms
     for length in lengths:
         last = np.arange(max(1, length - LAST_QUERIES), length)  # token 0 has no other key
         distances, sums = length - len(last), 0
@@ -140,7 +142,7 @@ def _sums_by_distance(seen, key_norms, distances):
     by_query = seen.query.float().norm(dim=-1, keepdim=True)
     # A key or a query of zero has no direction: its product is zero as well.
     by_key, by_query = (1 / norms.clamp(min=1e-30) for norms in (by_key, by_query))
-    cosine = seen.products * by_key * by_query
+    cosine = (seen.products * by_key).mul_(by_query)
     parts, first = (seen.scores, cosine, seen.attention), int(seen.positions[0])
     return torch.stack(
         [torch.cat([x[..., :1].sum(1), _by_distance(x, first, distances)], dim=-1) for x in parts]
