@@ -5,7 +5,8 @@
 For a GPU: attention over 131,072 tokens takes a CPU hours. The model runs in two number types, so that what
 rounding does to it shows beside what length does; then, in float32, under every intervention of chapter 14,
 on half as many tokens, the retrofits made for that length. What is done is kept when a run is interrupted.
-The text is the book's, and the standard library's docstrings where that ends, unless `--text` names a file.
+The text is the book's, and the standard library's docstrings where that ends, unless `--text` names a file:
+one that another release of Python wrote, as `longer_text` has it there.
 """
 
 import ast
@@ -92,7 +93,7 @@ def main(device, file):
         model = load_model(device=device, dtype=dtype)
         tokens = tokenize(model, text, max(LENGTHS))
         about = {
-            "command": f"python tools/long_input.py --device {device}",
+            "command": f"python tools/long_input.py --device {device}" + (" --text FILE" if file else ""),
             "inputs": identity(model, tokens, lengths=LENGTHS) | {"dtype": ", ".join(DTYPES)},
             "text_sha256": text_sha256(text),
         }
