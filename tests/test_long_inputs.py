@@ -1,8 +1,11 @@
 """Summaries of long inputs, against plain loops over small tables; and the kept result that they are for."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
+from small_tables import random_table, records
 
 from rope_lib.measure.text import reference_text
 from rope_lib.measure.trials import LOSS_BIN
@@ -15,12 +18,7 @@ LAYERS, KEY_HEADS, HEADS = 2, 1, 3
 
 @pytest.fixture
 def tables():
-    random = np.random.default_rng(0)
-
-    def table(columns, **index):
-        rows = pd.MultiIndex.from_product(index.values(), names=index).to_frame(index=False)
-        return rows.assign(**{column: random.uniform(0.1, 1, len(rows)) for column in columns})
-
+    table = partial(random_table, np.random.default_rng(0))
     what = {"dtype": DTYPES, "intervention": NAMES}
     where = what | {"length": LENGTHS, "layer": range(LAYERS)}
     keys = ["stable_rank", "first_singular_value", "mean_cosine", "first_singular_value_pre"]
@@ -35,11 +33,6 @@ def tables():
         name: rows[(rows.dtype == DTYPES[0]) | (rows.intervention == NAMES[0])]
         for name, rows in found.items()
     }
-
-
-def records(table, **where):
-    rows = table.to_dict("records")
-    return [row for row in rows if all(row[name] == value for name, value in where.items())]
 
 
 def test_a_trial_has_the_rows_of_one_type_under_one_intervention(tables):

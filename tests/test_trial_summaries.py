@@ -1,10 +1,13 @@
 """Summaries of interventions, against plain loops over small tables, scipy's rank correlation, the textbook's
 partial correlation, sums of cosines taken one by one, and clusters whose true mean is known."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
+from small_tables import random_table, records
 
 from rope_lib.measure.trials import LOSS_BIN
 from rope_lib.show import trial_summaries as summaries
@@ -20,12 +23,7 @@ TRAINED = 8_192
 
 @pytest.fixture
 def tables():
-    random = np.random.default_rng(0)
-
-    def table(columns, **index):
-        rows = pd.MultiIndex.from_product(index.values(), names=index).to_frame(index=False)
-        return rows.assign(**{column: random.uniform(0.1, 1, len(rows)) for column in columns})
-
+    table = partial(random_table, np.random.default_rng(0))
     where = {"intervention": NAMES, "length": LENGTHS, "layer": range(LAYERS)}
     keys = ["stable_rank", "first_singular_value", "mean_cosine", "first_singular_value_pre"]
     pairs = ["cosine", "dot_product", "silhouette", "davies_bouldin"]
@@ -35,11 +33,6 @@ def tables():
         "keys": table(keys, **where, head=range(KEY_HEADS)),
         "pairs": table(pairs, **where, head=range(HEADS)),
     }
-
-
-def records(table, **where):
-    rows = table.to_dict("records")
-    return [row for row in rows if all(row[column] == value for column, value in where.items())]
 
 
 def test_mean_losses_take_the_bins_from_first_up_to_last(tables):
