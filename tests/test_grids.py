@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import psutil
 import pytest
@@ -335,14 +336,21 @@ def test_an_interrupt_ends_with_one_line_and_leaves_no_worker(root, tmp_path):
     (tmp_path / "stuck.toml").write_text('kind = "test"\nfixed.act = "hang"\naxes.x = [1, 2]')
     environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
     command = [sys.executable, "-W", "error", "-c", COMMAND, "sweep", "stuck.toml", "--workers", "2"]
+    # Tests that a script runs in the background ignore interrupts, and what they start would too.
+    heeds_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=heeds_interrupts,
     )  # fmt: skip
     folder = tmp_path / "rope-sweep-stuck"
     wait_for(lambda: len(log(folder)) == 2)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    output, error = process.communicate(timeout=60)
+    try:
+        output, error = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
     assert (process.returncode, output) == (130, "")
     assert error == "Stopped. What was finished is kept; the same command goes on.\n"
     wait_for(lambda: all(is_gone(pid) for _, pid in log(folder)))
