@@ -163,6 +163,10 @@ def glued_image(notebook, cells):
     data["application/papermill.record/image/png"] = data.pop("image/png")
 
 
+def glued_again(notebook, cells):
+    cells["figure"]["outputs"].append(cells["glued"]["outputs"][0])
+
+
 def editor_metadata(notebook, cells):
     notebook["metadata"]["language_info"]["version"] = "3.11.2"
 
@@ -197,6 +201,7 @@ def no_notebook(notebook, cells):
         (large_image, "cell 5 (figure): image/png of 100 kB"),
         (large_drawing, "cell 5 (figure): image/svg+xml of 100 kB"),
         (glued_image, "cell 5 (figure): glued image"),
+        (glued_again, "cell 5 (figure): glues 'horizon' again, after cell 4 (glued)"),
         (editor_metadata, "not in normal form"),
         (invalid_id, "not in normal form"),
         (repeated_id, "not in normal form"),

@@ -147,6 +147,7 @@ def offenses(path: Path) -> Iterator[str]:
 
     expected = 0
     parameter_cells = []
+    glued: dict[str, str] = {}  # the cell that first glued each key
     for number, cell in enumerate(notebook.cells, 1):
         where = f"cell {number} ({cell.get('id', 'no id')})"
         tagged = "parameters" in cell.metadata.get("tags", [])
@@ -169,6 +170,12 @@ def offenses(path: Path) -> Iterator[str]:
         for output in cell.outputs:
             for offense in output_offenses(output, cell):
                 yield f"{where}: {offense}"
+            key = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            if key in glued:
+                # The book would show one of the two wherever the key stands.
+                yield f"{where}: glues {key!r} again, after {glued[key]}: give it another name"
+            elif key is not None:
+                glued[key] = where
 
     if len(parameter_cells) != 1:
         yield f"{len(parameter_cells)} cells tagged `parameters` {parameter_cells}, expected exactly one"
