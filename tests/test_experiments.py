@@ -7,10 +7,10 @@ import tomllib
 import pandas as pd
 import pytest
 
+from rope_lib.findings.kept import RESULTS, kept
 from rope_lib.runs.grid import make_grid, read_grid
 from rope_lib.runs.store import read_provenance
 from rope_lib.show.experiments import KINDS
-from rope_lib.show.kept import RESULTS, kept
 from rope_lib.train.config import Config
 from rope_lib.train.run import run, run_cell
 

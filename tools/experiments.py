@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables
-from rope_lib.show.experiment_summaries import condensed
+from rope_lib.findings.spectra import condensed
 from rope_lib.show.experiments import run_grid
 
 ROOT = Path(__file__).resolve().parent.parent
