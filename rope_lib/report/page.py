@@ -23,8 +23,8 @@ def page(notebook, title, about):
     `about` maps words to what they stand for, in the page's last lines: the machine, versions, the text.
     """
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((_HERE / "report_page.html").read_text(encoding="utf-8"))
-    style = Markup((_HERE / "report_page.css").read_text(encoding="utf-8"))
+    template = environment.from_string((_HERE / "page.html").read_text(encoding="utf-8"))
+    style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))
     return template.render(title=title, style=style, parts=list(_parts(notebook)), about=about)
 
 
