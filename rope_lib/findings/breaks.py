@@ -9,7 +9,7 @@ BIN = 256  # tokens
 FEW = 4  # bins past a break point that would be little evidence of one
 
 
-def binned(losses, size=BIN):
+def binned(losses: pd.DataFrame, size: int = BIN) -> pd.Series:
     """Mean loss in bins of `size` positions, a Series by the first position of each bin.
 
     `losses` has columns position and nll, of one pass of `measure.sweep.measure`. A last bin that the input
@@ -19,7 +19,7 @@ def binned(losses, size=BIN):
     return means[means.index + size <= losses.position.max() + 1]
 
 
-def trained_band(losses, trained, size=BIN):
+def trained_band(losses: pd.DataFrame, trained: int, size: int = BIN) -> tuple[float, float]:
     """The lowest and the highest mean loss among the bins that lie within the `trained` length.
 
     Raises ValueError where none does.
@@ -31,7 +31,7 @@ def trained_band(losses, trained, size=BIN):
     return float(inside.min()), float(inside.max())
 
 
-def break_point(losses, trained, size=BIN):
+def break_point(losses: pd.DataFrame, trained: int, size: int = BIN) -> int | None:
     """The first position from which every bin lies above the trained band; None if there is none.
 
     The band reaches up to the highest bin within `trained` tokens: what the text's own ups and downs do there
@@ -49,7 +49,7 @@ def break_point(losses, trained, size=BIN):
     return int(after) if after <= bins.index.max() else None
 
 
-def breaks(losses, trained):
+def breaks(losses: pd.DataFrame, trained: int) -> pd.DataFrame:
     """Where each intervention breaks: a frame with columns band, own and shipped, by intervention.
 
     `band` is the highest mean loss within the `trained` length (see `break_point`); `own` the first position

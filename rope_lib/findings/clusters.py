@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 
 from rope_lib.measure.scores import LAST_QUERIES, RECENT_TOKENS
+from rope_lib.measure.sweep import Sweep, of_length
 from rope_lib.measure.sweep import last_queries as last_queries
-from rope_lib.measure.sweep import of_length
 from rope_lib.measure.sweep import top_score as top_score
 
 # How keys and queries of a pair lie to each other, as columns of `Sweep.pairs`.
 PAIR_MEASURES = ["cosine", "dot_product", "silhouette", "davies_bouldin"]
 
 
-def pairs(sweep, length, stage):
+def pairs(sweep: Sweep, length: int, stage: str) -> pd.DataFrame:
     """One row for each pair at one length, before or after the rotation ("pre", "post").
 
     Columns: layer, head, key_head; cosine, dot_product, silhouette and davies_bouldin of keys against
@@ -40,7 +40,7 @@ def pairs(sweep, length, stage):
     return table
 
 
-def sinks(sweep, length):
+def sinks(sweep: Sweep, length: int) -> pd.DataFrame:
     """One row for each pair: token 0 as the last `LAST_QUERIES` queries of an input of `length` see it.
 
     Columns: layer, head, key_head; norm_ratio, the norm of token 0's key over the mean of the others;
@@ -65,7 +65,7 @@ def sinks(sweep, length):
     return table.merge(keys, on=["layer", "head"]).merge(ratios, on=["layer", "key_head"])
 
 
-def relative_norms(sweep):
+def relative_norms(sweep: Sweep) -> pd.DataFrame:
     """Key norms by position, over their mean from position 1 on: one row per key head, one column per bin.
 
     Columns are the first positions of the bins. Of the longest pass.
@@ -81,14 +81,14 @@ def relative_norms(sweep):
     return table.div(mean, axis=0)
 
 
-def ratios(sweep):
+def ratios(sweep: Sweep) -> pd.DataFrame:
     """First singular value of the keys after the rotation over that before: key heads × lengths."""
     keys = sweep.heads[sweep.heads.role == "key"]
     table = keys.pivot(index=["layer", "head", "length"], columns="stage", values="first_singular_value")
     return (table.post / table.pre).unstack("length")
 
 
-def by_head(sweep, table, column, **where):
+def by_head(sweep: Sweep, table: str, column: str, **where: str) -> pd.DataFrame:
     """A column of `sweep.heads` or `sweep.pairs` (`table`) as heads × lengths, for one role or stage.
 
     `where` maps columns to the value that they must have: role="key", stage="post".
@@ -99,7 +99,7 @@ def by_head(sweep, table, column, **where):
     return rows.pivot(index=["layer", "head"], columns="length", values=column)
 
 
-def per_doubling(table, first, last):
+def per_doubling(table: pd.DataFrame, first: int, last: int) -> pd.Series:
     """Change of each head from one length to another, by doubling of it; `table` is heads × lengths.
 
     >>> table = pd.DataFrame({1024: [0.9], 4096: [0.7]})
@@ -109,7 +109,7 @@ def per_doubling(table, first, last):
     return (table[last] - table[first]) / np.log2(last / first)
 
 
-def summarize(sweep, last=512):
+def summarize(sweep: Sweep, last: int = 512) -> pd.DataFrame:
     """One row per input length of a `measure.sweep.Sweep`, each head counting the same.
 
     Columns: length, nll_last (mean loss at the last positions, nats), key_stable_rank_pre, _post,

@@ -4,7 +4,12 @@
 `intervention`. Results keep their order in which they were tried.
 """
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from rope_lib.measure.trials import LOSS_BIN
 from rope_lib.theory.oscillators import similarity_blocks
@@ -12,8 +17,10 @@ from rope_lib.theory.oscillators import similarity_blocks
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512
 
+Numbers = TypeVar("Numbers", float, NDArray[np.float64], pd.Series, pd.DataFrame)
 
-def mean_losses(losses, first, last):
+
+def mean_losses(losses: pd.DataFrame, first: int, last: int) -> pd.Series:
     """Mean loss of each intervention at the positions from `first` up to, not including, `last`: a Series.
 
     Both must be multiples of `LOSS_BIN`, and the losses must reach `last`; else raises ValueError.
@@ -27,7 +34,7 @@ def mean_losses(losses, first, last):
     return inside.groupby("intervention", sort=False).nll.mean()
 
 
-def fsv_ratios(keys, factors):
+def fsv_ratios(keys: pd.DataFrame, factors: Mapping[str, float]) -> pd.Series:
     """First singular value of each row of `keys` after the rotation over that before, a Series.
 
     Cosines and sines may carry a factor that makes keys longer and turns nothing: `factors` maps
@@ -37,7 +44,7 @@ def fsv_ratios(keys, factors):
     return ratio / keys.intervention.map(lambda name: factors.get(name, 1.0))
 
 
-def summaries(tables, length, factors):
+def summaries(tables: Mapping[str, pd.DataFrame], length: int, factors: Mapping[str, float]) -> pd.DataFrame:
     """One row for each intervention at one length: means over heads, and the loss before that length.
 
     Index: intervention. Columns: loss, of the last `LAST_POSITIONS` positions, nats; stable_rank and
@@ -53,7 +60,7 @@ def summaries(tables, length, factors):
     return means
 
 
-def repaired(values, healthy, broken):
+def repaired(values: Numbers, healthy: Numbers | float, broken: Numbers | float) -> Numbers:
     """Share of the damage that is repaired: 0 for `broken`, 1 for `healthy`, (broken − v)/(broken − healthy).
 
     Below 0 an intervention does more damage, above 1 more than repair.
@@ -64,7 +71,9 @@ def repaired(values, healthy, broken):
     return (broken - values) / (broken - healthy)
 
 
-def heads(tables, intervention, factors):
+def heads(
+    tables: Mapping[str, pd.DataFrame], intervention: str, factors: Mapping[str, float]
+) -> pd.DataFrame:
     """One row for each query head and length under one intervention, with what its key head's keys do.
 
     Columns: those of `tables["pairs"]`, and key_head, stable_rank and fsv_ratio of the key head.
@@ -114,7 +123,7 @@ def longest_with_seen_angles(inv_freq, trained_inv_freq, trained):
     return float(np.min(trained * before[limited] / inv_freq[limited], initial=np.inf))
 
 
-def _of_length(table, length):
+def _of_length(table: pd.DataFrame, length: int) -> pd.DataFrame:
     rows = table[table.length == length]
     if rows.empty:
         raise ValueError(f"length must be one of {sorted(table.length.unique().tolist())}, got {length}")

@@ -1,14 +1,20 @@
 """Results of runs too long for a build, kept in the repository's folder `results` with their provenance."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
 
 from rope_lib.runs.store import read_provenance, read_tables
+
+Json: TypeAlias = Any  # what JSON can hold: numbers, strings, lists, dicts
 
 # Beside the package, as in a checkout or an editable installation; a wheel does not carry it.
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
-def kept(name):
+def kept(name: str) -> tuple[dict[str, pd.DataFrame], dict[str, Json]]:
     """The tables of the folder `results/name`, by name, and their provenance, a dict.
 
     Raises FileNotFoundError where there is no such result, and ValueError for one that is damaged.
@@ -21,7 +27,7 @@ def kept(name):
     return read_tables(folder), read_provenance(folder)
 
 
-def described(provenance):
+def described(provenance: Mapping[str, Json]) -> str:
     """One line on where a kept result comes from: the command, the machine, the day.
 
     >>> described(kept("interventions")[1]).partition(",")[0]

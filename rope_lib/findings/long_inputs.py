@@ -6,6 +6,8 @@ positions in tokens. An *octave* is named by the length at which it ends: that o
 from 4,096 up to it. A mean over heads counts every head the same.
 """
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -25,7 +27,7 @@ COMPARED = {
 _INDEX = ["intervention", "first", "length", "layer", "head"]
 
 
-def of_dtype(tables, dtype):
+def of_dtype(tables: Mapping[str, pd.DataFrame], dtype: str) -> dict[str, pd.DataFrame]:
     """The losses, keys and pairs of one number type, a dict of frames as `interventions` takes them.
 
     Raises ValueError for a type that was not measured.
@@ -42,7 +44,9 @@ def of_dtype(tables, dtype):
     }
 
 
-def trial(tables, dtype, intervention="unchanged"):
+def trial(
+    tables: Mapping[str, pd.DataFrame], dtype: str, intervention: str = "unchanged"
+) -> dict[str, pd.DataFrame]:
     """The losses, keys and pairs of one number type under one intervention, as `measure.trials.trial_tables`.
 
     Raises ValueError for a type that was not measured, or an intervention that was not tried in it.
@@ -60,7 +64,7 @@ def trial(tables, dtype, intervention="unchanged"):
     }
 
 
-def octave_losses(losses, lengths, by="intervention"):
+def octave_losses(losses: pd.DataFrame, lengths: Sequence[int], by: str = "intervention") -> pd.DataFrame:
     """Mean loss in the octave that ends at each of `lengths`: a frame, names in `by` × lengths.
 
     NaN where an octave was not measured whole. Raises ValueError for a length that is no multiple of twice
@@ -82,7 +86,7 @@ def octave_losses(losses, lengths, by="intervention"):
     return pd.DataFrame(found, index=losses[by].unique()).rename_axis(index=by, columns="length")
 
 
-def loss_curve(losses, start, parts=4):
+def loss_curve(losses: pd.DataFrame, start: int, parts: int = 4) -> pd.Series:
     """Loss for a logarithmic axis: means over `parts` equal parts of each octave from `start` on.
 
     `losses` has columns first and nll, in bins of `LOSS_BIN` tokens; no part is shorter than one. A Series by
@@ -103,7 +107,7 @@ def loss_curve(losses, start, parts=4):
     return pd.Series(means.nll.to_numpy(), np.sqrt(means.begin * means.end).to_numpy(), name="nll")
 
 
-def means_by_length(tables):
+def means_by_length(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Means over heads at each length of one `trial`: a row for each length.
 
     Columns: stable_rank, mean_cosine and fsv_ratio (first singular value after the rotation over that before)
@@ -125,7 +129,7 @@ def means_by_length(tables):
     return of_keys.join(pairs.groupby("length")[columns].mean())
 
 
-def sink_attention(pairs, length, with_sink):
+def sink_attention(pairs: pd.DataFrame, length: int, with_sink: pd.Series) -> pd.DataFrame:
     """Mean attention to token 0 of the heads with a sink (column True) and of the others, by intervention.
 
     `pairs` is of one number type; `with_sink` says for every (layer, head) whether it counts as one with a
@@ -142,7 +146,7 @@ def sink_attention(pairs, length, with_sink):
     return means.unstack().sort_index(axis=1)
 
 
-def differences(first, second):
+def differences(first: Mapping[str, pd.DataFrame], second: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """How far two measurements of the same are apart, by measure: a frame with columns rows and largest.
 
     `first` and `second` are dicts of the tables losses, keys and pairs, both with a column intervention or
@@ -161,7 +165,7 @@ def differences(first, second):
     return pd.DataFrame.from_dict(found, orient="index").astype({"rows": int})
 
 
-def begins_the_input(text):
+def begins_the_input(text: str) -> bool:
     """Whether the kept inputs begin with `text`: releases of Python differ in the text that the book reads.
 
     The long input goes on after it, so that the hash of its text is another. It is the result

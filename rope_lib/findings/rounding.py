@@ -6,8 +6,11 @@ position raised by 1,000. Angles are in radians, positions and distances in toke
 that of the same model, asked the same questions, with float64 angles.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rope_lib.show.precision_interventions import marked
 from rope_lib.theory.bounds import precision_wall
@@ -25,7 +28,7 @@ EQUAL = 1e-3
 DISPLACED = 0.5  # radians, root mean square
 
 
-def trials(summary):
+def trials(summary: pd.DataFrame) -> pd.DataFrame:
     """One row for each base, seed, arithmetic and shift, with what it lost against float64 angles.
 
     Columns: base, seed, arithmetic, shift, accuracy, nll, kept, change (of accuracy) and extra_nll (nats).
@@ -53,18 +56,18 @@ def trials(summary):
     ).reset_index(drop=True)
 
 
-def float64_change(table):
+def float64_change(table: pd.DataFrame) -> float:
     """The largest difference of one model's accuracy between two shifts under float64 angles."""
     exact = table[table.arithmetic == EXACT].groupby(["base", "seed"]).accuracy
     return float((exact.max() - exact.min()).max())
 
 
-def means(table, column="kept"):
+def means(table: pd.DataFrame, column: str = "kept") -> pd.DataFrame:
     """Mean over seeds of a column of `trials`: a frame of (arithmetic, shift) × base."""
     return table.pivot_table(index=["arithmetic", "shift"], columns="base", values=column, aggfunc="mean")
 
 
-def first_below(table, share):
+def first_below(table: pd.DataFrame, share: float) -> pd.DataFrame:
     """The smallest measured shift at which the mean of `kept` over seeds is below `share`.
 
     A frame of arithmetic × base; NaN where it is never below.
@@ -75,7 +78,9 @@ def first_below(table, share):
     return reached.groupby(level="arithmetic").min()
 
 
-def displacements(base, head_dim, arithmetic, shift, length):
+def displacements(
+    base: float, head_dim: int, arithmetic: str, shift: int, length: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Errors of the relative angles between all pairs of tokens of an input: (distances, errors).
 
     The score of a query at q and a key at k turns by the difference of their angles, so that an error which
@@ -88,25 +93,26 @@ def displacements(base, head_dim, arithmetic, shift, length):
     """
     positions = shift + np.arange(length)
     rounding = Arithmetic(arithmetic, arithmetic, "float32")
-    error = phase_error(*direct_product(positions, base, head_dim, rounding), positions, base, head_dim)
+    cos, sin = direct_product(positions, base, head_dim, rounding)
+    error = phase_error(cos, sin, positions, base, head_dim)
     query, key = np.tril_indices(length, -1)
     return query - key, np.remainder(error[query] - error[key] + np.pi, 2 * np.pi) - np.pi
 
 
-def weights(distances):
+def weights(distances: NDArray[np.int64]) -> NDArray[np.float64]:
     """Weights, of sum 1, of pairs of tokens whose distance is log-uniform, as that of the questions is."""
     counts = np.bincount(distances)
     each = 1 / (distances * counts[distances])
     return each / each.sum()
 
 
-def displaced(base, head_dim, arithmetic, shift, length):
+def displaced(base: float, head_dim: int, arithmetic: str, shift: int, length: int) -> NDArray[np.float64]:
     """Root mean square of `displacements` over pairs of tokens: radians, shape (head_dim/2,)."""
     distances, errors = displacements(base, head_dim, arithmetic, shift, length)
     return np.sqrt(weights(distances) @ errors**2)
 
 
-def equal_neighbors(base, head_dim, arithmetic, shift, length):
+def equal_neighbors(base: float, head_dim: int, arithmetic: str, shift: int, length: int) -> float:
     """Share of neighboring tokens whose angle in the slowest pair is the same number: what A5 is about.
 
     >>> equal_neighbors(10_000, 4, "float32", 0, 128), equal_neighbors(10_000, 4, "bfloat16", 10**6, 128)
@@ -117,7 +123,7 @@ def equal_neighbors(base, head_dim, arithmetic, shift, length):
     return float(np.mean(np.diff(round_to(positions * frequency, arithmetic)) == 0))
 
 
-def predictors(table, head_dim, length, limit=DISPLACED):
+def predictors(table: pd.DataFrame, head_dim: int, length: int, limit: float = DISPLACED) -> pd.DataFrame:
     """What might tell the loss in each setting of `trials`, beside what was lost: a row for each setting.
 
     Columns: base, arithmetic, shift; kept, its least and most over seeds, extra_nll; and
@@ -148,7 +154,7 @@ def predictors(table, head_dim, length, limit=DISPLACED):
     return settings.join(pd.DataFrame(rows))
 
 
-def rounded_parts(pairs, head_dim, length, limit=DISPLACED):
+def rounded_parts(pairs: pd.DataFrame, head_dim: int, length: int, limit: float = DISPLACED) -> pd.DataFrame:
     """The table `pairs` of `tools/precision_parts.py` as a row for each setting, number and side of pairs.
 
     Columns: arithmetic, shift, base, side, rounded; kept, its least and most over seeds; and displaced, the
@@ -169,13 +175,13 @@ def rounded_parts(pairs, head_dim, length, limit=DISPLACED):
     return rows.assign(displaced=shares)
 
 
-def _over_seeds(table, keys, **more):
+def _over_seeds(table: pd.DataFrame, keys: Sequence[str], **more: tuple[str, str]) -> pd.DataFrame:
     """Mean, least and most of `kept` in each group of `keys`."""
     found = {"kept": ("kept", "mean"), "least": ("kept", "min"), "most": ("kept", "max")}
-    return table.groupby(keys).agg(**found, **more).reset_index()
+    return table.groupby(list(keys)).agg(**found, **more).reset_index()
 
 
-def sides_of_wall(table):
+def sides_of_wall(table: pd.DataFrame) -> pd.DataFrame:
     """What models on either side of A5's wall keep, at the shift where each side keeps least.
 
     One row for each arithmetic that has bases on both sides: wall, below and beyond (the least, over shifts,

@@ -1,13 +1,20 @@
 """Statistics that several chapters state: correlations, intervals, and how well a margin tells success."""
 
 import itertools
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
+# An estimate and the interval around it: (value, low, high).
+Interval: TypeAlias = tuple[float, float, float]
 
-def spearman(x, y):
+
+def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman's rank correlation, NaN where one of the two does not vary.
 
     >>> spearman([1, 2, 3, 4], [1, 4, 9, 16])
@@ -16,7 +23,7 @@ def spearman(x, y):
     return _correlation(rankdata(x), rankdata(y))
 
 
-def partial_spearman(x, y, given):
+def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike) -> float:
     """Rank correlation of `x` and `y` at equal ranks of `given`: what each has beyond a line in them.
 
     NaN where one of the three does not vary.
@@ -25,7 +32,7 @@ def partial_spearman(x, y, given):
     return _correlation(*(_residuals(rankdata(values), ranks) for values in (x, y)))
 
 
-def rank_agreement(ours, theirs):
+def rank_agreement(ours: pd.Series, theirs: pd.Series) -> tuple[float, float]:
     """Spearman's correlation of two Series over the names that both have, and how often chance does as well.
 
     Chance: the share of all orders of `ours` whose correlation is at least as high. Ties count half a rank.
@@ -41,7 +48,7 @@ def rank_agreement(ours, theirs):
     return found, float(np.mean(np.array(orders) >= found - 1e-12))
 
 
-def pairwise_agreement(ours, theirs):
+def pairwise_agreement(ours: pd.Series, theirs: pd.Series) -> tuple[int, int]:
     """Of the pairs of names that both Series have, how many stand in the same order: (number, of how many).
 
     >>> pairwise_agreement(pd.Series({"a": 1, "b": 3, "c": 2}), pd.Series({"a": 1, "b": 2, "c": 3}))
@@ -53,30 +60,37 @@ def pairwise_agreement(ours, theirs):
     return int(same), len(pairs)
 
 
-def clustered_interval(statistic, columns, clusters, *, draws=2_000, seed=0):
+def clustered_interval(
+    statistic: Callable[..., float],
+    columns: Sequence[ArrayLike],
+    clusters: ArrayLike,
+    *,
+    draws: int = 2_000,
+    seed: int = 0,
+) -> Interval:
     """`statistic(*columns)` and its 95 % interval if other clusters had been drawn: (value, low, high).
 
     A bootstrap that draws whole clusters with replacement: rows of one cluster (the heads of one layer, whose
     inputs they share) are no independent observations. `columns` are arrays as long as `clusters`. Raises
     ValueError where they are not, or for a single cluster.
     """
-    columns, clusters = [np.asarray(column) for column in columns], np.asarray(clusters)
-    if any(len(column) != len(clusters) for column in columns) or len(np.unique(clusters)) < 2:
-        lengths = [len(column) for column in columns]
+    arrays, labels = [np.asarray(column) for column in columns], np.asarray(clusters)
+    if any(len(array) != len(labels) for array in arrays) or len(np.unique(labels)) < 2:
+        lengths = [len(array) for array in arrays]
         raise ValueError(
-            f"columns must be as long as the {len(clusters)} clusters' labels, of 2 clusters or "
-            f"more, got lengths {lengths} and {len(np.unique(clusters))} clusters"
+            f"columns must be as long as the {len(labels)} clusters' labels, of 2 clusters or "
+            f"more, got lengths {lengths} and {len(np.unique(labels))} clusters"
         )
-    members = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     random, drawn = np.random.default_rng(seed), []
     for choice in random.integers(0, len(members), (draws, len(members))):
         rows = np.concatenate([members[index] for index in choice])
-        drawn.append(statistic(*(column[rows] for column in columns)))
+        drawn.append(statistic(*(array[rows] for array in arrays)))
     low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return float(statistic(*columns)), float(low), float(high)
+    return float(statistic(*arrays)), float(low), float(high)
 
 
-def mean_interval(values, clusters, *, draws=2_000, seed=0):
+def mean_interval(values: ArrayLike, clusters: ArrayLike, *, draws: int = 2_000, seed: int = 0) -> Interval:
     """Mean of `values` and its 95 % interval if other clusters had been drawn: (mean, low, high).
 
     Few clusters give an interval that is too narrow rather than too wide; draw them beside it.
@@ -87,7 +101,7 @@ def mean_interval(values, clusters, *, draws=2_000, seed=0):
     return clustered_interval(np.mean, [np.asarray(values, float)], clusters, draws=draws, seed=seed)
 
 
-def bootstrap_interval(values, *, draws=2_000, seed=0):
+def bootstrap_interval(values: ArrayLike, *, draws: int = 2_000, seed: int = 0) -> Interval:
     """Mean of one number per head, and the 95 % interval of that mean if other such heads had been drawn.
 
     A bootstrap: heads are drawn anew with replacement. Returns (mean, low, high).
@@ -101,7 +115,7 @@ def bootstrap_interval(values, *, draws=2_000, seed=0):
     return float(values.mean()), float(low), float(high)
 
 
-def student_interval(values, level=0.95):
+def student_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """Mean of paired differences and Student's interval for it: (mean, low, high). Raises for fewer than 2.
 
     With three seeds the interval reaches 2.5 standard deviations to either side.
@@ -116,7 +130,7 @@ def student_interval(values, level=0.95):
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
-def effect_size(values):
+def effect_size(values: ArrayLike) -> np.float64:
     """Mean of paired differences over their standard deviation, NaN where they do not vary.
 
     >>> effect_size([0.1, 0.2, 0.3]).round(6).item(), effect_size([0.0, 0.0]).item()
@@ -127,14 +141,14 @@ def effect_size(values):
     return values.mean() / spread if spread > 0 else np.float64(np.nan)
 
 
-def slope(lengths, bases):
+def slope(lengths: ArrayLike, bases: ArrayLike) -> float:
     """The slope of the line through log base against log length, NaN for fewer than two lengths."""
     x, y = np.log(np.asarray(lengths, float)), np.log(np.asarray(bases, float))
     keep = np.isfinite(y)
     return float(np.polyfit(x[keep], y[keep], 1)[0]) if np.unique(x[keep]).size > 1 else np.nan
 
 
-def calibration(works, margin):
+def calibration(works: ArrayLike, margin: ArrayLike) -> dict[str, float]:
     """How often a margin is right: a dict of counts and shares, of trials as booleans and numbers.
 
     The four counts: `fails_right` and `fails_wrong`, where the bound says fail and the model fails or works;
@@ -161,7 +175,7 @@ def calibration(works, margin):
     }
 
 
-def best_constant(works, margin):
+def best_constant(works: ArrayLike, margin: ArrayLike) -> tuple[float, float]:
     """The factor on a bound at which it tells works from fails best, and how well: (factor, balanced).
 
     A bound with the wrong constant and the right order does as well as any once it is multiplied by it. Of
@@ -181,7 +195,7 @@ def best_constant(works, margin):
     return float(np.sqrt(best[0] * best[-1])), float(scores.max())
 
 
-def ranking(works, margin):
+def ranking(works: ArrayLike, margin: ArrayLike) -> float:
     """The chance that a model which works has the larger margin than one that fails; ties count half.
 
     The area under the ROC curve: 0.5 for an order that knows nothing, whatever the constant of the bound. NaN
@@ -197,18 +211,18 @@ def ranking(works, margin):
     return float((ranks[works].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def _residuals(values, given):
+def _residuals(values: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
     """What `values` have beyond a straight line in `given`."""
     x, y = given - given.mean(), values - values.mean()
     scale = x @ x
     return y - x * (x @ y) / scale if scale > 0 else np.full_like(y, np.nan)
 
 
-def _correlation(x, y):
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     x, y = x - x.mean(), y - y.mean()
     scale = np.sqrt((x @ x) * (y @ y))
     return float((x @ y) / scale) if scale > 0 else float("nan")
 
 
-def _share(count, total):
+def _share(count: int, total: int) -> float:
     return float(count / total) if total else np.nan

@@ -10,9 +10,12 @@ Only what they make of the length and of the depth tells them apart, and the con
 
 import functools
 import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
 from rope_lib.theory.oscillators import frequencies
@@ -35,7 +38,8 @@ _men = functools.cache(men_minimum_base)  # a scan of a second
 
 # Bounds on the base, as functions of length, layers and head_dim. Paper A's take 1/base for the lowest
 # frequency, as the paper does.
-DEMANDS = {
+Demand: TypeAlias = Callable[[int, int, int], float]
+DEMANDS: dict[str, Demand] = {
     "aliasing (A2)": lambda length, layers, head_dim: float(aliasing_bound(length)),
     "stability (A3)": lambda length, layers, head_dim: float(stability_bound(length, EPSILON)),
     "depth (A4)": lambda length, layers, head_dim: float(stability_bound(length, EPSILON, layers=layers)),
@@ -47,7 +51,7 @@ UNTURNED = "share of pairs not turned"
 BASE = "the base alone"
 
 
-def trials(tables):
+def trials(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """One row for each trained model and length: MODEL, length, accuracy, far and inside.
 
     `accuracy` is of all questions, `far` of those whose answer lies at least a quarter of the length back;
@@ -61,18 +65,18 @@ def trials(tables):
     return rows.assign(inside=rows.length <= rows.trained)
 
 
-def trials_at(tables, trained):
+def trials_at(tables: Mapping[str, pd.DataFrame], trained: int) -> pd.DataFrame:
     """`trials` of a grid in which all models learned from inputs of `trained` tokens, which no axis tells."""
     return trials({name: tables[name].assign(trained=trained) for name in ("summary", "distances")})
 
 
-def trained_longest(rows, longer):
+def trained_longest(rows: pd.DataFrame, longer: pd.DataFrame) -> pd.DataFrame:
     """Trials in which models that were trained again for more steps, `longer`, replace their own."""
     both = pd.concat([rows, longer], ignore_index=True)
     return both.drop_duplicates([*MODEL, "length"], keep="last", ignore_index=True)
 
 
-def demands(length, layers, head_dim):
+def demands(length: int, layers: int, head_dim: int) -> dict[str, float]:
     """The smallest base that each bound demands for inputs of `length` tokens: a dict by its name.
 
     >>> {name: round(base) for name, base in demands(128, 2, 32).items()}
@@ -81,7 +85,7 @@ def demands(length, layers, head_dim):
     return {name: demand(length, layers, head_dim) for name, demand in DEMANDS.items()}
 
 
-def margins(rows, head_dim, at="length"):
+def margins(rows: pd.DataFrame, head_dim: int, at: str = "length") -> pd.DataFrame:
     """By how much each trial passes each bound: a frame with a column for each, 1 where it is just met.
 
     For bounds on the base, the base over what is demanded for the length `at`: "length", that of the input,
@@ -98,7 +102,7 @@ def margins(rows, head_dim, at="length"):
     return pd.DataFrame(found | {LIU: limit / rows.length, SEEN: rows.trained / rows.length}, rows.index)
 
 
-def orders(rows, head_dim):
+def orders(rows: pd.DataFrame, head_dim: int) -> pd.DataFrame:
     """Two more ways to order trials, without a constant that would divide them: a frame alike.
 
     The base alone, which a bound must beat to have said something of length or depth; and the share of pairs
@@ -108,7 +112,7 @@ def orders(rows, head_dim):
     return pd.DataFrame({BASE: rows.base, UNTURNED: 1 - turned}, rows.index)
 
 
-def half_turn(base, head_dim):
+def half_turn(base: float, head_dim: int) -> float:
     """The distance at which the slowest pair has made half a turn, in tokens: π over the lowest frequency.
 
     >>> round(half_turn(16, 32), 1)
@@ -117,7 +121,7 @@ def half_turn(base, head_dim):
     return float(np.pi / frequencies(base, head_dim)[-1])
 
 
-def least_bases(rows, threshold=WORKS, measure="far"):
+def least_bases(rows: pd.DataFrame, threshold: float = WORKS, measure: str = "far") -> pd.DataFrame:
     """The smallest base with which a model works: one row for each seed, trained, layers and length.
 
     Columns besides: `least`, between the two bases of the grid where the measure passes the threshold, by a
@@ -141,7 +145,9 @@ def least_bases(rows, threshold=WORKS, measure="far"):
     return pd.DataFrame(found, columns=columns)
 
 
-def counterexamples(rows, name, head_dim, threshold=WORKS, measure="far"):
+def counterexamples(
+    rows: pd.DataFrame, name: str, head_dim: int, threshold: float = WORKS, measure: str = "far"
+) -> pd.DataFrame:
     """Bases below a bound at which every seed works at the trained length: rows with trained, layers, base.
 
     `ratio` is the base over the one demanded, `least` the accuracy of the worst seed. One lucky model is no
@@ -153,7 +159,9 @@ def counterexamples(rows, name, head_dim, threshold=WORKS, measure="far"):
     return worst[(worst.ratio < 1) & (worst.least >= threshold)].reset_index(drop=True)
 
 
-def least_over_demanded(rows, name, head_dim, threshold=WORKS, measure="far"):
+def least_over_demanded(
+    rows: pd.DataFrame, name: str, head_dim: int, threshold: float = WORKS, measure: str = "far"
+) -> pd.DataFrame:
     """The smallest base that works at the trained length over the one that a bound demands there: rows.
 
     One for each seed, trained and layers, with `ratio`. A bound that is necessary and just strict enough has
@@ -166,7 +174,7 @@ def least_over_demanded(rows, name, head_dim, threshold=WORKS, measure="far"):
     return least.assign(ratio=least.least / needed)
 
 
-def demand_slope(name, lengths, layers, head_dim):
+def demand_slope(name: str, lengths: Sequence[int], layers: int, head_dim: int) -> float:
     """By which power of the length a bound on the base grows: the slope of a line through their logarithms.
 
     >>> round(demand_slope("stability (A3)", [32, 1024], 1, 32), 3)
@@ -176,7 +184,7 @@ def demand_slope(name, lengths, layers, head_dim):
     return slope(lengths, needed)
 
 
-def least_slopes(least):
+def least_slopes(least: pd.DataFrame) -> pd.DataFrame:
     """By which power of the length the smallest base that works grows: a row for each seed, trained, layers.
 
     `least` is a table of `least_bases`; of it only what lies inside the grid of bases counts. Columns
@@ -189,7 +197,7 @@ def least_slopes(least):
     return pd.DataFrame(found, columns=["seed", "trained", "layers", "slope", "lengths"])
 
 
-def depth_differences(rows, measure="far"):
+def depth_differences(rows: pd.DataFrame, measure: str = "far") -> pd.DataFrame:
     """What a second layer changes: one row for each seed, base, trained and length, with `difference`.
 
     Accuracy with the larger of two depths minus that with the smaller, of models of one seed, which are asked
@@ -203,7 +211,7 @@ def depth_differences(rows, measure="far"):
     return (pairs[depths[1]] - pairs[depths[0]]).rename("difference").reset_index()
 
 
-def depth_factors(least):
+def depth_factors(least: pd.DataFrame) -> pd.DataFrame:
     """By which factor a second layer multiplies the smallest base that works: rows with `factor`.
 
     `least` is a table of `least_bases`. Pairs of which either is censored are left out: of them only a bound
@@ -216,7 +224,7 @@ def depth_factors(least):
     return (pairs[depths[1]] / pairs[depths[0]]).rename("factor").reset_index()
 
 
-def demanded_factor(name, length, layers, head_dim):
+def demanded_factor(name: str, length: int, layers: tuple[int, int], head_dim: int) -> float:
     """By which factor a bound on the base rises from the smaller to the larger of two depths.
 
     >>> [round(demanded_factor(name, 128, (1, 2), 32), 2) for name in ("depth (A4)", "Men et al.")]
@@ -226,12 +234,14 @@ def demanded_factor(name, length, layers, head_dim):
     return deep / shallow
 
 
-def models(rows):
+def models(rows: pd.DataFrame) -> NDArray[np.int64]:
     """A number for each trial that tells its trained model: trials of one model are no independent ones."""
     return rows.groupby(MODEL).ngroup().to_numpy()
 
 
-def compared(rows, head_dim, threshold=WORKS, measure="far", at="length"):
+def compared(
+    rows: pd.DataFrame, head_dim: int, threshold: float = WORKS, measure: str = "far", at: str = "length"
+) -> pd.DataFrame:
     """Every bound against what happened: one row for each region and bound, with all of `calibration`.
 
     Regions are "inside" and "beyond" training; `ranking`, `factor` and `best` are those of `ranking` and
@@ -249,12 +259,12 @@ def compared(rows, head_dim, threshold=WORKS, measure="far", at="length"):
     return pd.DataFrame(found)
 
 
-def regions(rows):
+def regions(rows: pd.DataFrame) -> dict[str, pd.Series]:
     """Which trials lie inside the training length, and which beyond it: a dict of masks."""
     return {"inside": rows.inside, "beyond": ~rows.inside}
 
 
-def _crossing(bases, values, first, threshold):
+def _crossing(bases: NDArray[np.float64], values: NDArray[np.float64], first: int, threshold: float) -> float:
     """The base at which a line in its logarithm passes the threshold, before the `first` that works."""
     low, high = values[first - 1], values[first]
     share = (threshold - low) / (high - low)
