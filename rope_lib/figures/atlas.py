@@ -1,10 +1,18 @@
 """Figures of the atlas: all models in the plane of context and base, and their places over the years."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from . import style
+
+Model: TypeAlias = tuple[float, float, float, str]  # context, stated base, effective base, verdict
+Name: TypeAlias = tuple[float, float, str, str]  # context, base, text, side
 
 # A verdict is told by shape and by color; the last number moves points of one place apart.
 MARKERS = {
@@ -22,7 +30,14 @@ PLACES = {
 }
 
 
-def plane(context, bounds, wall, models, *, names=()):
+def plane(
+    context: NDArray[np.float64],
+    bounds: Mapping[str, NDArray[np.float64]],
+    wall: float,
+    models: Sequence[Model],
+    *,
+    names: Iterable[Name] = (),
+) -> Figure:
     """All models in the plane of context and base, each where its effective base lies.
 
     `context` holds lengths in tokens, `bounds` maps the name of a bound to the smallest base at each length,
@@ -73,11 +88,12 @@ def plane(context, bounds, wall, models, *, names=()):
         ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 0.985), frameon=False, handletextpad=0.1
     )
     for handle in legend.legend_handles:
-        handle.set_sizes([40])
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([40])
     return figure
 
 
-def places(counts):
+def places(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     """How many models of each period lie below, inside and above the zone: one bar a period, as shares.
 
     `counts` maps a period to {"below": n, "inside": n, "above": n}; "above" also holds models whose zone is
@@ -106,5 +122,5 @@ def places(counts):
     return figure
 
 
-def _shift(verdict):
+def _shift(verdict: str) -> float:
     return 1.05 ** MARKERS[verdict][2]

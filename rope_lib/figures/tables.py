@@ -1,15 +1,25 @@
 """Tables that a reader sees, in Markdown and in HTML."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING, TypeAlias
 
 from .style import count
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+# A value of a lookup table: a text, a number, None for none, or a text with the number that it sorts by.
+Value: TypeAlias = str | int | float | tuple[str, float] | None
 
 # A cell of numbers: digits with separators, a sign, an exponent, a percent sign; or a dash for none.
 _NUMBER = re.compile(r"[-–+−]?[\d,.]*\d(e[-+]?\d+)?\s?%?|–")
 
 
-def markdown(rows, headings):
+def markdown(rows: Iterable[Sequence[object]], headings: Sequence[str]) -> Markdown:
     """A markdown table of text cells, for a notebook to display: plain, stable, and it scrolls on a phone.
 
     `rows` is an iterable of sequences as long as `headings`; a column of numbers is aligned to the
@@ -22,16 +32,16 @@ def markdown(rows, headings):
     """
     from IPython.display import Markdown
 
-    rows = [[str(cell) for cell in row] for row in rows]
-    for row in rows:
+    cells = [[str(cell) for cell in row] for row in rows]
+    for row in cells:
         if len(row) != len(headings):
             raise ValueError(f"rows must have {len(headings)} cells each, got {len(row)}: {row!r}")
-    rule = ["---:" if all(map(_NUMBER.fullmatch, column)) else "---" for column in zip(*rows, strict=True)]
-    lines = [headings, rule or ["---"] * len(headings), *rows]
+    rule = ["---:" if all(map(_NUMBER.fullmatch, column)) else "---" for column in zip(*cells, strict=True)]
+    lines = [headings, rule or ["---"] * len(headings), *cells]
     return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
-def lookup(rows):
+def lookup(rows: Sequence[Mapping[str, Value]]) -> str:
     """Rows as one HTML table of class `lookup`, which the book makes sortable and filterable.
 
     `rows` are dicts with the same keys, the headings; the first column heads its row. Values are texts;
@@ -55,12 +65,12 @@ def lookup(rows):
     return f'<table class="lookup">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'
 
 
-def _lookup_row(values):
+def _lookup_row(values: Sequence[Value]) -> str:
     name, *others = values
-    return f'<tr><th scope="row">{escape(name)}</th>{"".join(map(_lookup_cell, others))}</tr>'
+    return f'<tr><th scope="row">{escape(str(name))}</th>{"".join(map(_lookup_cell, others))}</tr>'
 
 
-def _lookup_cell(value):
+def _lookup_cell(value: Value) -> str:
     if value is None:
         return '<td class="number" data-order="-1">–</td>'
     if isinstance(value, int | float):

@@ -63,7 +63,7 @@ def _mark(axes, found):
 
 def geometry(found):
     """By input length: stable rank, first-singular-value ratio, overlap, sink attention; means over heads."""
-    figure, panels = style.axes(2, 2, height=5.2, sharex=True)
+    figure, panels = style.panels(2, 2, height=5.2, sharex=True)
     (ranks, ratio), (overlap, sink) = panels
     summary = found.summary
     for role, (color, name) in ROLES.items():
