@@ -4,13 +4,13 @@ import sys
 
 import click
 
-from .options import json_option, print_json
+from .options import json_option, needs, print_json
 
 
 @click.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @json_option
-def claims(ids, as_json):
+def claims(ids: tuple[str, ...], as_json: bool) -> None:
     """Check the papers' claims now and print the verdicts with their evidence.
 
     Without an ID every claim is checked; those that run the packaged model take some seconds each.
@@ -33,10 +33,8 @@ def claims(ids, as_json):
     with click.progressbar(chosen, label="Checking", file=sys.stderr) as progress:
         for claim in progress:
             try:
-                finding = claim.check()
-            except ModuleNotFoundError as error:
-                message = f"checking {claim.id} needs the package {error.name}: install rope-lib[models]"
-                raise click.ClickException(message) from None
+                with needs(f"checking {claim.id} needs", "models"):
+                    finding = claim.check()
             except FileNotFoundError as error:
                 raise click.ClickException(f"checking {claim.id}: {error}") from None
             rows.append(

@@ -123,3 +123,13 @@ def base_text(value):
     ('4,000,000', '2.5')
     """
     return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
+
+
+def scaling_text(scaling):
+    """A scaling by its type and its factor, where it has one.
+
+    >>> scaling_text({"type": "yarn", "factor": 4.0}), scaling_text({"type": "default"})
+    ('yarn × 4', 'default')
+    """
+    factor = scaling.get("factor")
+    return scaling["type"] + (f" × {factor:g}" if isinstance(factor, int | float) else "")

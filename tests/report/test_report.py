@@ -306,7 +306,7 @@ def unrotated(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--lengths", "64,many"], "--lengths must be whole numbers with commas between them, got '64,many'"),
+        (["--lengths", "64,many"], "--lengths must be whole numbers separated by commas, got '64,many'"),
         (["--lengths", "1"], "lengths must be whole numbers from 2 to"),
         (["--lengths", "64,9999999"], "(the tokens of the text), got [64, 9999999]"),
         (["--device", "abacus"], "device must be one of auto, cpu, cuda, mps, got 'abacus'"),
@@ -381,7 +381,7 @@ def test_one_model_twice_or_workers_without_a_model_are_refused(saved, tmp_path)
     model = saved("llama")
     for arguments, line in [
         ((model, model), f"models must be named once each, got '{model}' twice"),
-        (("--workers", 2), "MODEL must be given where --scheduler or --workers are"),
+        (("--workers", 2), "MODEL must be given with --scheduler or --workers"),
         ((model, "--workers", 0), "workers must be at least 1, got 0"),
     ]:
         result = run(*arguments, "--out", tmp_path / "out")
