@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_1samp
 
 from rope_lib import findings
 from rope_lib.findings.kept import RESULTS, kept
@@ -139,14 +138,6 @@ def test_gains_are_paired_by_seed_and_less_loss_is_a_gain(summary):
     rows = table[(table.task == "order") & (table.system == "YaRN") & (table.stretch == 1)]
     own = near.xs(("order", "YaRN"), level=("task", "system"))
     assert own.to_dict() == dict(zip(rows.seed, rows.score, strict=True))
-
-
-def test_the_interval_is_students():
-    values = np.random.default_rng(1).normal(size=3)
-    expected = ttest_1samp(values, 0).confidence_interval(0.95)
-    assert findings.stats.student_interval(values)[1:] == pytest.approx((expected.low, expected.high))
-    with pytest.raises(ValueError, match="values must be at least 2 differences, got 1"):
-        findings.stats.student_interval([0.1])
 
 
 def gained(**tasks):

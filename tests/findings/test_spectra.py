@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr
 
 from rope_lib import findings
 from rope_lib.train.spectrum import Spectrum
@@ -93,27 +92,6 @@ def test_differences_are_between_models_of_one_seed(summary):
     for seed in SEEDS:
         expected = accuracy.loc["YaRN", seed] - accuracy.loc["RoPE", seed]
         assert np.allclose(found.loc["YaRN", seed], expected)
-
-
-def test_rank_agreement_is_spearmans_and_its_chance_counts_all_orders():
-    random = np.random.default_rng(1)
-    names = list("abcde")
-    ours, theirs = (pd.Series(random.normal(size=5), names) for _ in range(2))
-    found, chance = findings.stats.rank_agreement(ours[::-1], theirs)
-    assert found == pytest.approx(spearmanr(ours, theirs).statistic)
-    orders = [spearmanr(order, theirs).statistic for order in itertools.permutations(ours)]
-    assert chance == pytest.approx(np.mean(np.array(orders) >= found - 1e-9))
-
-
-def test_names_that_only_one_side_has_are_left_out():
-    ours, theirs = pd.Series({"a": 1, "b": 2, "x": 0}), pd.Series({"b": 5, "a": 9, "y": 3})
-    assert findings.stats.rank_agreement(ours, theirs)[0] == -1
-    assert findings.stats.pairwise_agreement(ours, theirs) == (0, 1)
-
-
-def test_equal_values_agree_with_no_order():
-    theirs = pd.Series({"a": 1, "b": 2})
-    assert findings.stats.pairwise_agreement(pd.Series({"a": 1, "b": 1}), theirs) == (0, 1)
 
 
 @pytest.mark.parametrize(

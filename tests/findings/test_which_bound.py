@@ -101,22 +101,6 @@ def test_pairs_that_turned_are_counted_in_training(obedient):
     assert found[findings.which_bound.BASE].tolist() == obedient.base.tolist()
 
 
-def test_calibration_counts_all_four_ways():
-    works, margin = [True, True, False, False, False], [2.0, 0.5, 1.0, 0.5, 0.1]
-    found = findings.stats.calibration(works, margin)
-    assert [found[name] for name in ("works_right", "fails_wrong", "works_wrong", "fails_right")] == [
-        1,
-        1,
-        1,
-        2,
-    ]
-    assert found["wrong_below"] == pytest.approx(1 / 3)
-    assert found["wrong_above"] == 0.5
-    assert found["balanced"] == pytest.approx((1 / 2 + 2 / 3) / 2)
-    assert np.isnan(findings.stats.calibration([True], [2.0])["balanced"])
-    assert np.isnan(findings.stats.calibration([True], [2.0])["wrong_below"])
-
-
 def test_a_bound_that_models_obey_is_right_and_one_with_another_constant_needs_a_factor(obedient):
     found = findings.which_bound.compared(obedient, HEAD_DIM).set_index(["region", "bound"])
     for region in ("inside", "beyond"):
@@ -130,18 +114,6 @@ def test_a_bound_that_models_obey_is_right_and_one_with_another_constant_needs_a
         assert other.wrong_below > 0
     assert found.loc[("beyond", findings.which_bound.BASE)].ranking < 1
     assert np.isnan(found.loc[("inside", findings.which_bound.BASE)].balanced)
-
-
-def test_where_all_work_nothing_can_be_ranked():
-    assert np.isnan(findings.stats.ranking([True, True], [1.0, 2.0]))
-    assert np.isnan(findings.stats.best_constant([True, True], [1.0, 2.0])).all()
-
-
-def test_ranking_is_the_share_of_pairs_in_order():
-    random = np.random.default_rng(0)
-    works, margin = random.random(40) < 0.5, random.integers(0, 9, 40)
-    pairs = [(a > b) + (a == b) / 2 for a in margin[works] for b in margin[~works]]
-    assert findings.stats.ranking(works, margin) == pytest.approx(np.mean(pairs))
 
 
 def one_curve(values):
@@ -203,11 +175,6 @@ def test_pairs_with_a_base_outside_the_grid_tell_no_factor():
 def test_depth_needs_two_of_them(obedient):
     with pytest.raises(ValueError, match=r"layers must be of two kinds, got \[1\]"):
         findings.which_bound.depth_differences(obedient[obedient.layers == 1])
-
-
-def test_intervals_draw_whole_clusters():
-    values, clusters = [0.0, 0.0, 1.0, 1.0], [0, 0, 1, 1]
-    assert findings.stats.mean_interval(values, clusters) == (0.5, 0.0, 1.0)
 
 
 def test_trials_of_one_model_have_one_number(obedient):

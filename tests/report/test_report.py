@@ -94,29 +94,8 @@ def losses(values, size):
 # The break point
 
 
-@pytest.mark.parametrize(
-    ("bins", "expected"),
-    [
-        ([2, 3, 2, 3, 4, 5, 4, 5], 16),  # leaves at the trained length
-        ([2, 3, 2, 3, 3, 2, 4, 5], 24),  # holds for two more bins
-        ([2, 3, 2, 3, 9, 2, 3, 2], None),  # an excursion
-        ([2, 3, 2, 3, 9, 9, 9, 3], None),  # back in the end
-        ([2, 3, 2, 3, 2, 2, 2, np.nan], 28),  # no number is no loss within the band
-        ([2, 3, 2, 3], None),  # nothing beyond was measured
-    ],
-)
-def test_the_break_point_is_where_the_loss_leaves_its_band_for_good(bins, expected):
-    table = losses(np.array(bins, dtype=float), 4)
-    assert break_point(table, 16, size=4) == expected
-    assert trained_band(table, 16, size=4) == (2, 3)
 
 
-def test_bins_are_full_and_a_bin_across_the_trained_length_is_not_within_it():
-    table = losses(np.array([2.0, 2, 9, 9]), 4)
-    assert binned(table[:-1], 4).index.tolist() == [0, 4, 8]
-    assert trained_band(table, 10, size=4) == (2, 2)
-    with pytest.raises(ValueError, match="trained must hold a bin of 4 measured tokens, got 3"):
-        trained_band(table, 3, size=4)
 
 
 # The plan
