@@ -3,15 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from small_tables import losses_of
 
 from rope_lib import findings
 from rope_lib.findings.breaks import binned, break_point, trained_band
-
-
-def losses(values, size):
-    """A table of losses whose bins of `size` positions have the given means."""
-    nll = np.repeat(values, size)[1:]
-    return pd.DataFrame({"position": np.arange(1, len(nll) + 1), "nll": nll})
 
 
 @pytest.mark.parametrize(
@@ -26,13 +21,13 @@ def losses(values, size):
     ],
 )
 def test_the_break_point_is_where_the_loss_leaves_its_band_for_good(bins, expected):
-    table = losses(np.array(bins, dtype=float), 4)
+    table = losses_of(np.array(bins, dtype=float), 4)
     assert break_point(table, 16, size=4) == expected
     assert trained_band(table, 16, size=4) == (2, 3)
 
 
 def test_bins_are_full_and_a_bin_across_the_trained_length_is_not_within_it():
-    table = losses(np.array([2.0, 2, 9, 9]), 4)
+    table = losses_of(np.array([2.0, 2, 9, 9]), 4)
     assert binned(table[:-1], 4).index.tolist() == [0, 4, 8]
     assert trained_band(table, 10, size=4) == (2, 2)
     with pytest.raises(ValueError, match="trained must hold a bin of 4 measured tokens, got 3"):
