@@ -14,7 +14,7 @@ from . import style
 Model: TypeAlias = tuple[float, float, float, str]  # context, stated base, effective base, verdict
 Name: TypeAlias = tuple[float, float, str, str]  # context, base, text, side
 
-# A verdict is told by shape and by color; the last number moves points of one place apart.
+# A verdict has a shape and a color; the last number moves points of different verdicts at one place apart.
 MARKERS = {
     "stable": ("o", style.GREEN, -2),
     "unstable_at_depth": ("^", style.ORANGE, -1),
@@ -42,9 +42,9 @@ def plane(
 
     `context` holds lengths in tokens, `bounds` maps the name of a bound to the smallest base at each length,
     and `wall` is a base. `models` are (context, stated base, effective base, verdict): where the two bases
-    differ, a line leads from the stated one, a small ring. Models of one place and verdict share a marker,
-    whose area grows with their number; those of other verdicts lie up to 10 % to its left or right. `names`
-    are (context, base, text, side) to write on the left, on the right, above or below.
+    differ, a small ring marks the stated one and a line joins the two. Models at one place with one verdict
+    share a marker, whose area grows with their number; those of other verdicts lie up to 10 % to its left or
+    right. `names` are (context, base, text, side) to write on the left, on the right, above or below.
     """
     figure, axes = style.axes(height=4.3)
     axes.set(xscale="log", yscale="log", xlim=(context[0], context[-1]), ylim=(300, 2e10))
@@ -94,10 +94,10 @@ def plane(
 
 
 def places(counts: Mapping[str, Mapping[str, int]]) -> Figure:
-    """How many models of each period lie below, inside and above the zone: one bar a period, as shares.
+    """Which shares of the models of each period lie below, inside and above the zone: a bar for each period.
 
     `counts` maps a period to {"below": n, "inside": n, "above": n}; "above" also holds models whose zone is
-    empty. The numbers stand in the bars.
+    empty. The counts are written in the bars.
     """
     figure, axes = style.axes(height=0.55 * len(counts) + 1.5)
     axes.set(xlim=(0, 1), ylim=(len(counts) - 0.4, -0.6))

@@ -1,6 +1,6 @@
 """Figures of the oscillator bank: its periods, its similarity with distance, the bounds on its slowest mode.
 
-Each function takes what it draws and computes nothing; distances and periods are in tokens.
+Each function is given what it draws and computes nothing; distances and periods are in tokens.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ SIMILARITY = "cosine similarity to position 0"
 
 
 def phase_circles(codes: ArrayLike, labels: Sequence[str]) -> Figure:
-    """Where a few oscillators point at positions 0, 1, 2, …: a circle for each, position 0 in red.
+    """The phases of a few oscillators at positions 0, 1, 2, …: a circle for each, position 0 in red.
 
-    `codes` has shape `(positions, circles)`, complex numbers of modulus one; `labels` names the circles.
+    `codes` has shape `(positions, circles)`, complex numbers of modulus 1; `labels` names the circles.
     """
     circles = np.asarray(codes).T
     figure, panels = style.panels(1, len(circles), height=2.2)
@@ -37,7 +37,7 @@ def phase_circles(codes: ArrayLike, labels: Sequence[str]) -> Figure:
 
 
 def bank_periods(periods: ArrayLike, context: int) -> Figure:
-    """The period of every pair against its index: blue where it fits into `context` tokens, red where not.
+    """The period of every pair against its index: blue if it fits into `context` tokens, else red.
 
     `periods` has shape `(pairs,)`, shortest first.
     """
@@ -47,7 +47,7 @@ def bank_periods(periods: ArrayLike, context: int) -> Figure:
     figure, axes = style.axes()
     axes.axhline(context, color=INK, linewidth=1, linestyle="--")
     _note(axes, f"context: {context:,} tokens", (0, context), (0, 4), INK)
-    # Points rise from left to right: the empty places are below the first group and above the second.
+    # The points rise from left to right: there is room below the first group and above the second.
     for part, color, text, offset, align in (
         (slice(0, turning), BLUE, "complete a turn", (12, -12), "left"),
         (slice(turning, None), RED, "do not", (-12, 12), "right"),
@@ -73,7 +73,7 @@ def similarity_decay(
     """Similarity against distance on a logarithmic axis: the whole bank and its slowest oscillator.
 
     `distance`, `bank` and `slowest` have one shape; `first_negative` is the distance at which the bank's
-    similarity first falls below zero, None where it does not.
+    similarity first falls below zero, or None if it does not.
     """
     figure, axes = style.axes()
     axes.axhline(0, color=GRAY, linewidth=0.8)
@@ -96,7 +96,7 @@ def similarity_decay(
 def collision_horizon(
     distance: NDArray[np.float64], similarity: NDArray[np.float64], horizon: float
 ) -> Figure:
-    """Paper A's Figure 1: one oscillator's similarity, and a dashed line where it has turned once."""
+    """Paper A's Figure 1: the similarity of one oscillator, and a dashed line where it completes a turn."""
     figure, axes = style.axes()
     axes.plot(distance, similarity, color=BLUE)
     axes.axvline(horizon, color=RED, linestyle="--")
@@ -118,15 +118,15 @@ def bank_returns(
 ) -> Figure:
     """The similarity of the whole bank over very many distances, beside that of its slowest oscillator.
 
-    The bank is drawn as a band: `distance` (right edge of each bin of distances), `lowest` and `highest`
-    (its least and greatest similarity there) have one shape; so have `mode_distance` and `mode`.
-    `neighbor` is the similarity of positions one apart, `nearest` the (distance, similarity) of the
-    nearest return.
+    The bank is drawn as a band: `distance` (the right edge of each bin of distances), `lowest` and `highest`
+    (the least and the greatest similarity in the bin) have one shape; so do `mode_distance` and `mode`, the
+    slowest oscillator. `neighbor` is the similarity of positions one apart, `nearest` the (distance,
+    similarity) of the nearest return.
     """
     figure, axes = style.axes()
     end = distance[-1]
     axes.plot(mode_distance, mode, color=FAINT, linewidth=1)
-    # Each bin reaches back to the one before; the first to 0.
+    # Each bin reaches back to the previous one, and the first to 0.
     edges = [0, *distance]
     low, high = [lowest[0], *lowest], [highest[0], *highest]
     axes.fill_between(edges, low, high, step="pre", color=BLUE, linewidth=0)
@@ -149,7 +149,7 @@ def bank_returns(
 def returns_by_head_dim(
     head_dims: Sequence[int], neighbor: Sequence[float], nearest: Sequence[float]
 ) -> Figure:
-    """How near each bank comes to itself again, by head size, beside the similarity of adjacent positions.
+    """The nearest return of each bank by head size, beside the similarity of adjacent positions.
 
     `neighbor` (similarity at distance 1) and `nearest` (at the nearest return) have the shape of `head_dims`.
     """
@@ -174,8 +174,8 @@ def slow_drift(
 ) -> Figure:
     """Similarity of the slowest oscillator over the context, for several bases, and the tolerance ε.
 
-    `curves` maps each base to similarities of the shape of `distance`; `reaches` maps it to the distance
-    at which its curve meets ε, marked where it lies within the axis.
+    `curves` maps each base to similarities of the shape of `distance`; `reaches` maps it to the distance at
+    which its curve meets ε, which is marked if it lies within the axis.
     """
     figure, axes = style.axes()
     axes.axhline(epsilon, color=INK, linestyle="--", linewidth=1)

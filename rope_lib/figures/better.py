@@ -1,6 +1,6 @@
-"""Figures of experiment 5, the test of the spectrum that the ablations favor: dots are seeds.
+"""Figures of experiment 5, the test of the spectrum that the ablations favor: each dot is a seed.
 
-Each function takes what it draws (see `better_summaries`) and measures nothing.
+Each function is given what it draws (see `findings.better`) and measures nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def favored(evidence: pd.DataFrame, chosen: str, label: str) -> Figure:
     """Accuracy beyond the trained length of every spectrum of `evidence`, and where its worst seed is.
 
-    A bar is the mean, a tick the worst seed; blue are those that meet C1 and C2. `chosen` is the name of the
-    one that the rule chooses, which is written bold.
+    A bar is the mean, a tick the worst seed; spectra that meet C1 and C2 are blue. `chosen` is the name of
+    the one that the rule chooses; it is set in bold.
     """
     rows = evidence.iloc[::-1].reset_index(drop=True)
     figure, axes = style.axes(height=0.26 * len(rows) + 1.1)
@@ -45,9 +45,9 @@ def by_stretch(
 ) -> Figure:
     """Score against the length over that of training, a panel for each task: lines are means over seeds.
 
-    `table` is one of `better_summaries.scores` with one row for each system, seed, task and length; `panels`
-    maps a task to its heading and the score of guessing, or None where there is no such; a panel shows those
-    of `systems` that its task has. Raises ValueError for more systems than there are colors.
+    `table` holds rows of `findings.better.scores`, one for each system, seed, task and length; `panels` maps
+    a task to its heading and the score of guessing, or None if guessing has no score; a panel shows those of
+    `systems` that its task has. Raises ValueError for more systems than there are colors.
     """
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
@@ -91,9 +91,9 @@ def gains(
     alike: float,
     label: str,
 ) -> Figure:
-    """Gains of `systems` by task in each panel: dots are seeds, ticks means, the band what is called alike.
+    """Gains of `systems` by task in each panel: dots are seeds, ticks means, the band counts as alike.
 
-    `panels` maps a heading to a Series of `better_summaries.gains`; `tasks` maps a task to its label.
+    `panels` maps a heading to a Series of `findings.better.gains`; `tasks` maps a task to its label.
     """
     figure, every = style.panels(1, len(panels), height=0.55 * len(tasks) + 1.3, sharex=True, sharey=True)
     offsets = np.linspace(0.18, -0.18, len(systems)) if len(systems) > 1 else np.zeros(1)

@@ -37,8 +37,8 @@ def loss_by_position(losses: pd.DataFrame, trained_length: int, bin_size: int = 
 def clouds(table: pd.DataFrame, lengths: tuple[int, int]) -> Figure:
     """Keys and queries of one head on two fixed principal axes: before and after rotation, short and long.
 
-    `table` is `Sweep.clouds` of one key head; `lengths` are the two input lengths to show. All panels share
-    their axes; a star marks token 0, the sink.
+    `table` is `Sweep.clouds` of one key head; `lengths` are the two input lengths to show. All panels have
+    the same axes; a star marks token 0, the sink.
     """
     figure, panels = style.panels(2, 2, height=5.8, sharex=True, sharey=True)
     for row, (stage, name) in zip(panels, STAGE_NAMES.items(), strict=True):

@@ -1,7 +1,7 @@
 """Figures of the clusters of keys and queries in a real model, of its sink, and of what length does to both.
 
-Each function takes what it draws (see `cluster_summaries`) and computes no more than medians and quantiles.
-Keys are blue, queries red, and what lies between the two is black.
+Each function is given what it draws (see `findings.clusters`) and computes only medians and quantiles. Keys
+are blue, queries red, and measures between the two black.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def head_clouds(table: pd.DataFrame, chosen: Mapping[str, tuple[int, int]]) -> F
 
 
 def distributions(before: pd.DataFrame, after: pd.DataFrame) -> Figure:
-    """How many heads are tight, and how many opposed: mean cosines within and between, mean dot products.
+    """How tight and how opposed the clouds of the heads are: mean cosines within and between, dot products.
 
-    `before` and `after` are `cluster_summaries.pairs` at the two stages.
+    `before` and `after` are `findings.clusters.pairs` at the two stages.
     """
     figure, column = style.panels(3, height=6.2)
     panels = column[:, 0]
@@ -94,7 +94,7 @@ def distributions(before: pd.DataFrame, after: pd.DataFrame) -> Figure:
 def cosines_by_layer(before: pd.DataFrame, after: pd.DataFrame) -> Figure:
     """Mean cosines among keys, among queries and between them, each a mean over a layer's heads.
 
-    `before` and `after` are `cluster_summaries.pairs` at the two stages, drawn dashed and solid.
+    `before` and `after` are `findings.clusters.pairs` at the two stages, drawn dashed and solid.
     """
     columns = {"within_key": ("among keys", BLUE), "within_query": ("among queries", RED)}
     figure, axes = _by_layer(before, after, columns | {"cosine": ("between", INK)}, (-0.35, 1))
@@ -106,7 +106,7 @@ def cosines_by_layer(before: pd.DataFrame, after: pd.DataFrame) -> Figure:
 def shares_by_layer(before: pd.DataFrame, after: pd.DataFrame, share: float) -> Figure:
     """Share of the variance about the origin along the first principal component, mean over a layer's heads.
 
-    As `cosines_by_layer`; the percentage `share` is marked, the value that the paper is reported to give.
+    Drawn as `cosines_by_layer`, with a line at the percentage `share`, the value reported for the paper.
     """
     columns = {"explained_key": ("keys", BLUE), "explained_query": ("queries", RED)}
     before, after = (100 * table.set_index("layer")[[*columns]] for table in (before, after))
@@ -119,7 +119,7 @@ def shares_by_layer(before: pd.DataFrame, after: pd.DataFrame, share: float) -> 
 def _by_layer(
     before: pd.DataFrame, after: pd.DataFrame, columns: Columns, limits: tuple[float, float]
 ) -> tuple[Figure, Axes]:
-    """Means over layers of `columns`, from a column to (name, color), dashed before and solid after."""
+    """Means of `columns` by layer, dashed before the rotation and solid after it."""
     height = 3.2
     figure, axes = style.axes(height=height)
     ends = []
@@ -135,9 +135,9 @@ def _by_layer(
 
 
 def norms_by_position(relative: pd.DataFrame) -> Figure:
-    """Key norm by position over the head's mean: each head, and their median in bold.
+    """The norm of keys by position over the head's mean: each head, and the median of all in bold.
 
-    `relative` is `cluster_summaries.relative_norms`: heads × first positions of the bins.
+    `relative` is `findings.clusters.relative_norms`: heads × first positions of the bins.
     """
     figure, axes = style.axes(height=3.4)
     places = np.arange(relative.shape[1])
@@ -151,7 +151,7 @@ def norms_by_position(relative: pd.DataFrame) -> Figure:
 
 
 def profiles(groups: Mapping[str, pd.DataFrame]) -> Figure:
-    """What the last queries give to keys by distance, token 0 apart: mean score, cosine and attention.
+    """Mean score, cosine and attention of the last queries by distance, with token 0 shown apart.
 
     `groups` maps a name to rows of `Sweep.profiles`. Lines are medians over heads and bands the middle half
     of them; a star at the right edge is token 0.
@@ -180,9 +180,9 @@ def profiles(groups: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def sink_heads(table: pd.DataFrame) -> Figure:
-    """Of each pair the share of queries whose largest score is token 0's, against the norm of token 0's key.
+    """The share of queries of each pair whose largest score is token 0's, against the norm of token 0's key.
 
-    `table` is `cluster_summaries.sinks`; color is the layer.
+    `table` is `findings.clusters.sinks`; color is the layer.
     """
     figure, axes = style.axes(height=3.8)
     dots = axes.scatter(
@@ -203,8 +203,8 @@ def by_length(
 ) -> Figure:
     """Panels over input length: medians over heads, bands of the middle half, the trained length marked.
 
-    `panels` maps the label of a panel's y axis to its curves: (name, heads × lengths, color, line style); a
-    name of "" writes none.
+    `panels` maps the label of a panel's y axis to its curves: (name, heads × lengths, color, line style). A
+    curve whose name is "" gets no label.
     """
     figure, column = style.panels(len(panels), height=height, sharex=True)
     for axes, (label, curves) in zip(column[:, 0], panels.items(), strict=True):
@@ -242,7 +242,7 @@ def by_position(
 
 
 def _bins(axes: Axes, places: ArrayLike, names: Iterable[int | str]) -> None:
-    """Names of bins at their places, every second one where there are many."""
+    """Names of bins at their places, every second one if there are many."""
     texts = [name if isinstance(name, str) else style.count(name) for name in names]
     step = 2 if len(texts) > 10 else 1
     shown = [text if index % step == 0 or not text[0].isdigit() else "" for index, text in enumerate(texts)]
@@ -251,7 +251,7 @@ def _bins(axes: Axes, places: ArrayLike, names: Iterable[int | str]) -> None:
 
 
 def _lengths(axes: Axes, lengths: Sequence[int]) -> None:
-    """A logarithmic axis with a tick at each length, named where there is room; the last one always is."""
+    """A logarithmic axis with a tick at each length, labeled where there is room; the last always is."""
     names, named = [], 0
     for length in lengths:
         room = length >= 1.4 * named and (length == lengths[-1] or lengths[-1] >= 1.4 * length)
@@ -261,7 +261,7 @@ def _lengths(axes: Axes, lengths: Sequence[int]) -> None:
 
 
 def _names(axes: Axes, x: float, ends: Iterable[tuple[float, str, str]], line: float) -> None:
-    """Names of curves right of their ends, no two nearer than a line of text, a share of the axes' height."""
+    """Names of curves right of their ends, at least `line` apart, a share of the height of the axes."""
     low, high = axes.get_ylim()
     named = sorted(end for end in ends if end[1])
     heights = style.apart([end for end, _, _ in named], line * (high - low))

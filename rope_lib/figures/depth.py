@@ -1,4 +1,4 @@
-"""Figures of the depth and precision chapters: what rounding and misalignment do, predicted and measured."""
+"""Figures of the depth chapter: what misalignment does layer by layer, predicted and measured."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def phase_by_layer(phases: pd.DataFrame, expected: float) -> Figure:
 def change_by_layer(changes: pd.DataFrame) -> Figure:
     """Relative change of the hidden states under a shift of all positions, layer by layer.
 
-    `changes` has columns arithmetic, shift, layer, relative_change; one line per arithmetic and shift.
+    `changes` has columns arithmetic, shift, layer and relative_change; each arithmetic and shift is a line.
     """
     figure, axes = style.axes()
     groups = changes.groupby("arithmetic", sort=False)

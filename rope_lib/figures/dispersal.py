@@ -1,6 +1,6 @@
-"""Figures of the dispersal of clouds by rotation. Each function takes what it draws and computes nothing.
+"""Figures of the dispersal of clouds by rotation. Each function is given what it draws and computes nothing.
 
-A ratio is the first singular value after the rotation over that before; lengths are in tokens.
+A ratio is the first singular value after the rotation over the one before; lengths are in tokens.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ RATIO = "first singular value, after ÷ before"
 def ratios_by_length(
     lengths: NDArray[np.float64], curves: Mapping[str, NDArray[np.float64]], limits: Mapping[str, float]
 ) -> Figure:
-    """The ratio against length for several spectra, each with its limit, a tick at the right edge.
+    """The ratio against length for several spectra, each with its limit as a dotted line.
 
     `curves` maps a name to ratios of the shape of `lengths`; `limits` maps it to one number.
     """
@@ -39,7 +39,7 @@ def bounds_by_length(
     lower: NDArray[np.float64],
     upper: NDArray[np.float64],
 ) -> Figure:
-    """The exact ratio against length between what two inequalities allow; all have the shape of `lengths`."""
+    """The exact ratio against length between the bounds of two inequalities, all of one shape."""
     figure, axes = style.axes()
     axes.fill_between(lengths, lower, upper, color=FAINT, linewidth=0)
     axes.plot(lengths, exact, color=BLUE)
@@ -62,7 +62,7 @@ def bounds_by_length(
 def real_heads(predicted: ArrayLike, measured: ArrayLike, stable_rank: ArrayLike) -> Figure:
     """Measured ratio of each head against the ratio of its first direction alone, colored by stable rank.
 
-    The three have one shape; `stable_rank` is that before the rotation.
+    The three have one shape; `stable_rank` is the one before the rotation.
     """
     figure, axes = style.axes(height=4.2)
     low = 0.95 * min(np.min(predicted), np.min(measured))
@@ -81,7 +81,8 @@ def ablation(
 ) -> Figure:
     """The ratio against length for several spectra: the median over draws, and a band of most of them.
 
-    `bands` maps a name to (low, middle, high), each of the shape of `lengths`; `trained` is marked.
+    `bands` maps a name to (low, middle, high), each of the shape of `lengths`; the length `trained` is
+    marked.
     """
     figure, axes = style.axes(height=4.2)
     axes.axvline(trained, color=INK, linestyle="--", linewidth=1)
@@ -100,8 +101,8 @@ def shares_and_bands(
 ) -> Figure:
     """What is lost after the trained length, against the turns that the slowest rotating pair makes in it.
 
-    `curves` maps the share of channels that rotate to losses in [0, 1] of the shape of `turns`; `chosen` is
-    the (turns, loss) of RoPE-ID, marked.
+    `curves` maps the share of channels that rotate to losses in [0, 1] of the shape of `turns`; `chosen`, the
+    (turns, loss) of RoPE-ID, is marked.
     """
     figure, axes = style.axes(height=3.8)
     percent = {share: 100 * np.asarray(losses) for share, losses in curves.items()}
@@ -129,6 +130,6 @@ def _by_length(axes: Axes, lengths: NDArray[np.float64]) -> None:
 
 
 def _end_labels(axes: Axes, x: float, ends: Mapping[str, float]) -> None:
-    """Name each curve right of its end, in its color, no name nearer to the next than a line of text."""
+    """Name each curve right of its end, in its color, with the names kept apart."""
     for name, height, color in zip(ends, style.apart([*ends.values()], 0.075), CYCLE, strict=False):
         style.label_line(axes, x, height, name, color, xytext=(5, 0), va="center", annotation_clip=False)

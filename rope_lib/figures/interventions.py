@@ -1,6 +1,6 @@
 """Figures of interventions: the loss under each of them, what each repairs, and breaks against bounds.
 
-Each function takes what it draws (see `findings.interventions`) and measures nothing.
+Each function is given what it draws (see `findings.interventions`) and measures nothing.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from .style import BLUE, FAINT, GRAY, INK
 if TYPE_CHECKING:
     import pandas as pd
 
-# Shares of the damage beyond these are drawn in the same color: what is more than repair, or as much again.
+# Shares of the damage beyond these get no stronger color: as much damage again, and full repair.
 _WORST, _BEST = -1.0, 1.0
-_DARK = 0.8  # shares beyond which the color asks for white text
+_DARK = 0.8  # shares beyond which text on the color is white
 
 
 def losses_by_position(
     curves: Mapping[str, pd.Series], baseline: pd.Series, trained: int, *, bin_size: int, first: int = 0
 ) -> Figure:
-    """Loss by position under several interventions, the unchanged model gray beneath them.
+    """Loss by position under several interventions, over the unchanged model in gray.
 
-    `curves` maps a label to losses, and `baseline` are losses: a Series each, by the first position of its
-    bin of `bin_size` tokens. Positions before `first` are left out. Raises ValueError for more curves than
-    there are colors.
+    `curves` maps labels to losses, and `baseline` are those of the unchanged model: each a Series by the
+    first position of a bin of `bin_size` tokens. Positions before `first` are left out. Raises ValueError for
+    more curves than there are colors.
     """
     figure, axes = style.axes(height=3.6)
     _curve(axes, baseline, bin_size, first, color=GRAY, label="unchanged", linewidth=2.4)
-    # Every second one is dashed: some interventions do the same, and one would hide the other.
+    # Every second line is dashed: some interventions do the same, and one would hide the other.
     for (label, losses), color, line in zip(curves.items(), style.colors(curves), cycle(("-", "--"))):
         _curve(axes, losses, bin_size, first, color=color, label=label, linestyle=line)
     style.vertical(axes, trained)
@@ -76,8 +76,8 @@ def change_by_head(
 ) -> Figure:
     """Change of sink attention against other measures, a dot for each head.
 
-    `panels` maps an x label to the values, `change` are the heads' changes, and heads where `strong` is true
-    are drawn in color.
+    `panels` maps the label of an x axis to values, `change` holds the changes of the heads, and heads for
+    which `strong` is true are drawn in color.
     """
     figure, row = style.panels(1, len(panels), height=3.2, sharey=True)
     changes, colored = np.asarray(change), np.asarray(strong, dtype=bool)
@@ -94,9 +94,9 @@ def change_by_head(
 def loss_against(panels: Mapping[str, ArrayLike], losses: ArrayLike, names: Sequence[str]) -> Figure:
     """Excess loss of each intervention and length against measures of its geometry: is there one threshold?
 
-    `panels` maps an x label to values; `losses`, as long, are nats above those of the same tokens in a
-    context within training, and `names` says which spectrum each point has. Points of one spectrum are
-    joined in their order; a dotted line is no excess. Raises ValueError for more spectra than colors.
+    `panels` maps the label of an x axis to values; `losses`, as many, are nats above those of the same tokens
+    in a context within training, and `names` are the spectra of the points. Points of one spectrum are joined
+    in their order; the dotted line is no excess. Raises ValueError for more spectra than colors.
     """
     figure, row = style.panels(1, len(panels), height=3.9, sharey=True)
     spectra, excess = np.asarray(names), np.asarray(losses)
@@ -115,9 +115,9 @@ def loss_against(panels: Mapping[str, ArrayLike], losses: ArrayLike, names: Sequ
 def breaks_against_bounds(limits: pd.DataFrame, breaks: pd.Series, *, trained: int, longest: int) -> Figure:
     """For each spectrum the longest context by several bounds, and where the loss leaves its band.
 
-    `limits` is a frame of spectra × bounds, in tokens, NaN for a bound that says nothing and infinite for one
-    that never forbids; `breaks` the measured break points by spectrum, NaN where there is none up to
-    `longest` tokens: then an arrow begins there.
+    `limits` is a frame of spectra × bounds, in tokens: NaN for a bound that says nothing, infinite for one
+    that allows every length. `breaks` holds the measured break points by spectrum; NaN, where there is none
+    up to `longest` tokens, is drawn as an arrow from there.
     """
     figure, axes = style.axes(height=0.5 * len(limits) + 1.5)
     axes.set_xscale("log")
@@ -129,7 +129,7 @@ def breaks_against_bounds(limits: pd.DataFrame, breaks: pd.Series, *, trained: i
     for (name, values), color, marker in zip(
         limits.items(), style.colors(limits.columns), "osDv^P", strict=False
     ):
-        shown = values.replace(np.inf, right)  # half a marker at the edge: beyond what the axis holds
+        shown = values.replace(np.inf, right)  # half a marker at the edge: beyond the axis
         axes.plot(shown, rows, marker, color=color, markersize=7, label=name, zorder=3, clip_on=False)
     for row, point in zip(rows, breaks.loc[limits.index], strict=True):
         if np.isnan(point):

@@ -1,7 +1,7 @@
 """Figures of inputs far longer than the trained length.
 
-Each function takes what it draws (see `long_inputs`) and measures nothing. Lengths and positions, in tokens,
-are on a logarithmic axis; a dotted line is the trained length.
+Each function is given what it draws (see `findings.long_inputs`) and measures nothing. Lengths and positions,
+in tokens, are on a logarithmic axis; a dotted line marks the trained length.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def loss_and_geometry(
 ) -> Figure:
     """Panels over length: loss by position, and means over heads at each length, in two number types.
 
-    `losses` maps the names of the types to a Series by position; `means` maps the label of a panel to such a
-    dict of Series by length. The first type is a line, the second rings.
+    `losses` maps the name of each type to a Series by position; `means` maps the label of a panel to a dict
+    from the same names to Series by length. The first type is drawn as a line, the second as rings.
     """
     every = {"loss (nats)": losses} | dict(means)
     figure, column = style.panels(len(every), height=5.8, sharex=True)
@@ -50,15 +50,15 @@ def losses_far_out(
 ) -> Figure:
     """Loss by position under several interventions, in panels one above the other, over the unchanged model.
 
-    `panels` maps a heading to a dict from labels to Series by position, and `baseline` is such a Series, gray
-    in each panel; `lengths` are ticks. Raises ValueError for more curves in a panel than there are colors.
+    `panels` maps a heading to a dict from labels to Series by position; the Series `baseline` is drawn in
+    gray in each panel; `lengths` are the ticks. Raises ValueError for more curves in a panel than colors.
     """
     height = 2.25 * len(panels) + 0.2
     highest = max(each.max() for curves in panels.values() for each in (baseline, *curves.values()))
     figure, every = style.panels(len(panels), height=height, sharex=True, sharey=True)
     for axes, (heading, curves) in zip(every[:, 0], panels.items(), strict=True):
         axes.plot(baseline.index, baseline, color=GRAY, label="unchanged", linewidth=2.4)
-        # Every second one is dashed: some interventions do the same, and one would hide the other.
+        # Every second line is dashed: some interventions do the same, and one would hide the other.
         for (label, losses), color, line in zip(curves.items(), style.colors(curves), cycle(("-", "--"))):
             axes.plot(losses.index, losses, color=color, label=label, linestyle=line)
         style.vertical(axes, trained)
@@ -70,6 +70,6 @@ def losses_far_out(
 
 
 def _lengths(axes: Axes, lengths: Sequence[int], label: str) -> None:
-    """A logarithmic axis over `lengths`, every second one named, and the last."""
+    """A logarithmic axis over `lengths`, of which the last and every second one before it is labeled."""
     names = [style.count(length) if index % 2 == 0 else "" for index, length in enumerate(lengths[::-1])]
     style.length_axis(axes, lengths, names[::-1], label)

@@ -1,6 +1,6 @@
-"""Figures of experiment 2: trained models asked in several arithmetics, with all positions raised.
+"""Figures of rounded angles: their errors, and what trained and real models lose at large positions.
 
-Each function takes what it draws (see `precision_trials`) and measures nothing. A color stands for a base.
+Each function is given what it draws (see `findings.rounding`) and measures nothing. Each color is a base.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MARKERS = "os^D"
 
 
 def base_colors(bases: Iterable[float]) -> dict[float, str]:
-    """A color for each base, in rising order."""
+    """A color for each base, in increasing order."""
     rising = sorted(bases)
     return dict(zip(rising, style.colors(rising), strict=True))
 
@@ -90,7 +90,7 @@ def kept_by_displaced(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """What models keep against the share of pairs that rounding displaces, a panel for each of `panels`.
 
     `panels` maps a title to a frame with columns base, arithmetic, displaced, kept, least, most and hollow:
-    lines go from the least to the most over seeds. A color stands for a base, a shape for an arithmetic.
+    lines go from the least to the most over seeds. A color is a base, a shape an arithmetic.
     """
     hues = base_colors(set().union(*(rows.base for rows in panels.values())))
     names = sorted(set().union(*(rows.arithmetic for rows in panels.values())))
@@ -117,8 +117,9 @@ def kept_by_displaced(panels: Mapping[str, pd.DataFrame]) -> Figure:
 def accuracy_by_gap(gaps: pd.DataFrame, rounded: pd.DataFrame, trained: int) -> Figure:
     """Accuracy with exact angles at two positions against the gap between them: dots are seeds, lines means.
 
-    `gaps` has columns base, seed, gap and accuracy. `rounded` has the same for models with rounded angles at
-    positions that rounding leaves so far apart: rings. `trained` is the longest distance of training.
+    `gaps` has columns base, seed, gap and accuracy. `rounded` has the same columns, for models with rounded
+    angles at positions that rounding leaves that far apart, drawn as rings. `trained` is the longest distance
+    in training.
     """
     hues = base_colors(gaps.base.unique())
     figure, axes = style.axes(height=3.7)
@@ -170,7 +171,7 @@ def error_by_position(errors: pd.DataFrame) -> Figure:
 def shared_angles(shares: pd.DataFrame) -> Figure:
     """Share of neighboring positions that get the same angle in the slowest pair, by position.
 
-    `shares` has columns label, position, share; `label` names the base or the number type.
+    `shares` has columns label, position and share; `label` names the base or the number type.
     """
     figure, axes = style.axes()
     styles = ("-", "--", ":", "-.")
@@ -186,7 +187,10 @@ def shared_angles(shares: pd.DataFrame) -> Figure:
 
 
 def shifted_loss(losses: pd.DataFrame) -> Figure:
-    """Loss of a real model with all positions shifted; columns arithmetic, shift, loss. Exactly: flat."""
+    """Loss of a real model with all positions shifted; with exact angles it would not change.
+
+    `losses` has columns arithmetic, shift and loss.
+    """
     figure, axes = style.axes(height=3.8)
     shifts = sorted(losses["shift"].unique())
     for (arithmetic, line), color in zip(losses.groupby("arithmetic", sort=False), style.CYCLE, strict=False):

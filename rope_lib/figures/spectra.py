@@ -1,7 +1,7 @@
 """Figures of the controlled experiments: every seed is a dot, the mean over seeds a line or a bar.
 
-Each function takes what it draws (see `experiment_summaries`) and measures nothing. With three seeds an
-interval says less than the three dots do, so the dots are drawn.
+Each function is given what it draws (see `findings.spectra`) and measures nothing. Three dots say more than
+an interval of three seeds would, so the dots are drawn.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _MARKERS = "os^Dv<>PX*"
 def accuracies(
     accuracy: pd.DataFrame, groups: Sequence[Sequence[str]], trained: int, chance: float, label: str
 ) -> Figure:
-    """Accuracy against a number of tokens, a panel for each of `groups`: lists of the systems that it shows.
+    """Accuracy against a number of tokens, a panel for each group of systems.
 
-    `accuracy` is a frame of (system, seed) × tokens, which `label` names. Solid lines are means over seeds.
+    `accuracy` is a frame of (system, seed) × tokens; `label` says what the tokens count. Lines are means.
     Raises ValueError for a group of more systems than there are colors.
     """
     height = 3.6 if len(groups) == 1 else 2.3 * len(groups) + 0.4
@@ -131,8 +131,8 @@ def temperatures(accuracy: Mapping[str, pd.DataFrame], length: int) -> Figure:
 def ablation(panels: Mapping[str, tuple[pd.DataFrame, str, float]], lengths: Sequence[int]) -> Figure:
     """Accuracy against one number of the band in each panel, at several lengths: dots are seeds, lines means.
 
-    `panels` maps a label to (a frame of rows with the column, length and accuracy; the column's name; the
-    value of RoPE-ID, which a dashed line marks).
+    `panels` maps a label to (a frame with that column, length and accuracy; the name of the column; the value
+    of RoPE-ID, which a dashed line marks).
     """
     figure, every = style.panels(len(panels), height=2.05 * len(panels))
     for (label, (rows, column, standard)), axes in zip(panels.items(), every[:, 0], strict=True):
@@ -157,7 +157,7 @@ def geometry_beside(
     """What models retain against measures of geometry, a panel for each of `columns` (name → label).
 
     `rows` has a row for each model, with columns system and retained, which `label` names; `classes` maps a
-    system to the criteria that it meets. A color stands for criteria, a shape for a system.
+    system to the criteria that it meets. Colors are criteria, shapes are systems.
     """
     names = sorted(set(rows.system), key=lambda name: (classes[name], name))
     kinds = list(dict.fromkeys(classes[name] for name in names))

@@ -1,6 +1,6 @@
 """One look for every figure of the book: palette, sizes, labels on the lines themselves.
 
-Figures are opaque white, so that they read the same on a light and on a dark page.
+Figures are opaque white, so that they look the same on a light and on a dark page.
 """
 
 import math
@@ -26,8 +26,8 @@ ROLE_COLORS = {"key": BLUE, "query": RED}
 ROLE_NAMES = {"key": "keys", "query": "queries"}
 STAGE_NAMES = {"pre": "before rotation", "post": "after rotation"}
 
-# A page's column is some 700 pixels wide, a phone's 360: at this width the text stays legible on both, and
-# at this resolution a figure stays below 100 kB.
+# A page's column is about 700 pixels wide, a phone's 360: at this width the text is legible on both, and at
+# this resolution a figure is smaller than 100 kB.
 WIDTH = 5.6  # inches
 DPI = 140
 
@@ -59,7 +59,7 @@ def use() -> None:
     from IPython import get_ipython
     from IPython.core.pylabtools import select_figure_formats
 
-    # No Software entry: the same figure is the same file, whatever version drew it.
+    # Without a Software entry the same figure is the same file under every version of matplotlib.
     select_figure_formats(get_ipython(), {"png"}, dpi=DPI, metadata={"Software": None})
 
 
@@ -110,7 +110,7 @@ def count_axis(axis: Axis, label: str) -> None:
 
 
 def count(value: float) -> str:
-    """A count as a reader writes it.
+    """A count as one writes it in a text.
 
     >>> count(62_832), count(1_000_000), count(8_388_608)
     ('62,832', '1M', '8.39M')
@@ -122,12 +122,12 @@ def count(value: float) -> str:
 
 
 def title(axes: Axes, text: str, **options: Any) -> None:
-    """The title of a figure: what it shows, in one line that a phone can hold (some 50 characters)."""
+    """The title of a figure: what it shows, in one line that fits on a phone (about 50 characters)."""
     axes.set_title(text, loc="left", fontsize=11, fontweight="bold", **options)
 
 
 def power(value: float) -> str:
-    """A number as a power of ten where it is one: a base, in a label or in a markdown table.
+    """A number as a power of ten if it is one, else as a count: a base in a label or a Markdown table.
 
     >>> power(1e8), power(500_000)
     ('$10^{8}$', '500,000')

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 # A value of a lookup table: a text, a number, None for none, or a text with the number that it sorts by.
 Value: TypeAlias = str | int | float | tuple[str, float] | None
 
-# A cell of numbers: digits with separators, a sign, an exponent, a percent sign; or a dash for none.
+# A cell with a number: digits with separators, a sign, an exponent, a percent sign; or a dash for none.
 _NUMBER = re.compile(r"[-–+−]?[\d,.]*\d(e[-+]?\d+)?\s?%?|–")
 
 
 def markdown(rows: Iterable[Sequence[object]], headings: Sequence[str]) -> Markdown:
-    """A markdown table of text cells, for a notebook to display: plain, stable, and it scrolls on a phone.
+    """A Markdown table for a notebook to display; its text is stable, and it scrolls on a phone.
 
-    `rows` is an iterable of sequences as long as `headings`; a column of numbers is aligned to the
-    right. Raises ValueError for a row of another length.
+    `rows` is an iterable of sequences as long as `headings`; a column of numbers aligns right. Raises
+    ValueError for a row of another length.
 
     >>> print(markdown([["fp32", "2.86"]], ["angles", "loss"]).data)
     | angles | loss |
@@ -44,10 +44,10 @@ def markdown(rows: Iterable[Sequence[object]], headings: Sequence[str]) -> Markd
 def lookup(rows: Sequence[Mapping[str, Value]]) -> str:
     """Rows as one HTML table of class `lookup`, which the book makes sortable and filterable.
 
-    `rows` are dicts with the same keys, the headings; the first column heads its row. Values are texts;
-    numbers, an int with every digit and a float in short; None for none; or a text with the number that it
-    sorts by. Numbers carry their value in `data-order`, so that 128,000 sorts as a number, and None below
-    them all. Raises ValueError for no rows.
+    `rows` are dicts with the same keys, the headings; the first value is the heading of its row. A value is a
+    text, an int (every digit is shown), a float (abbreviated), None, or a pair of a text and the number that
+    it sorts by. Numbers carry their value in `data-order`, so that 128,000 sorts as a number, and None sorts
+    below all of them. Raises ValueError for no rows.
 
     >>> print(lookup([{"model": "a<b", "context": 4096, "base": 1e6}]))
     <table class="lookup">

@@ -1,6 +1,6 @@
 """Figures of experiment 1: accuracy against the base, against each bound, and what depth does.
 
-Each function takes what it draws (see `bound_trials`) and measures nothing. Every seed is a dot.
+Each function is given what it draws (see `findings.which_bound`) and measures nothing. Every seed is a dot.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def by_base(
     measure: str,
     label: str,
 ) -> Figure:
-    """Accuracy against the base, a panel for each of `panels`, a grid of (trained, length): a row each.
+    """Accuracy against the base, a panel for each (trained, length) of `panels`, a list of rows.
 
     `rows` are trials; solid lines are means over seeds, a color for each number of layers. `demands` maps a
-    length to the base that each bound of `BOUND_COLORS` demands there: colored marks at the foot.
+    length to the base that each bound of `BOUND_COLORS` demands there, marked in color at the foot.
     """
     figure, every = style.panels(
         len(panels), len(panels[0]), height=1.7 * len(panels) + 0.9, sharex=True, sharey=True
@@ -76,9 +76,9 @@ def by_distance(
 ) -> Figure:
     """Accuracy by the distance of the answer, a panel for each of `panels`: (trained, layers, length).
 
-    `distances` is the kept table. A color stands for a base of `half_turns`, which maps it to the distance at
-    which the slowest pair has made half a turn: a mark at the foot. Lines are means over seeds, dots seeds,
-    and the dashed line is the trained length.
+    `distances` is the kept table. Each color is a base of `half_turns`, which maps it to the distance at
+    which the slowest pair has made half a turn, marked at the foot. Lines are means over seeds, dots are
+    seeds, and the dashed line is the trained length.
     """
     figure, every = style.panels(len(panels), height=1.95 * len(panels) + 0.5)
     for (trained, layers, length), axes in zip(panels, every[:, 0], strict=True):
@@ -121,9 +121,9 @@ def against_margins(
 ) -> Figure:
     """Accuracy against the margin of each bound, a panel for each of `names`.
 
-    A bound that is right makes a step at 1. Dots are trials: blue inside the trained length, red beyond. In
-    the shaded quarters the bound is wrong: it says fail and the model works (upper left), or works and the
-    model fails (lower right).
+    A correct bound makes a step at 1. Dots are trials: blue inside the trained length, red beyond. In the
+    shaded quarters the bound is wrong: it predicts failure and the model works (upper left), or it predicts
+    success and the model fails (lower right).
     """
     figure, every = style.panels(len(names), height=1.35 * len(names) + 0.8, sharey=True)
     for name, axes in zip(names, every[:, 0], strict=True):
@@ -152,9 +152,9 @@ def least_bases(
 ) -> Figure:
     """The smallest base that works against the length, a panel for each trained length, beside the bounds.
 
-    `least` is a table of `bound_trials.least_bases`; `demands` maps a bound to the bases that it demands at
-    the sorted lengths of the table, for the larger of `layers`. Open triangles at the edges: of the `bases`
-    of the grid the smallest works already (pointing down), or none does (pointing up).
+    `least` is a table of `findings.which_bound.least_bases`; `demands` maps a bound to the bases that it
+    demands at the sorted lengths of the table, for the larger of `layers`. Open triangles at the edges mean
+    that the smallest of the grid's `bases` already works (pointing down), or that none does (pointing up).
     """
     every_trained = sorted(least.trained.unique())
     figure, panels = style.panels(1, len(every_trained), height=3.9, sharey=True)
@@ -184,8 +184,8 @@ def least_bases(
 def depth(differences: pd.DataFrame, label: str) -> Figure:
     """Accuracy of two layers minus that of one against the base: inside training, and beyond it.
 
-    `differences` is a table of `bound_trials.depth_differences`. Dots are pairs of models at one length,
-    bars their means.
+    `differences` is a table of `findings.which_bound.depth_differences`. Dots are pairs of models at one
+    length, bars their means.
     """
     figure, (panels,) = style.panels(1, 2, height=3.2, sharex=True, sharey=True)
     bases = np.sort(differences.base.unique())

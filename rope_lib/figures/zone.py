@@ -14,7 +14,7 @@ from . import style
 Case: TypeAlias = tuple[float, float, str]  # context, effective base, observed behavior
 Name: TypeAlias = tuple[float, float, str, str]  # context, base, text, side
 
-# How a case behaves, told apart by shape and by color; the last number moves coinciding points apart.
+# Shape and color show how a case behaves; the last number moves coinciding points apart.
 MARKERS = {
     "works": ("o", style.GREEN, -1),
     "degrades": ("^", style.ORANGE, 0),
@@ -35,9 +35,9 @@ def zone_map(
 
     `context` holds lengths in tokens, `depth_bounds` maps numbers of layers, at most three, to the smallest
     base at each length, and `wall` is a base. The zone of `shaded` layers is filled. `cases` are (context,
-    effective base, observed behavior); working ones are drawn 5 % to the left of their place and failing
-    ones 5 % to the right, so that none hides another. `names` are (context, base, text, side) to
-    write on the left, on the right or below.
+    effective base, observed behavior); cases that work are drawn 5 % to the left of their place and those
+    that fail 5 % to the right, so that none hides another. `names` are (context, base, text, side) to write
+    on the left, on the right or below.
     """
     figure, axes = style.axes(height=4.7)
     axes.set(xscale="log", yscale="log", xlim=(context[0], context[-1]), ylim=(3e3, 2e10))
@@ -96,8 +96,8 @@ def largest_context(
 def ratios(bounds: Mapping[str, Sequence[tuple[float, str]]]) -> Figure:
     """Each bound's supported context over the context asked for, one point for each case.
 
-    `bounds` maps the name of a bound to a list of (ratio, observed behavior). Left of 1 the bound says
-    that the context is too long. The cases of each behavior share a lane of the bound's row.
+    `bounds` maps the name of a bound to a list of (ratio, observed behavior). Left of 1 the bound says that
+    the context is too long. Cases of one behavior share a lane in the row of the bound.
     """
     figure, axes = style.axes(height=0.72 * len(bounds) + 1.3)
     shown = [ratio for points in bounds.values() for ratio, _ in points]
