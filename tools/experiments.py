@@ -10,8 +10,8 @@ finished cells lie in `rope-sweep-<name>`. What is kept is small: answers by oct
 import argparse
 from pathlib import Path
 
-from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables
 from rope_lib.findings.spectra import condensed
+from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables
 from rope_lib.show.experiments import run_grid
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,18 +1,19 @@
-"""Paper A's claim A5 on trained models: the measurement and the rule.
+"""A5 on trained models: models beyond the precision wall lose their accuracy, those below it keep it.
 
 The measurement is the kept result of experiment 2, which chapter 19 draws from and runs a part of again.
 """
 
-from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding
+from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers
 
 # The least share of its accuracy with exact angles that a model may keep and be said to bear the rounding.
 KEPT = 0.9
+
 
 # What may stand between two mean shares that are called alike.
 ALIKE = 0.02
 
 
-def measure_trained_wall():
+def measure_trained_wall() -> Numbers:
     """What models below and beyond the wall keep, at the worst shift, in each arithmetic that has both."""
     from rope_lib.findings.kept import kept
     from rope_lib.findings.rounding import EXACT, float64_change, sides_of_wall, trials
@@ -27,7 +28,7 @@ def measure_trained_wall():
     }
 
 
-def judge_trained_wall(numbers):
+def judge_trained_wall(numbers: Numbers) -> Finding:
     """A wall in the base would show as models beyond it that lose more than a tenth of their accuracy and
     models below it that do not, in every arithmetic. A caveat if in some arithmetic those beyond it at least
     lose more than those below; not testable if nobody loses a tenth in any.
@@ -58,15 +59,37 @@ def judge_trained_wall(numbers):
 
 CLAIMS = (
     Claim(
-        "A5-trained",
-        "A",
-        "Precision wall, on models trained at each base: the phase increment 1/base must exceed machine "
-        "epsilon, base < 1/ε_mach.",
-        "Method; no experiment of the paper's is known to us",
-        "stated",
-        "19_precision_by_intervention",
-        False,
-        measure_trained_wall,
-        judge_trained_wall,
+        id="A5-trained",
+        statement=(
+            "Precision wall, on models trained at each base: the phase increment 1/base must exceed machine "
+            "epsilon, base < 1/ε_mach."
+        ),
+        place="Method; no experiment of the paper's is known to us",
+        standing="stated",
+        chapter="19_precision_by_intervention",
+        in_short="of models trained at four bases, the lowest loses most to rounding, in every arithmetic",
+        needs=("results",),
+        measure=measure_trained_wall,
+        judge=judge_trained_wall,
+        refuted_by={
+            "bases": 4,
+            "seeds": 3,
+            "float64_change": 0.0,
+            "float64_shift": 1000000000,
+            "sides": {
+                "bfloat16": {
+                    "wall": 128.0,
+                    "below": 0.5,
+                    "beyond": 0.9,
+                    "beyond_at_start": 1.0,
+                },
+                "float32": {
+                    "wall": 8388608.0,
+                    "below": 0.9,
+                    "beyond": 1.0,
+                    "beyond_at_start": 1.0,
+                },
+            },
+        },
     ),
 )
