@@ -87,7 +87,7 @@ if __name__ == "__main__":
 
 def sweep_process(root, folder, count, acts):
     """A sweep in a process of its own, whose warnings are errors."""
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'runs'}"}
     command = [sys.executable, "-W", "error", "-c", SWEEP, str(folder), str(count), json.dumps(acts)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -211,7 +211,7 @@ def test_local_workers_have_one_thread_and_one_gpu_each(tmp_path, monkeypatch):
 @contextmanager
 def dask(root, *arguments):
     """A process of Dask's own command."""
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'runs'}"}
     command = [sys.executable, "-m", "dask", *map(str, arguments)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -334,7 +334,7 @@ main()
 
 def test_an_interrupt_ends_with_one_line_and_leaves_no_worker(root, tmp_path):
     (tmp_path / "stuck.toml").write_text('kind = "test"\nfixed.act = "hang"\naxes.x = [1, 2]')
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'runs'}"}
     command = [sys.executable, "-W", "error", "-c", COMMAND, "sweep", "stuck.toml", "--workers", "2"]
     # Tests that a script runs in the background ignore interrupts, and what they start would too.
     heeds_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
