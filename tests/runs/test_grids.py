@@ -16,12 +16,12 @@ from click.testing import CliRunner
 from grid_cells import compute, log, wait_for
 
 from rope_lib.cli import main
+from rope_lib.runs import experiments
 from rope_lib.runs.cluster import connected
 from rope_lib.runs.collect import collect
 from rope_lib.runs.grid import make_grid
 from rope_lib.runs.store import read_provenance, read_tables
 from rope_lib.runs.sweep import entry_of, outdated, run_cells
-from rope_lib.show import experiments
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes")
 
@@ -65,7 +65,7 @@ def test_a_worker_killed_in_mid_cell_loses_that_cell_alone_and_it_goes_on(tmp_pa
     assert tables["cells"].finished.all()
     assert tables["squares"].y.tolist() == [0, 0, 1, 1, 4, 4, 9, 9, 16, 16, 25, 25]
     assert tables["seen"].resumed.tolist() == [False, False, True, False, False, False]
-    assert said == ["x=2 act=hang: finished at try 2, its worker had died"]
+    assert said == ["x=2 act=hang: finished on try 2, after its worker died"]
     assert not list((tmp_path / "scratch").iterdir())
     again = run_cells(swept_grid.cells, compute, tmp_path, progress=False)
     assert (again.computed, xs(again.kept)) == ((), list(range(6)))
@@ -142,7 +142,7 @@ def test_cells_that_fail_are_named_with_their_reason_and_the_others_finish(troub
     assert xs(swept.computed) == [0, 5]
     assert {failure.cell.values["x"]: failure.reason for failure in swept.failed} == {
         1: "RuntimeError: two lines",
-        2: "its worker died 3 times, of memory perhaps",
+        2: "its worker died 3 times, perhaps for lack of memory",
         3: "SystemExit: gave up",
         4: "table 't' must be a DataFrame, got list",
     }
@@ -259,7 +259,7 @@ def test_wrong_arguments_are_refused_in_one_line(tmp_path, refuses):
     refuses(lambda: run_cells(cells, compute, tmp_path, workers=0), "workers must be at least 1, got 0")
     refuses(
         lambda: run_cells(cells, compute, tmp_path, scheduler="tcp://127.0.0.1:1", workers=2),
-        "workers must be left out where a scheduler has its own, got 2",
+        "workers must be left out with a scheduler, which has its own, got 2",
     )
     for address in ("nonsense", "a:b:c", "127.0.0.1:1"):
         with pytest.raises(ValueError, match="scheduler must be the address of a running Dask scheduler"):
@@ -314,7 +314,7 @@ def test_the_command_exits_with_1_for_a_failed_cell_and_with_2_for_a_bad_grid(tm
         "Error: 1 cells failed; the same command tries them again\n"
     )
     (tmp_path / "bad.toml").write_text('kind = "tests"')
-    of_which = "size must be default, of which the file has values, got 'full'"
+    of_which = "size must be one that the file defines (default), got 'full'"
     for arguments, line in [
         (["bad.toml"], "bad.toml: kind must be one of test, got 'tests'"),
         (["none.toml"], "none.toml: No such file or directory"),
@@ -326,7 +326,7 @@ def test_the_command_exits_with_1_for_a_failed_cell_and_with_2_for_a_bad_grid(tm
 
 COMMAND = """
 from rope_lib.cli import main
-from rope_lib.show import experiments
+from rope_lib.runs import experiments
 experiments.KINDS["test"] = experiments.Kind("grid_cells:compute", ("theory",), ())
 main()
 """
