@@ -62,8 +62,8 @@ def coherence(inv_freq: ArrayLike, u: ArrayLike) -> Complexes:
     array([[1., 0.],
            [0., 1.]])
     """
-    (coherence_of_all,) = coherences(inv_freq, u, [np.size(u)])
-    return coherence_of_all
+    whole_length: Complexes = coherences(inv_freq, u, [np.size(u)])[0]
+    return whole_length
 
 
 def coherences(inv_freq: ArrayLike, u: ArrayLike, lengths: ArrayLike) -> Complexes:

@@ -168,7 +168,7 @@ def test_the_joined_tables_tell_which_cells_are_missing(troubled):
     assert tables["squares"].x.tolist() == [0, 0, 5, 5]
 
 
-def test_a_damaged_entry_is_made_anew_and_so_is_one_of_other_inputs(tmp_path):
+def test_a_damaged_entry_is_computed_again_and_so_is_one_of_other_inputs(tmp_path):
     cells = grid(range(3)).cells
     run_cells(cells, compute, tmp_path, inputs={"code": "a"}, workers=1, progress=False)
     path = entry_of(tmp_path, cells[1]) / "squares.parquet"
