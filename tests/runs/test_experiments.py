@@ -1,5 +1,6 @@
 """The grids of experiments are configs that can be run, and what is kept of them is what they would give."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -8,9 +9,9 @@ import pandas as pd
 import pytest
 
 from rope_lib.findings.kept import RESULTS, kept
+from rope_lib.runs.experiments import KINDS
 from rope_lib.runs.grid import make_grid, read_grid
 from rope_lib.runs.store import read_provenance
-from rope_lib.show.experiments import KINDS
 from rope_lib.train.config import Config
 from rope_lib.train.run import run, run_cell
 
@@ -49,11 +50,11 @@ def test_what_is_kept_belongs_to_the_grid_that_is_here(root, name):
     assert cells.inputs.nunique() == 1  # one code and one set of versions made them all
 
 
-def test_results_are_those_that_are_told_of():
+def test_the_readme_of_results_names_every_one():
     assert {"spectra", "ablations"} <= set(KEPT)
-    told = (RESULTS / "README.md").read_text()
+    readme = (RESULTS / "README.md").read_text()
     for name in KEPT:
-        assert f"| `{name}` | `python tools/experiments.py {name}` |" in told
+        assert f"| `{name}` | `python tools/experiments.py {name}` |" in readme
 
 
 def test_a_cell_is_a_run_on_the_device_that_it_names(tmp_path):
@@ -70,8 +71,9 @@ def test_a_cell_leaves_its_values_as_they_were(tmp_path):
     assert cell == {**TINY, "device": "cpu"}
 
 
-def test_the_tool_refuses_a_grid_that_is_none(root):
+def test_the_tool_refuses_an_unknown_grid(root):
     command = [sys.executable, str(root / "tools" / "experiments.py"), "nothing"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    found = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert found.returncode == 2
     assert "invalid choice: 'nothing'" in found.stderr
