@@ -11,10 +11,8 @@ from ..models.case_studies import case_studies
 from ..models.verdicts import WORST_FIRST, RotaryVerdict, Verdict, classify, judge
 from ..theory.oscillators import similarity_blocks
 from ..theory.rivals import liu_extrapolation_limit
+from ..theory.scaling import SCALINGS
 from . import style
-
-# Scalings that belong to a model's design; all others were put upon a spectrum that was trained without them.
-_BY_DESIGN = ("default", "mrope", "proportional")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Entry:
         stretched = (
             judged
             for judged in (*first, *self.verdict.rotaries)
-            if judged.rotary.scaling["type"] not in _BY_DESIGN
+            if SCALINGS[judged.rotary.scaling["type"]].is_retrofit
         )
         return next(stretched, None)
 
