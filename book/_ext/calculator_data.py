@@ -16,7 +16,7 @@ MODEL = (
     "name", "hf_id", "confidence", "num_layers", "declared_context", "trained_context", "original_context",
     "unrotated_layers",
 )  # fmt: skip
-ROTARY = ("layers", "kind", "base", "head_dim", "rotary_dim", "window", "scaling")
+ROTARY = ("layers", "kind", "base", "head_dim", "rotary_dim", "window")
 
 
 def atlas_script(models) -> str:
@@ -26,7 +26,12 @@ def atlas_script(models) -> str:
     """
     rows = [
         {key: getattr(model, key) for key in MODEL}
-        | {"rotaries": [{key: getattr(rotary, key) for key in ROTARY} for rotary in model.rotaries]}
+        | {
+            "rotaries": [
+                {key: getattr(rotary, key) for key in ROTARY} | {"scaling": rotary.scaling.plain()}
+                for rotary in model.rotaries
+            ]
+        }
         for model in models
     ]
     lines = (json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(",", ":")) for row in rows)
