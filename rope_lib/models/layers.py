@@ -185,8 +185,8 @@ def _rotating(reading: Reading, kinds: list[str]) -> list[bool]:
     rule = reading.family.rotating
     if rule is Rotating.SLIDING or (rule is Rotating.SLIDING_IF_ANY and SLIDING in kinds):
         _refuse_dense_layers(reading)
-        source = f"the code of {reading.defaults['source']} rotates sliding layers only"
-        reading.record("unrotated_layers", "class_default", source)
+        code = reading.defaults.get("source", f"{reading.model_type} models")
+        reading.record("unrotated_layers", "class_default", f"the code of {code} rotates sliding layers only")
         return [kind == SLIDING for kind in kinds]
     uses = _no_rope_layers(reading, len(kinds))
     rotates = [kind not in WITHOUT_ATTENTION and use for kind, use in zip(kinds, uses, strict=True)]
