@@ -215,7 +215,7 @@ def _ramped(base: float, dim: int, parameters: Parameters, factor: float) -> Flo
     # The authors' code sets these limits, and this width for a ramp without any.
     first, last = max(first, 0), min(last, dim - 1)
     last = last + 0.001 if first == last else last
-    divided = np.clip((np.arange(dim // 2) - first) / (last - first), 0, 1)
+    divided: Floats = np.clip((np.arange(dim // 2) - first) / (last - first), 0, 1)
     return inv_freq * (1 - divided) + inv_freq / factor * divided
 
 
