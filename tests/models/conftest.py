@@ -6,7 +6,7 @@ import socket
 import pytest
 
 # Helpers, whose assertions explain themselves as those of tests do; scripts, which pytest would import.
-pytest.register_assert_rewrite("model_configs")
+pytest.register_assert_rewrite("gguf_bytes", "installed_transformers", "model_configs")
 collect_ignore = ["fuzz_config.py", "fuzz_gguf.py"]
 
 
