@@ -16,7 +16,7 @@ MODEL = (
     "name", "hf_id", "confidence", "num_layers", "declared_context", "trained_context", "original_context",
     "unrotated_layers",
 )  # fmt: skip
-ROTARY = ("layers", "kind", "base", "head_dim", "rotary_dim", "window")
+ROTARY = ("layers", "kind", "base", "head_dim", "rotary_dim", "window", "scaling")
 
 
 def atlas_script(models) -> str:
@@ -26,15 +26,13 @@ def atlas_script(models) -> str:
     """
     rows = [
         {key: getattr(model, key) for key in MODEL}
-        | {
-            "rotaries": [
-                {key: getattr(rotary, key) for key in ROTARY} | {"scaling": rotary.scaling.plain()}
-                for rotary in model.rotaries
-            ]
-        }
+        | {"rotaries": [{key: getattr(rotary, key) for key in ROTARY} for rotary in model.rotaries]}
         for model in models
     ]
-    lines = (json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(",", ":")) for row in rows)
+    encoder = json.JSONEncoder(
+        allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=lambda mapping: mapping.plain()
+    )
+    lines = map(encoder.encode, rows)
     return "globalThis.ropeAtlas = {models: [\n" + ",\n".join(lines) + "\n]};\n"
 
 
