@@ -85,7 +85,8 @@ def parse_model(row: Json) -> AtlasModel:
     if not isinstance(name, str) or not name:
         raise ValueError(f"name of an atlas row must be a string that is not empty, got {shown(name)}")
     for field in sorted((row.keys() - {"name"}) ^ _CHECKS.keys()):
-        raise ValueError(f"{name}: {field} {'is no field of' if field in row else 'is missing from'} its row")
+        fault = "is not a field of" if field in row else "is missing from"
+        raise ValueError(f"{name}: {field} {fault} its row")
     for field, check in _CHECKS.items():
         check(f"{name}: {field}", row[field])
     try:

@@ -27,7 +27,7 @@ PER_LAYER: dict[str, tuple[str, Check[float]]] = {
 
 
 def read_config(config: JsonObject, name: str | None = None) -> ModelSpec:
-    """The `ModelSpec` of a config, given as a dict. `name` stands in for the name that it gives itself.
+    """The `ModelSpec` of a config, given as a dict. `name` replaces the name that the config gives itself.
 
     Raises ValueError, one line, for what is missing, of a wrong type, out of range, contradictory or unknown.
 
@@ -81,7 +81,7 @@ def _text_part(config: JsonObject) -> tuple[JsonObject, str, str]:
 
 
 def _num_layers(reading: Reading) -> int:
-    """The number of layers: stated, by class default, or the length of a list that names them all."""
+    """The number of layers: stated, by class default, or the length of a list with an entry for each."""
     limited = checks.whole_number_to(LIMITS["num_layers"])
     stated = any(reading.value(name) is not None for name in NAMES["num_layers"])
     for name in ("layer_types", "layers_block_type", "hybrid_override_pattern"):

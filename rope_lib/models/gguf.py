@@ -1,4 +1,4 @@
-"""What a GGUF file says of its model: the metadata, and the tensors that hold a scaling of the frequencies.
+"""What a GGUF file says of its model: the metadata, and the tensors that scale the frequencies.
 
 Only the header and those few tensors are read, in one pass. Every length in the file is a claim: it is
 checked against the bytes that are left before anything is allocated, so that a damaged or hostile file costs
@@ -19,7 +19,7 @@ import numpy as np
 
 from ..theory.scaling import Floats
 
-# A number, boolean or string; a tuple of numbers or booleans; None for what was not kept.
+# A number, boolean or string; a tuple of numbers or booleans; None for what is not kept.
 MetadataValue: TypeAlias = bool | int | float | str | tuple[bool | int | float, ...] | None
 Metadata: TypeAlias = dict[str, MetadataValue]
 Tensors: TypeAlias = dict[str, Floats]
@@ -81,7 +81,7 @@ def read_gguf(path: str | os.PathLike[str]) -> tuple[Metadata, Tensors]:
 
 
 def _read(cursor: "_Cursor") -> tuple[Metadata, Tensors]:
-    """`read_gguf` of what the cursor walks over."""
+    """The metadata and the rope tensors of the file under the cursor."""
     number_of_tensors, number_of_keys = cursor.begin()
     metadata: Metadata = {}
     for index in range(number_of_keys):
@@ -190,7 +190,7 @@ def _value(cursor: _Cursor, what: str) -> MetadataValue:
     kind = cursor.number(f"the type of {what}", "I")
     if kind == _STRING:
         size = cursor.count(f"the length of {what}")
-        if size <= MAX_STRING and cursor.keeps(4 * size):  # one rare character makes all of them four bytes
+        if size <= MAX_STRING and cursor.keeps(4 * size):  # with one rare character, each takes four bytes
             return cursor.decoded(what, size)
         cursor.skip(what, size)
         return None

@@ -16,18 +16,18 @@ CHUNKED, LINEAR = "chunked_attention", "linear_attention"
 HYBRID, HYBRID_SLIDING = "hybrid", "hybrid_sliding"  # attention and a state space side by side
 COMPRESSED_SPARSE, HEAVILY_COMPRESSED = "compressed_sparse_attention", "heavily_compressed_attention"
 
-# What the attention of a kind sees, where its name says more than that.
+# What the attention of a kind sees, for kinds whose names do not say just that.
 SEES = {"indexed_attention": "full", HYBRID: "full", HYBRID_SLIDING: "sliding"}
 
 # What DeepSeek-V4 calls its objects of rope_parameters.
 LABELS = {SLIDING: "main", COMPRESSED_SPARSE: "compress", HEAVILY_COMPRESSED: "compress"}
 
-# Layers in which no query meets a key, and layers in which some do though their names do not say so.
+# Layers without queries and keys, and layers that have them although their names do not say so.
 WITHOUT_ATTENTION = {LINEAR, "mamba", "mamba2", "conv", "short_conv", "recurrent", "mlp", "moe"}
 WITH_ATTENTION = {HYBRID, HYBRID_SLIDING}
 NAMED = WITHOUT_ATTENTION | WITH_ATTENTION
 
-# What the words, letters and numbers of a family's own list stand for, by the key of that list.
+# The kinds that the words, letters and numbers of a family's own list stand for, by the key of that list.
 WORDS: dict[str, dict[str | int, str]] = {
     "layer_types": {"attention": FULL},
     "layers_block_type": {"attention": FULL},  # Bamba, Jamba, Granite 4, Zamba 2
@@ -85,7 +85,7 @@ def layer_kinds(reading: Reading, num_layers: int, window: int | None) -> list[s
     switched_off = _switched_off(reading)
     if switched_off:
         reading.record("unrotated_layers", *switched_off)
-        reading.record("layers", "derived", "all are alike in that none rotates")
+        reading.record("layers", "derived", "no layer rotates")
         return [NO_ROPE] * num_layers
     kinds = _listed(reading, num_layers)
     if kinds is None:
@@ -230,7 +230,7 @@ def _refuse_dense_layers(reading: Reading) -> None:
 
 
 def _no_rope_layers(reading: Reading, num_layers: int) -> list[bool]:
-    """`no_rope_layers` as booleans, True where RoPE is used: Llama 4 and SmolLM3 write 1 for that.
+    """`no_rope_layers` as booleans: True where RoPE is used, for which Llama 4 and SmolLM3 write 1.
 
     An empty list stands for the class's own rule: every `no_rope_layer_interval`-th layer has none.
     """
@@ -244,7 +244,7 @@ def _no_rope_layers(reading: Reading, num_layers: int) -> list[bool]:
     interval = reading.find("no_rope_interval", checks.length_in_tokens, recorded="unrotated_layers")
     if interval is not None:
         return [(layer + 1) % interval != 0 for layer in range(num_layers)]
-    if reading.value("no_rope_layers") is not None:  # an empty list in the file of a class that is not known
+    if reading.value("no_rope_layers") is not None:  # an empty list, in a class that is not known
         key = reading.key("no_rope_layers")
         raise ValueError(f"{key} must list 0 or 1 for each layer: no rule of this model is known")
     of_class = reading.defaults.get("no_rope_layers")

@@ -68,7 +68,7 @@ def _read_file(path: Path, name: str) -> ModelSpec:
         named = message.startswith(_line(path))
         raise ValueError(message if named else f"{_line(path)}: {message}") from None
     except RecursionError:
-        message = "must be JSON of a sensible depth, got brackets nested too deeply"
+        message = "must be JSON that is not nested too deeply, got more brackets than can be read"
         raise ValueError(f"{_line(path)}: {message}") from None
 
 
@@ -100,7 +100,7 @@ def _without_duplicates(pairs: list[tuple[str, Json]]) -> JsonObject:
     values: JsonObject = {}
     for key, value in pairs:
         if key in values and values[key] != value:
-            raise ValueError(f"{shown(key)} must stand once in an object, got it twice with different values")
+            raise ValueError(f"{shown(key)} must occur once in an object, got it twice with different values")
         values[key] = value
     return values
 

@@ -99,13 +99,13 @@ class Reading:
         self._inner = set(inner) - set(config)
 
     def with_values(self, values: Iterable[tuple[str, Json]]) -> "Reading":
-        """The same reading, with other values under some keys; what it records is recorded here too."""
+        """The same reading with other values under some keys; both share their records and notes."""
         other = copy(self)
         other.config = {**self.config, **dict(values)}
         return other
 
     def unrecorded(self) -> "Reading":
-        """The same reading, whose records and notes do not reach this one."""
+        """The same reading with records and notes of its own."""
         other = copy(self)
         other.provenance, other.sources, other.notes = {}, {}, []
         return other

@@ -167,7 +167,7 @@ def _original_length(reading: Reading, part: Part, context: int | None) -> int:
         return stated
     if context is None:
         raise ValueError(f"{key} is missing, and so is a declared context in place of it")
-    reading.record("original_context", "derived", f"the declared context, for want of {key}")
+    reading.record("original_context", "derived", f"the declared context, as {key} is missing")
     return context
 
 

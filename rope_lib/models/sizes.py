@@ -50,7 +50,7 @@ def _class_share(reading: Reading, kind: str, part: Part) -> float | None:
         reading.record("rotary_dim", "class_default", rotated)
         return share
     if part.is_own and is_by_kind(reading.defaults.get("rope_parameters") or {}):
-        return None  # such a class fills nothing in where the config has an object for each kind
+        return None  # such a class has no defaults for a config with an object for each kind
     share = (class_entry(reading, kind) or {}).get("partial_rotary_factor")
     if share is None or any(name in reading.config for name in NAMES["partial_rotary_factor"]):
         return None
@@ -74,7 +74,7 @@ def rotary_dim_of(reading: Reading, kind: str, part: Part, head_dim: int) -> int
         share = _class_share(reading, kind, part)
         rotary_dim = reading.find("rotary_dim", size) if share is None else int(head_dim * share)
     if rotary_dim is None:
-        reading.record("rotary_dim", "derived", "head_dim: no key says that less rotates")
+        reading.record("rotary_dim", "derived", "head_dim: all of it, as no key states less")
         rotary_dim = head_dim
     if rotary_dim > head_dim or rotary_dim % 2 or rotary_dim < 2:
         allowed = f"an even number from 2 to the head size {head_dim}"
