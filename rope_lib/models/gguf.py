@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from ..theory.scaling import Floats
+from ..theory.arguments import Floats
 
 # A number, boolean or string; a tuple of numbers or booleans; None for what is not kept.
 MetadataValue: TypeAlias = bool | int | float | str | tuple[bool | int | float, ...] | None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from ..theory.scaling import Floats
+from ..theory.arguments import Floats
 from .checks import LIMITS, JsonObject, shown
 from .config import read_config
 from .families import architecture_of

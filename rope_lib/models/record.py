@@ -7,6 +7,15 @@ import numpy as np
 from .men_bounds import men_bound
 from .verdicts import NO_ROPE, RotaryVerdict, Verdict
 
+# What each bound of a record is called.
+BOUND_NAMES = {
+    "aliasing": "aliasing bound",
+    "stability": "DC-stability bound",
+    "depth": "depth bound",
+    "precision": "precision wall",
+    "men": "Men et al.",
+}
+
 # How to say that a value does not come from the file.
 _WEAK = {"class_default": "is not in the file: the default of its class", "assumed": "is assumed"}
 
@@ -107,3 +116,12 @@ def _tokens(length: float) -> str:
 def _number(value: float) -> int | float:
     """A whole number as int, for JSON."""
     return int(value) if value == int(value) else float(value)
+
+
+def base_text(value: float) -> str:
+    """A base or a bound on it, in the form for readers: whole from 100, else four digits.
+
+    >>> base_text(4_000_000.0), base_text(2.5)
+    ('4,000,000', '2.5')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..theory.arguments import Floats
 from ..theory.oscillators import frequencies
-from ..theory.scaling import Floats, SpectrumAndFactor, scaled_frequencies
+from ..theory.scaling import SpectrumAndFactor, scaled_frequencies
 
 # Where a value came from, the surest first: under its standard name; under another name; the default of the
 # model's class; computed from other values of the file; supplied by the reader because nothing states it.

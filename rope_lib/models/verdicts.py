@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..theory.arguments import above_one, positive, whole
+from ..theory.arguments import Floats, above_one, positive, whole
 from ..theory.bounds import aliasing_bound, goldilocks_zone, precision_wall, stability_bound
-from ..theory.scaling import Floats, is_length_dependent
+from ..theory.scaling import is_length_dependent
 from .case_studies import CaseStudy
 from .spec import FrozenDict, ModelSpec, Rotary
 

@@ -30,7 +30,7 @@ from .designs import (
     rope_id,
     rope_id_temperature,
 )
-from .parameters import ORIGINAL_LENGTH, Floats, Parameters, SpectrumAndFactor
+from .parameters import ORIGINAL_LENGTH, Parameters, SpectrumAndFactor
 from .registry import (
     SCALINGS,
     Scaling,
@@ -42,7 +42,7 @@ from .registry import (
 from .retrofits import deepseek_yarn, dynamic, freq_factors, linear, llama3, longrope, ntk, yarn
 
 __all__ = [
-    "ORIGINAL_LENGTH", "SCALINGS", "Floats", "Parameters", "Scaling", "SpectrumAndFactor", "deepseek_yarn",
+    "ORIGINAL_LENGTH", "SCALINGS", "Parameters", "Scaling", "SpectrumAndFactor", "deepseek_yarn",
     "default", "dynamic", "find_scaling", "freq_factors", "half_rope", "high_freq", "hope",
     "is_length_dependent", "linear", "llama3", "longrope", "mrope", "ntk", "p_rope", "proportional",
     "registered", "rope_id", "rope_id_temperature", "scaled_frequencies", "scaling_names", "yarn",

@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arguments import at_least_one, not_negative, one, positive, share, whole
+from ..arguments import Floats, at_least_one, not_negative, one, positive, share, whole
 from .parameters import (
     ORIGINAL_LENGTH,
-    Floats,
     Parameters,
     SpectrumAndFactor,
     number,

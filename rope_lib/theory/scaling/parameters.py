@@ -1,18 +1,15 @@
 """What several scalings share: the checked numbers that they read from `parameters`, and the plain bank."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arguments import above_one, at_least_one, even, one
+from ..arguments import Check, Floats, above_one, at_least_one, even, one
 from ..oscillators import frequencies
 
-Floats: TypeAlias = NDArray[np.float64]
 Parameters: TypeAlias = Mapping[str, Any]  # the values are those of a config.json
 SpectrumAndFactor: TypeAlias = tuple[Floats, float]  # inv_freq (dim/2,) and what multiplies cos and sin
-Check: TypeAlias = Callable[[str, Any], Floats]  # one of those in `theory.arguments`
 Fallback = TypeVar("Fallback", float, None)
 
 ORIGINAL_LENGTH = "original_max_position_embeddings"  # L₀: tokens of the context before scaling

@@ -4,11 +4,10 @@ import math
 
 import numpy as np
 
-from ..arguments import above_one, at_least_one, held, not_negative, one, positive
+from ..arguments import Floats, above_one, at_least_one, held, not_negative, one, positive
 from ..oscillators import frequencies
 from .parameters import (
     ORIGINAL_LENGTH,
-    Floats,
     Parameters,
     SpectrumAndFactor,
     factor_of,
