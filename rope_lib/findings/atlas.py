@@ -11,9 +11,7 @@ from rope_lib.models.atlas import AtlasModel, atlas
 from rope_lib.models.case_studies import CaseStudy, case_studies
 from rope_lib.models.verdicts import VERDICTS, WORST_FIRST, RotaryVerdict, Verdict, classify, judge
 from rope_lib.theory.rivals import first_negative, liu_extrapolation_limit
-
-# Scalings that belong to a model's design; all others were put upon a spectrum that was trained without them.
-_BY_DESIGN = ("default", "mrope", "proportional")
+from rope_lib.theory.scaling import SCALINGS
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Entry:
         stretched = (
             judged
             for judged in (*first, *self.verdict.rotaries)
-            if judged.rotary.scaling["type"] not in _BY_DESIGN
+            if SCALINGS[judged.rotary.scaling["type"]].is_retrofit
         )
         return next(stretched, None)
 
