@@ -15,7 +15,7 @@ HEAVY = frozenset({"torch", "transformers", "matplotlib", "pandas", "scipy"})
 
 @dataclass(frozen=True)
 class Floor:
-    """What a floor may import: the floors below it, and any package from outside but those refused."""
+    """What a floor may import: the floors below it, and all packages from outside but those refused."""
 
     below: frozenset[str]
     refused: frozenset[str]

@@ -29,14 +29,14 @@ def check(
       rope-lib check model.gguf --json
       rope-lib check "atlas:Llama 3.1 8B" --dtype bfloat16
     """
-    from rope_lib.models import judge, read_model
+    from rope_lib.models import ModelSpec, judge, read_model
     from rope_lib.models.record import record
 
     try:
         if source.startswith("atlas:"):
             from rope_lib.models.atlas import atlas_model
 
-            spec = atlas_model(source.removeprefix("atlas:"))
+            spec: ModelSpec = atlas_model(source.removeprefix("atlas:"))
         else:
             spec = read_model(source, download=download)
         found = record(judge(spec, context=context, epsilon=epsilon, dtype=dtype))

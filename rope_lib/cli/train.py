@@ -73,7 +73,7 @@ def sweep(grid: str, size: str, scheduler: str | None, workers: int | None, out:
       rope-lib sweep experiments/bases.toml --size full --scheduler tcp://host:8786
     """
     with needs("a sweep needs", "sweep"):
-        from rope_lib.show.experiments import run_grid
+        from rope_lib.runs.experiments import run_grid
     with workers_errors():
         tables, swept = run_grid(grid, size=size, scheduler=scheduler, workers=workers, out=out, say=say)
     click.echo(tables)

@@ -12,6 +12,7 @@ __all__ = [
     "atlas",
     "better",
     "breaks",
+    "cases",
     "clusters",
     "interventions",
     "kept",

@@ -1,4 +1,4 @@
-"""Results of runs too long for a build, kept in the repository's folder `results` with their provenance."""
+"""Results of runs too long for a build, kept in the folder `results` with their provenance."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +10,8 @@ from rope_lib.runs.store import read_provenance, read_tables
 
 Json: TypeAlias = Any  # what JSON can hold: numbers, strings, lists, dicts
 
-# Beside the package, as in a checkout or an editable installation; a wheel does not carry it.
-RESULTS = Path(__file__).resolve().parents[2] / "results"
+# In a checkout a symbolic link to the repository's folder `results`; a wheel carries the files.
+RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 
 def kept(name: str) -> tuple[dict[str, pd.DataFrame], dict[str, Json]]:
