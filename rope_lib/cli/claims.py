@@ -58,9 +58,7 @@ def claims(ids: tuple[str, ...], as_json: bool) -> None:
         print_table(("", "claim", "verdict", "evidence"), table, show_lines=True)
     missing = [row["id"] for row in rows if row["verdict"] is None]
     if missing:
-        raise click.ClickException(
-            f"not checked, as an input is missing: {', '.join(missing)}"
-        )
+        raise click.ClickException(f"not checked, as an input is missing: {', '.join(missing)}")
 
 
 def _row(claim: Claim) -> dict[str, Json]:
