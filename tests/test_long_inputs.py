@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from small_tables import random_table, records
 
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import reference_text
-from rope_lib.measure.trials import LOSS_BIN
 from rope_lib.show import long_inputs
 from rope_lib.show.kept import kept
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 from small_tables import random_table, records
 
-from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.show import trial_summaries as summaries
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import men_first_negative

@@ -244,7 +244,7 @@ def judge_trends(numbers):
 
 def measure_attention():
     """Attention to token 0 and the largest score of the last queries, by input length."""
-    from rope_lib.measure.sweep import last_queries
+    from rope_lib.measure.tables import last_queries
 
     sweep, trained = _measured()
     inside, beyond = _lengths(sweep, trained)

@@ -9,7 +9,8 @@ import torch
 
 from rope_lib.measure.interventions import Spectrum
 from rope_lib.measure.load import LanguageModel, load_model, packaged_model, provenance
-from rope_lib.measure.sweep import Sweep, measured
+from rope_lib.measure.sweep import measured
+from rope_lib.measure.tables import Sweep
 from rope_lib.measure.text import reference_text
 from rope_lib.models import ModelSpec, judge, read_model
 from rope_lib.models.record import record

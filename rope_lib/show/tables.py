@@ -4,14 +4,16 @@ import re
 
 import pandas as pd
 
+from rope_lib.measure.tables import Sweep, last_queries, of_length
+
 PAIR_MEASURES = ["cosine", "dot_product", "silhouette", "davies_bouldin"]
 
 # A cell of numbers: digits with separators, a sign, an exponent, a percent sign; or a dash for none.
 _NUMBER = re.compile(r"[-–+−]?[\d,.]*\d(e[-+]?\d+)?\s?%?|–")
 
 
-def summarize(sweep, last=512):
-    """One row per input length of a `measure.sweep.Sweep`, each head counting the same.
+def summarize(sweep: Sweep, last: int = 512) -> pd.DataFrame:
+    """One row per input length of a `measure.tables.Sweep`, each head counting the same.
 
     Columns: length, nll_last (mean loss at the last positions, nats), key_stable_rank_pre, _post,
     query_stable_rank_pre, _post, key_fsv_ratio (first singular value after over before the rotation, mean
@@ -19,8 +21,6 @@ def summarize(sweep, last=512):
     mean_key_norm; and for keys against queries cosine_pre, _post, dot_product_pre, _post, silhouette_pre,
     _post, davies_bouldin_pre, _post.
     """
-    from rope_lib.measure.sweep import last_queries, of_length  # brings torch, which most tables do without
-
     sink = last_queries(sweep, "sink_attention").mean()
     between = sweep.pairs.groupby(["length", "stage"])[PAIR_MEASURES].mean()
     rows = []

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.theory.oscillators import similarity_blocks
 
 from .break_point import BIN, FEW, break_point, trained_band

@@ -16,6 +16,7 @@ Shapes: `inv_freq` `(pairs,)` in radians per token; v `(..., 2·pairs)`; T `(2·
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .arguments import finite, one, whole
 from .oscillators import to_complex
@@ -242,3 +243,16 @@ def _one_axis(name, value):
     if value.ndim != 1:
         raise ValueError(f"{name} must have one axis, got shape {value.shape}")
     return value
+
+
+def stable_rank(singular_values: ArrayLike) -> NDArray[np.float64]:
+    """‖X‖_F²/‖X‖₂² from the singular values of X, in any order along the last axis: shape `(...)`.
+
+    From 1, where one singular value is not zero, to their number, where all are equal. Source: paper B,
+    Theorem 1 (claim B6).
+
+    >>> stable_rank([[0.0, 2.0], [1.0, 1.0]])
+    array([1., 2.])
+    """
+    squares = finite("singular_values", singular_values) ** 2
+    return squares.sum(axis=-1) / squares.max(axis=-1)

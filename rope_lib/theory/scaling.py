@@ -16,8 +16,21 @@ with its name; parameters that a type does not use are not read. L₀ stands for
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from .arguments import above_one, at_least_one, even, held, not_negative, one, one_of, positive, share, whole
+from .arguments import (
+    above_one,
+    at_least_one,
+    even,
+    finite,
+    held,
+    not_negative,
+    one,
+    one_of,
+    positive,
+    share,
+    whole,
+)
 from .oscillators import frequencies
 
 
@@ -359,3 +372,16 @@ def _factor(parameters):
 
 def _original_length(parameters):
     return _number(parameters, "original_max_position_embeddings", above_one)
+
+
+def rope_id_temperature(position: ArrayLike, trained_length: float) -> NDArray[np.float64]:
+    """(1 + 0.1·ln(max(t, L)/L))²: RoPE-ID's factor on the query at position t = 0, 1, 2, …
+
+    L is the trained length. The factor is 1 up to position L, and YaRN's temperature with the stretch t/L
+    beyond. Source: paper B (claim B9), with the constants of its first author's code.
+
+    >>> rope_id_temperature([0, 4096, 8192], 4096).round(4)
+    array([1.    , 1.    , 1.1434])
+    """
+    trained = one(positive, "trained_length", trained_length)
+    return (1 + 0.1 * np.log(np.maximum(finite("position", position), trained) / trained)) ** 2
