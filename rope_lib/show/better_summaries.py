@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from rope_lib.train.evaluate import TRAINED
+from rope_lib.train.config import TRAINED
 
 from .experiment_summaries import SYSTEMS, ablation, criteria, systems
 

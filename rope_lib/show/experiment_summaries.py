@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from rope_lib.train.evaluate import TRAINED
+from rope_lib.train.config import TRAINED
 from rope_lib.train.spectrum import Spectrum
 
 from .trial_summaries import spearman

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from rope_lib.train.config import Config
+from rope_lib.train.draws import draw
 from rope_lib.train.loop import CHECKPOINT, autocast, build, generator_for, learning_rate, loss_of, train
 
 SIZES = {"fused": True, "keys": 4, "values": 4, "pairs": 4, "queries": 4, "noise": 4}
@@ -160,7 +161,7 @@ def test_one_step_is_that_of_torchs_own_adamw(tmp_path):
     """The first step, written out: decay of matrices, then a move of the learning rate along each sign."""
     config = configured(steps=1, warmup=0.0, clip=1e9)
     model, plan = build(config), config.training
-    batch = config.task.make().draw(generator_for(config.seed, "step", 0), plan.batch, plan.length)
+    batch = draw(config.task.make(), generator_for(config.seed, "step", 0), plan.batch, plan.length)
     loss_of(model, batch, config.spectrum.at(24, 24, 16)).backward()
     trained, _ = train(config, tmp_path)
     for name, before in model.named_parameters():
@@ -173,7 +174,7 @@ def test_one_step_is_that_of_torchs_own_adamw(tmp_path):
 def test_the_loss_counts_what_is_asked_and_nothing_else():
     config = configured()
     model, task = build(config), config.task.make()
-    batch = task.draw(generator_for(0, "x"), 4, 24)
+    batch = draw(task, generator_for(0, "x"), 4, 24)
     rotation = config.spectrum.at(24, 24, 16)
     with torch.inference_mode():
         logs = model(batch.tokens, rotation).log_softmax(-1)

@@ -107,8 +107,8 @@ def test_auto_takes_the_best_device_there_is(monkeypatch):
 def test_a_device_or_dtype_that_is_not_there_is_refused(folder, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for options, message in (
-        ({"device": "tpu"}, r"device must be one of auto, cpu, cuda, mps, got 'tpu'"),
-        ({"device": "cuda:1"}, r"device must be one that this machine has, got 'cuda:1'"),
+        ({"device": "tpu"}, r"device must be auto or one that this machine has \(.*cpu\), got 'tpu'"),
+        ({"device": "cuda:1"}, r"device must be auto or one that this machine has \(.*cpu\), got 'cuda:1'"),
         ({"dtype": "float64"}, r"dtype must be one of float32, bfloat16, float16, got 'float64'"),
     ):
         with pytest.raises(ValueError, match=f"^{message}$"):
