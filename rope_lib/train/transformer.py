@@ -138,8 +138,8 @@ class Transformer(nn.Module):
 
         `rotation` is usually a `spectrum.Rotation`; positions count from `shift`. Each layer calls
         `observe(layer, key, turned_query, turned_key)` with its keys before the rotation and its queries and
-        keys after it, `(batch, heads, length, head_dim)`. Raises ValueError for a rotation with another number
-        of pairs.
+        keys after it, `(batch, heads, length, head_dim)`. Raises ValueError for a rotation with another
+        number of pairs.
         """
         length = tokens.shape[1]
         if 2 * len(rotation.inv_freq) != self.shape.head_dim:

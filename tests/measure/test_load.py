@@ -227,6 +227,7 @@ def test_a_fetch_that_fails_says_so(monkeypatch):
         load_model("owner/tiny", download=True)
 
 
+@pytest.mark.model
 def test_a_folder_with_one_gguf_stands_for_it():
     """The packaged model's folder holds that file and no config."""
     model, file = load_model(packaged_model().parent, device="cpu"), packaged_model()
