@@ -13,6 +13,8 @@ from rope_lib.measure.interventions import interventions
 from rope_lib.measure.load import LanguageModel
 from rope_lib.measure.sweep import measure
 
+pytestmark = pytest.mark.slow  # twelve interventions, each measured
+
 LENGTHS, TRAINED, BIN, LAST = [40, 96], 32, 16, 8
 
 

@@ -39,6 +39,7 @@ def same(folder, other):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_training_twice_ends_in_the_same_bits(uninterrupted, tmp_path):
     torch.manual_seed(99)  # the global generator has no say
     _, losses = train(configured(), tmp_path)
@@ -86,6 +87,7 @@ assert os.waitpid(forked("killed"), 0)[1] == 0
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, root):
     """SIGKILL at whatever moment: each step writes a checkpoint here, so that kills hit writes too."""
     arguments = [sys.executable, "-c", KILLED, json.dumps(configured().to_dict()), str(tmp_path)]
@@ -98,6 +100,7 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, ro
     assert same(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.mark.slow
 def test_a_kill_between_writing_and_replacing_leaves_the_old_checkpoint(uninterrupted, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
