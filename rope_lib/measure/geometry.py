@@ -48,7 +48,7 @@ def stable_rank(moment: torch.Tensor) -> torch.Tensor:
     >>> round(stable_rank(torch.eye(4).double()).item(), 6)
     4.0
     """
-    return torch.from_numpy(dispersal.stable_rank(singular_values(moment).numpy()))
+    return torch.as_tensor(dispersal.stable_rank(singular_values(moment).numpy()))
 
 
 def principal_axes(moment: torch.Tensor, count: int = 2) -> torch.Tensor:
