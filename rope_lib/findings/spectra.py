@@ -8,7 +8,7 @@ is a spectrum together with how it was asked: YaRN is RoPE asked with another sp
 import numpy as np
 import pandas as pd
 
-from rope_lib.train.evaluate import TRAINED
+from rope_lib.train.config import TRAINED
 from rope_lib.train.spectrum import Spectrum
 
 # Spectra by the scaling of training and the variant of asking. HighFreq and RoPE-ID are paper B's names.
