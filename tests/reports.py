@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import transformers as t
 from click.testing import CliRunner
-from test_intercept import ALTERNATING, LONGROPE, MLA, SIZES, YARN, neox_rope
+from small_configs import ALTERNATING, LONGROPE, MLA, SIZES, YARN, neox_rope
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from rope_lib.cli import main

@@ -27,9 +27,10 @@ def train(config: str, out: str | None, device: str, keep: bool) -> None:
       rope-lib train my.toml --device cuda --out my-run
     """
     with needs("training needs", "models"):
+        from rope_lib.measure.device import choose_device
         from rope_lib.runs.store import PROVENANCE_FILE, circumstances, save_tables
         from rope_lib.train.config import Config
-        from rope_lib.train.run import available, inputs, run
+        from rope_lib.train.run import inputs, run
     import contextlib
     import time
     from pathlib import Path
@@ -41,7 +42,7 @@ def train(config: str, out: str | None, device: str, keep: bool) -> None:
         chosen = Config.from_toml(config)
         if folder.exists() and not (folder / PROVENANCE_FILE).is_file():
             raise ValueError(f"--out must be a new folder or one that this command wrote, got {folder}")
-        device = available(device)
+        device = choose_device(device)
         tables = run(chosen, unfinished, device=device, keep=keep)
         made = circumstances(seconds=round(time.perf_counter() - start, 1), device=device)
         save_tables(folder, tables, {"name": "train", "inputs": inputs(chosen)} | made)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from rope_lib.train.evaluate import TRAINED
+from rope_lib.train.config import TRAINED
 
 from .spectra import SYSTEMS, ablation, criteria, systems
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.measure.tables import LOSS_BIN
 
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512

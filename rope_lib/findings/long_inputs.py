@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import text_sha256
-from rope_lib.measure.trials import LOSS_BIN
 
 from .kept import kept
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rope_lib.train.evaluate import TRAINED
+from rope_lib.train.config import TRAINED
 from rope_lib.train.spectrum import Spectrum
 
 # Spectra by the scaling of training and the variant of asking. HighFreq and RoPE-ID are paper B's names.
