@@ -21,17 +21,17 @@ PROPOSAL = "quarter band"
 # The spectrum that others are compared with, and the temperature that belongs to it.
 REFERENCE, WARM = "RoPE-ID", "by position"
 
-# What is asked with another spectrum than in training, told the length: it has no temperature of its own.
+# Tested with another spectrum than in training, chosen by the length: they have no temperature of their own.
 ORACLES = ("YaRN", "NTK")
 
-# Scores that differ by no more are called alike: accuracy, or nats.
+# Scores that differ by at most this are called alike: accuracy, or nats.
 ALIKE = 0.02
 
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "alike", "undecided"
 
 _BAND = ["share", "shortest_period", "turns"]
 
-# Spectra of `spectra` that are no band: name → scaling and parameters, as they were trained.
+# Spectra of `spectra` that are not bands: name → scaling and parameters, as they were trained.
 _OTHERS: dict[str, tuple[str, dict[str, float]]] = {
     "RoPE": ("default", {}),
     "HalfRoPE": ("half_rope", {}),
@@ -47,9 +47,9 @@ def evidence(
     """What was trained before, with the criteria that it meets: one row for each spectrum, the best first.
 
     `spectra` and `ablations` are the kept tables `summary`. Columns: name; share, shortest_period and turns
-    where the spectrum is a band; c1 (some pairs rest) and c2 (the slowest rotating pair turns once in
-    `trained` tokens, which NoPE meets emptily); inside, the mean accuracy at `trained` tokens; beyond, that
-    over the longer lengths that both results have; and worst, the least of `beyond` in any one seed.
+    if the spectrum is a band; c1 (some pairs do not rotate) and c2 (the slowest rotating pair turns once in
+    `trained` tokens, trivially true of NoPE); inside, the mean accuracy at `trained` tokens; beyond, the mean
+    over the longer lengths that both results have; and worst, the least `beyond` of any seed.
     """
     bands = ablation(spectra, ablations)
     bands = bands.assign(name=[_band_name(*setting) for setting in bands[_BAND].itertuples(index=False)])
@@ -80,7 +80,7 @@ def _band_name(share: float, shortest_period: float, turns: float) -> str:
 def proposal(table: pd.DataFrame) -> pd.Series:
     """The row of `evidence` that the rule chooses: of the spectra that meet C1 and C2, the best beyond.
 
-    Among equals it is the one whose worst seed is best. Raises ValueError where none meets both criteria.
+    Among equals it is the one whose worst seed is best. Raises ValueError if none meets both criteria.
 
     >>> rows = pd.DataFrame({"name": ["a", "b"], "c1": True, "c2": [False, True], "beyond": [0.9, 0.8]})
     >>> proposal(rows.assign(worst=0.5))["name"]
@@ -93,10 +93,10 @@ def proposal(table: pd.DataFrame) -> pd.Series:
 
 
 def scores(summary: pd.DataFrame) -> pd.DataFrame:
-    """The kept summary of the test, one row for each model, way of asking and length.
+    """The kept summary of the test, one row for each model, variant and length.
 
     Columns: task, system, temperature, seed, length, stretch (the length over that of training) and score:
-    accuracy, and for the task `bytes` the loss in nats. Variants that have no name here are left out.
+    accuracy, and for the task `bytes` the loss in nats. Variants without a name in `SYSTEMS` are left out.
     """
     rows = systems(summary, SYSTEMS | {("band", TRAINED): PROPOSAL})
     rows = rows.assign(
@@ -109,7 +109,7 @@ def scores(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_used(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `scores` with each system as it is meant to be used: with the temperature, or an oracle."""
+    """The rows of `scores` with each system as it is meant to be used: with its temperature, or an oracle."""
     oracle = table.system.isin(ORACLES) & (table.temperature == "none")
     return table[oracle | (table.temperature == WARM)].reset_index(drop=True)
 
@@ -139,10 +139,10 @@ def gains(found: pd.Series, reference: str = REFERENCE) -> pd.Series:
 
 
 def judged(values: ArrayLike) -> str:
-    """What differences by seed amount to, by the rule that was written down before the test.
+    """The verdict on differences by seed, by the rule that was written down before the test.
 
-    Better (worse): ahead (behind) in every seed, and by more than `ALIKE` in the mean. Alike: no more than
-    that apart in the mean. Else undecided.
+    Better (worse): ahead (behind) in every seed, and by more than `ALIKE` in the mean. Alike: at most that
+    far apart in the mean. Otherwise undecided.
 
     >>> judged([0.1, 0.2]), judged([-0.1, -0.2]), judged([-0.1, 0.1]), judged([-0.1, 0.3])
     ('better', 'worse', 'alike', 'undecided')
@@ -156,13 +156,13 @@ def judged(values: ArrayLike) -> str:
 
 
 def verdicts(gained: pd.Series, system: str = PROPOSAL) -> dict[str, str]:
-    """`judged` of one system's gains for each task: a dict from tasks to words."""
+    """The verdict of `judged` on one system's gains, by task."""
     own = gained.xs(system, level="system")
     return {task: judged(values) for task, values in own.groupby(level="task", sort=False)}
 
 
 def is_better(found: Mapping[str, str], chosen_on: Collection[str] = ("recall",)) -> bool:
-    """Do `verdicts` call a system better? At a task that it was not chosen on, and worse at none of them.
+    """Whether a system is better at a task that it was not chosen on, and worse at none of those.
 
     >>> is_better({"recall": "better", "order": "alike"}), is_better({"copy": "better", "order": "worse"})
     (False, False)

@@ -1,7 +1,7 @@
 """From the tables of a sweep to one row for each head: its clusters, its sink, and what length does to them.
 
 `sweep` is a `measure.tables.Sweep` throughout. A *pair* is a query head with the key head that it attends to.
-Where a pass read more tokens than asked for, its rows belong to every shorter length as well.
+A pass that reads more tokens than a length has rows that hold for that length as well.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from rope_lib.measure.tables import LAST_QUERIES, RECENT_TOKENS, Sweep, of_lengt
 from rope_lib.measure.tables import last_queries as last_queries
 from rope_lib.measure.tables import top_score as top_score
 
-# How keys and queries of a pair lie to each other, as columns of `Sweep.pairs`.
+# Measures of the keys of a pair against its queries: columns of `Sweep.pairs`.
 PAIR_MEASURES = ["cosine", "dot_product", "silhouette", "davies_bouldin"]
 
 
@@ -81,7 +81,7 @@ def relative_norms(sweep: Sweep) -> pd.DataFrame:
 
 
 def ratios(sweep: Sweep) -> pd.DataFrame:
-    """First singular value of the keys after the rotation over that before: key heads × lengths."""
+    """First singular value of the keys after the rotation over the one before: key heads × lengths."""
     keys = sweep.heads[sweep.heads.role == "key"]
     table = keys.pivot(index=["layer", "head", "length"], columns="stage", values="first_singular_value")
     return (table.post / table.pre).unstack("length")
@@ -99,7 +99,7 @@ def by_head(sweep: Sweep, table: str, column: str, **where: str) -> pd.DataFrame
 
 
 def per_doubling(table: pd.DataFrame, first: int, last: int) -> pd.Series:
-    """Change of each head from one length to another, by doubling of it; `table` is heads × lengths.
+    """Change of each head per doubling of the length, from `first` to `last`; `table` is heads × lengths.
 
     >>> table = pd.DataFrame({1024: [0.9], 4096: [0.7]})
     >>> per_doubling(table, 1024, 4096).round(6).tolist()

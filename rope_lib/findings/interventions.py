@@ -1,7 +1,7 @@
 """What the interventions of `measure.trials` restore: one row for each of them, and correlations over heads.
 
 `tables` are those of `trials.try_interventions` throughout: losses, keys and pairs, each with a column
-`intervention`. Results keep their order in which they were tried.
+`intervention`. Results keep the order in which the interventions were tried.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ Numbers = TypeVar("Numbers", float, NDArray[np.float64], pd.Series, pd.DataFrame
 def mean_losses(losses: pd.DataFrame, first: int, last: int) -> pd.Series:
     """Mean loss of each intervention at the positions from `first` up to, not including, `last`: a Series.
 
-    Both must be multiples of `LOSS_BIN`, and the losses must reach `last`; else raises ValueError.
+    Raises ValueError unless both are multiples of `LOSS_BIN` and the losses reach `last`.
     """
     if first % LOSS_BIN or last % LOSS_BIN or not 0 <= first < last <= losses["first"].max() + LOSS_BIN:
         raise ValueError(
@@ -36,8 +36,8 @@ def mean_losses(losses: pd.DataFrame, first: int, last: int) -> pd.Series:
 def fsv_ratios(keys: pd.DataFrame, factors: Mapping[str, float]) -> pd.Series:
     """First singular value of each row of `keys` after the rotation over that before, a Series.
 
-    Cosines and sines may carry a factor that makes keys longer and turns nothing: `factors` maps
-    interventions to theirs, and it is divided out.
+    Cosines and sines may carry a factor that lengthens the keys without rotating them: `factors` maps
+    interventions to it, and it is divided out.
     """
     ratio = keys.first_singular_value / keys.first_singular_value_pre
     return ratio / keys.intervention.map(lambda name: factors.get(name, 1.0))
@@ -62,7 +62,7 @@ def summaries(tables: Mapping[str, pd.DataFrame], length: int, factors: Mapping[
 def repaired(values: Numbers, healthy: Numbers | float, broken: Numbers | float) -> Numbers:
     """Share of the damage that is repaired: 0 for `broken`, 1 for `healthy`, (broken − v)/(broken − healthy).
 
-    Below 0 an intervention does more damage, above 1 more than repair.
+    Below 0 an intervention does further damage; above 1 it does better than the healthy model.
 
     >>> repaired(np.array([3.0, 2.0, 4.0]), healthy=1.0, broken=3.0).tolist()
     [0.0, 0.5, -0.5]

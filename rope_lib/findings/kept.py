@@ -17,7 +17,7 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 def kept(name: str) -> tuple[dict[str, pd.DataFrame], dict[str, Json]]:
     """The tables of the folder `results/name`, by name, and their provenance, a dict.
 
-    Raises FileNotFoundError where there is no such result, and ValueError for one that is damaged.
+    Raises FileNotFoundError if there is no such result, and ValueError for one that is damaged.
 
     >>> tables, provenance = kept("interventions")
     >>> sorted(tables), provenance["command"]

@@ -67,8 +67,8 @@ def trial(
 def octave_losses(losses: pd.DataFrame, lengths: Sequence[int], by: str = "intervention") -> pd.DataFrame:
     """Mean loss in the octave that ends at each of `lengths`: a frame, names in `by` × lengths.
 
-    NaN where an octave was not measured whole. Raises ValueError for a length that is no multiple of twice
-    `LOSS_BIN`, or that no loss reaches.
+    NaN where an octave was not measured completely. Raises ValueError for a length that is not a multiple of
+    twice `LOSS_BIN`, or that the losses do not reach.
 
     >>> losses = pd.DataFrame({"intervention": "none", "first": [0, 128, 256, 384], "nll": [4.0, 1, 2, 3]})
     >>> octave_losses(losses, [256, 512]).loc["none"].to_dict()
@@ -89,8 +89,8 @@ def octave_losses(losses: pd.DataFrame, lengths: Sequence[int], by: str = "inter
 def loss_curve(losses: pd.DataFrame, start: int, parts: int = 4) -> pd.Series:
     """Loss for a logarithmic axis: means over `parts` equal parts of each octave from `start` on.
 
-    `losses` has columns first and nll, in bins of `LOSS_BIN` tokens; no part is shorter than one. A Series by
-    the geometric middle of the part; a part that was not measured to its end is left out.
+    `losses` has columns first and nll, in bins of `LOSS_BIN` tokens; no part is shorter than a bin. A Series
+    by the geometric middle of each part; a part that was not measured to its end is left out.
 
     >>> losses = pd.DataFrame({"first": [0, 128, 256, 384, 512], "nll": [9.0, 1, 2, 4, 5]})
     >>> curve = loss_curve(losses, 128, parts=1)
@@ -147,7 +147,7 @@ def sink_attention(pairs: pd.DataFrame, length: int, with_sink: pd.Series) -> pd
 
 
 def differences(first: Mapping[str, pd.DataFrame], second: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """How far two measurements of the same are apart, by measure: a frame with columns rows and largest.
+    """How far two measurements of the same inputs differ: a frame of measures with columns rows and largest.
 
     `first` and `second` are dicts of the tables losses, keys and pairs, both with a column intervention or
     both without. `rows` counts the rows that both have, and `largest` is the largest absolute difference
@@ -166,9 +166,9 @@ def differences(first: Mapping[str, pd.DataFrame], second: Mapping[str, pd.DataF
 
 
 def begins_the_input(text: str) -> bool:
-    """Whether the kept inputs begin with `text`: releases of Python differ in the text that the book reads.
+    """Whether the kept inputs begin with `text`: the text of the book differs between releases of Python.
 
-    The long input goes on after it, so that the hash of its text is another. It is the result
-    `interventions`, measured on the text alone, that says which one it was.
+    The long input continues after that text, so its hash is another; the kept result `interventions`, which
+    was measured on the text alone, says which text it was.
     """
     return text_sha256(text) == kept("interventions")[1]["text_sha256"]

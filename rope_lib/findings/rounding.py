@@ -21,7 +21,7 @@ from rope_lib.train.spectrum import marked
 ARITHMETICS = ("bfloat16", "float16", "float32", "float64")
 EXACT = "float64"
 
-# Accuracies of one model under float64 angles may differ by this much between shifts and pass for equal.
+# Accuracies of one model with float64 angles may differ by this much between shifts and still count as equal.
 EQUAL = 1e-3
 
 # A pair of channels counts as displaced where its relative angle is off by more than this: cos 0.5 ≈ 0.88.
@@ -32,8 +32,8 @@ def trials(summary: pd.DataFrame) -> pd.DataFrame:
     """One row for each base, seed, arithmetic and shift, with what it lost against float64 angles.
 
     Columns: base, seed, arithmetic, shift, accuracy, nll, kept, change (of accuracy) and extra_nll (nats).
-    The reference is float64 at no shift. Raises ValueError where float64 itself changes with the shift: there
-    is no reference then.
+    The reference is float64 at no shift. Raises ValueError if float64 itself changes with the shift: then
+    there is no reference.
     """
     named = summary[summary.variant != TRAINED]
     parts = named.variant.str.extract(r"^(?P<arithmetic>\w+)_at_(?P<shift>\d+)$")
@@ -83,9 +83,9 @@ def displacements(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Errors of the relative angles between all pairs of tokens of an input: (distances, errors).
 
-    The score of a query at q and a key at k turns by the difference of their angles, so that an error which
-    all positions share does no harm. The errors, shape (length·(length-1)/2, head_dim/2), are what the
-    rounded difference has beyond the exact (q-k)·θ_i, in [-π, π]; `distances` are the q-k > 0.
+    The score of a query at q and a key at k depends on the difference of their angles, so that an error that
+    all positions share does no harm. The errors, shape (length·(length-1)/2, head_dim/2), are the rounded
+    difference minus the exact (q-k)·θ_i, in [-π, π]; `distances` are the q-k > 0.
 
     >>> distances, errors = displacements(10_000, 4, "float32", 10**9, 3)
     >>> distances.tolist(), errors.round(2).tolist()
@@ -100,7 +100,7 @@ def displacements(
 
 
 def weights(distances: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Weights, of sum 1, of pairs of tokens whose distance is log-uniform, as that of the questions is."""
+    """Weights of pairs of tokens, with sum 1, that make the distance log-uniform, as that of the questions."""
     counts = np.bincount(distances)
     each = 1 / (distances * counts[distances])
     return each / each.sum()
@@ -113,7 +113,7 @@ def displaced(base: float, head_dim: int, arithmetic: str, shift: int, length: i
 
 
 def equal_neighbors(base: float, head_dim: int, arithmetic: str, shift: int, length: int) -> float:
-    """Share of neighboring tokens whose angle in the slowest pair is the same number: what A5 is about.
+    """Share of neighboring tokens whose angles in the slowest pair round to one number, the subject of A5.
 
     >>> equal_neighbors(10_000, 4, "float32", 0, 128), equal_neighbors(10_000, 4, "bfloat16", 10**6, 128)
     (0.0, 1.0)
@@ -124,7 +124,7 @@ def equal_neighbors(base: float, head_dim: int, arithmetic: str, shift: int, len
 
 
 def predictors(table: pd.DataFrame, head_dim: int, length: int, limit: float = DISPLACED) -> pd.DataFrame:
-    """What might tell the loss in each setting of `trials`, beside what was lost: a row for each setting.
+    """What might predict the loss in each setting of `trials`, beside that loss: a row for each setting.
 
     Columns: base, arithmetic, shift; kept, its least and most over seeds, extra_nll; and
     wall        base·ε: above 1 the base is beyond the wall of claim A5

@@ -1,8 +1,8 @@
-"""What the controlled experiments found: kept tables of their cells, made small, named, and compared.
+"""What the controlled experiments found: kept tables of their cells, condensed, named, and compared.
 
-`tables` are those that `tools/experiments.py` keeps: summary, distances, geometry and training, each with
-columns that tell the cell: seed, and of its spectrum scaling, base, share, … as far as they vary. A *system*
-is a spectrum together with how it was asked: YaRN is RoPE asked with another spectrum than in training.
+`tables` are the kept ones: summary, distances, geometry and training, each with columns that identify the
+cell: seed, and scaling, base, share, … of its spectrum as far as they vary. A *system* is a spectrum together
+with the variant under which it was tested: YaRN is RoPE tested with another spectrum than in training.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import pandas as pd
 from rope_lib.train.config import TRAINED
 from rope_lib.train.spectrum import Spectrum
 
-# Spectra by the scaling of training and the variant of asking. HighFreq and RoPE-ID are paper B's names.
+# Systems by the scaling in training and the variant of the test. HighFreq and RoPE-ID are paper B's names.
 SYSTEMS = {
     ("default", TRAINED): "RoPE",
     ("default", "yarn"): "YaRN",
@@ -26,7 +26,7 @@ SYSTEMS = {
     ("hope", TRAINED): "HoPE",
     ("nope", TRAINED): "NoPE",
 }
-# Axes that the last part of their names would confuse with a column of the tables: an input's own length.
+# Axes whose last part is also a column of the tables: an input has a length of its own.
 PLAIN_NAMES = {"training.length": "trained"}
 
 TEMPERATURES = {TRAINED: "none", "query_temperature": "by position", "log_temperature": "by input"}
@@ -44,11 +44,11 @@ RULER_STRETCH = 4  # 16k over the 4k of training
 def condensed(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
-    Columns of the cells lose their tables' names: `spectrum.base` becomes base, and `training.length`, which
-    is no input's, trained. How a cell was asked, which the columns variant and length tell, goes, and so do
-    columns without a value. `distances` holds accuracy and the number of questions by octave of the distance:
-    from 2^k up to, not including, 2^(k+1) tokens. A question whose answer is at no one distance is not in it;
-    next-byte loss has no answers at all.
+    The columns of the cells lose the names of their tables: `spectrum.base` becomes base, and
+    `training.length`, to keep it apart from the length of an input, trained. Columns on the evaluation, which
+    the columns variant and length repeat, are left out, and so are columns without a value. `distances` holds
+    accuracy and the number of questions by octave of the distance: from 2^k up to, not including, 2^(k+1)
+    tokens. It leaves out questions whose answer is not at one distance; next-byte loss has no answers at all.
     """
     kept = {name: _plain(tables[name]) for name in ("cells", "summary", "geometry", "training")}
     if "answers" in tables:
@@ -76,7 +76,7 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
 def systems(table: pd.DataFrame, names: Mapping[tuple[str, str], str] = SYSTEMS) -> pd.DataFrame:
     """The rows of `table` that `names` and `TEMPERATURES` name, with columns `system` and `temperature`.
 
-    A temperature is a variant of the system that was trained; what is asked otherwise has none.
+    A temperature is a variant of the system that was trained; other variants have none.
     """
     hot = table.variant.isin(TEMPERATURES)
     asked = table.variant.where(~hot, TRAINED)
@@ -118,9 +118,9 @@ def beyond(distances: pd.DataFrame, length: int, least: int, temperature: str = 
 
 
 def next_byte_losses(*tables: pd.DataFrame, temperature: str = "none") -> pd.DataFrame:
-    """Loss of the next byte, in nats, by system, seed and length, from several kept summaries: a frame alike.
+    """Loss of the next byte in nats, from several kept summaries: a frame of (system, seed) × length.
 
-    Of a summary with several tasks, told by a column `name`, the rows of bytes count.
+    Of a summary with several tasks, which the column `name` names, it takes the rows of `bytes`.
     """
     parts = [table[table.name == "bytes"] if "name" in table else table for table in tables]
     rows = systems(pd.concat(parts, ignore_index=True))
@@ -129,14 +129,14 @@ def next_byte_losses(*tables: pd.DataFrame, temperature: str = "none") -> pd.Dat
 
 
 def retained(accuracy: pd.DataFrame, trained: int) -> pd.DataFrame:
-    """Accuracy at each length over that at the `trained` length, both in excess of nothing: a frame alike."""
+    """Accuracy at each length over that at the `trained` length: a frame of the same shape."""
     return accuracy.div(accuracy[trained], axis=0)
 
 
 def differences(accuracy: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Accuracy of every other system minus that of `reference` with the same seed: a frame alike.
+    """Accuracy of every other system minus that of `reference` with the same seed: a frame like `accuracy`.
 
-    Systems of one seed are asked the same questions, and start from the same weights.
+    Systems of one seed get the same questions, and start from the same weights.
     """
     base = accuracy.xs(reference, level="system")
     others = accuracy.drop(index=reference, level="system")
@@ -146,10 +146,11 @@ def differences(accuracy: pd.DataFrame, reference: str) -> pd.DataFrame:
 def criteria(
     scaling: str, *, trained: int, head_dim: int, base: float = 10_000.0, **parameters: float
 ) -> tuple[float, float]:
-    """Paper B's criteria in numbers: (share of pairs at rest, turns of the slowest rotating pair).
+    """Paper B's criteria in numbers: (share of pairs that do not rotate, turns of the slowest that does).
 
-    C1, a bound that does not fade with the size of the head, needs a share at rest; C2, that the bound is
-    reached in training, needs that the slowest rotating pair turns once. NaN turns where nothing rotates.
+    C1, a bound that does not vanish as the head grows, requires a share that does not rotate; C2, that the
+    bound is reached in training, requires that the slowest rotating pair turns once. The turns are NaN if
+    nothing rotates.
 
     >>> criteria("rope_id", trained=4096, head_dim=128)
     (0.5, 2.0)

@@ -1,4 +1,4 @@
-"""Statistics that several chapters state: correlations, intervals, and how well a margin tells success."""
+"""Statistics that several chapters use: correlations, intervals, and how well a margin predicts success."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ Interval: TypeAlias = tuple[float, float, float]
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
-    """Spearman's rank correlation, NaN where one of the two does not vary.
+    """Spearman's rank correlation, NaN if one of the two does not vary.
 
     >>> spearman([1, 2, 3, 4], [1, 4, 9, 16])
     1.0
@@ -24,9 +24,9 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike) -> float:
-    """Rank correlation of `x` and `y` at equal ranks of `given`: what each has beyond a line in them.
+    """Rank correlation of `x` and `y` given the ranks of `given`: of the residuals of a line in these ranks.
 
-    NaN where one of the three does not vary.
+    NaN if one of the three does not vary.
     """
     ranks = rankdata(given)
     return _correlation(*(_residuals(rankdata(values), ranks) for values in (x, y)))
@@ -35,7 +35,8 @@ def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike) -> float:
 def rank_agreement(ours: pd.Series, theirs: pd.Series) -> tuple[float, float]:
     """Spearman's correlation of two Series over the names that both have, and how often chance does as well.
 
-    Chance: the share of all orders of `ours` whose correlation is at least as high. Ties count half a rank.
+    The second number is the share of all orders of `ours` whose correlation is at least as high. Tied values
+    have the mean of their ranks.
 
     >>> theirs = pd.Series([1, 2, 3, 4], ["a", "b", "c", "d"])
     >>> rank_agreement(theirs * 2, theirs)
@@ -49,7 +50,7 @@ def rank_agreement(ours: pd.Series, theirs: pd.Series) -> tuple[float, float]:
 
 
 def pairwise_agreement(ours: pd.Series, theirs: pd.Series) -> tuple[int, int]:
-    """Of the pairs of names that both Series have, how many stand in the same order: (number, of how many).
+    """How many pairs of names that both Series have are in the same order: (that number, all pairs).
 
     >>> pairwise_agreement(pd.Series({"a": 1, "b": 3, "c": 2}), pd.Series({"a": 1, "b": 2, "c": 3}))
     (2, 3)
@@ -68,11 +69,11 @@ def clustered_interval(
     draws: int = 2_000,
     seed: int = 0,
 ) -> Interval:
-    """`statistic(*columns)` and its 95 % interval if other clusters had been drawn: (value, low, high).
+    """`statistic(*columns)` and its 95 % interval over the choice of clusters: (value, low, high).
 
-    A bootstrap that draws whole clusters with replacement: rows of one cluster (the heads of one layer, whose
-    inputs they share) are no independent observations. `columns` are arrays as long as `clusters`. Raises
-    ValueError where they are not, or for a single cluster.
+    A bootstrap that draws whole clusters with replacement: rows of one cluster (such as the heads of one
+    layer, which share their inputs) are not independent observations. `columns` are arrays as long as
+    `clusters`, the label of each row's cluster. Raises ValueError for other lengths or a single cluster.
     """
     arrays, labels = [np.asarray(column) for column in columns], np.asarray(clusters)
     if any(len(array) != len(labels) for array in arrays) or len(np.unique(labels)) < 2:
@@ -91,9 +92,9 @@ def clustered_interval(
 
 
 def mean_interval(values: ArrayLike, clusters: ArrayLike, *, draws: int = 2_000, seed: int = 0) -> Interval:
-    """Mean of `values` and its 95 % interval if other clusters had been drawn: (mean, low, high).
+    """Mean of `values` and its 95 % interval over the choice of clusters: (mean, low, high).
 
-    Few clusters give an interval that is too narrow rather than too wide; draw them beside it.
+    With few clusters the interval tends to be too narrow: show the clusters beside it.
 
     >>> mean_interval([1.0, 1.0, 1.0], [0, 1, 2])
     (1.0, 1.0, 1.0)
@@ -102,9 +103,9 @@ def mean_interval(values: ArrayLike, clusters: ArrayLike, *, draws: int = 2_000,
 
 
 def bootstrap_interval(values: ArrayLike, *, draws: int = 2_000, seed: int = 0) -> Interval:
-    """Mean of one number per head, and the 95 % interval of that mean if other such heads had been drawn.
+    """Mean of one number per head and its 95 % interval over the choice of heads: (mean, low, high).
 
-    A bootstrap: heads are drawn anew with replacement. Returns (mean, low, high).
+    A bootstrap that draws heads with replacement.
 
     >>> bootstrap_interval([0.5, 0.5])
     (0.5, 0.5, 0.5)
@@ -116,9 +117,10 @@ def bootstrap_interval(values: ArrayLike, *, draws: int = 2_000, seed: int = 0) 
 
 
 def student_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Mean of paired differences and Student's interval for it: (mean, low, high). Raises for fewer than 2.
+    """Mean of paired differences and Student's interval for it: (mean, low, high).
 
-    With three seeds the interval reaches 2.5 standard deviations to either side.
+    With three seeds the interval reaches 2.5 standard deviations to either side. Raises ValueError for fewer
+    than 2 differences.
 
     >>> tuple(round(each, 2) for each in student_interval([0.1, 0.2, 0.3]))
     (0.2, -0.05, 0.45)
@@ -131,7 +133,7 @@ def student_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def effect_size(values: ArrayLike) -> np.float64:
-    """Mean of paired differences over their standard deviation, NaN where they do not vary.
+    """Mean of paired differences over their standard deviation, NaN if they do not vary.
 
     >>> effect_size([0.1, 0.2, 0.3]).round(6).item(), effect_size([0.0, 0.0]).item()
     (2.0, nan)
@@ -149,12 +151,14 @@ def slope(lengths: ArrayLike, bases: ArrayLike) -> float:
 
 
 def calibration(works: ArrayLike, margin: ArrayLike) -> dict[str, float]:
-    """How often a margin is right: a dict of counts and shares, of trials as booleans and numbers.
+    """How often a margin is right: a dict of counts and shares of trials.
 
-    The four counts: `fails_right` and `fails_wrong`, where the bound says fail and the model fails or works;
-    `works_right` and `works_wrong`, likewise. `wrong_below` is the share that works of those said to fail,
-    `wrong_above` the share that fails of those said to work; NaN for none. `balanced`: the mean of the shares
-    of working and of failing models that are told rightly, 0.5 by chance; NaN where all work or all fail.
+    `works` says which trials work; `margin` is at least 1 where the bound predicts that they do. The counts
+    `fails_right` and `fails_wrong` are of predicted failures that fail or work, `works_right` and
+    `works_wrong` of predicted successes that work or fail. `wrong_below` is the share of predicted failures
+    that work, `wrong_above` the share of predicted successes that fail; NaN if there are none. `balanced` is
+    the mean of the shares of working and of failing trials that are predicted correctly: 0.5 by chance, NaN
+    if all work or all fail.
 
     >>> found = calibration(np.array([True, True, False]), np.array([0.5, 2.0, 0.5]))
     >>> found["fails_right"], found["fails_wrong"], found["wrong_below"], found["balanced"]
@@ -167,19 +171,19 @@ def calibration(works: ArrayLike, margin: ArrayLike) -> dict[str, float]:
         "works_right": int(np.sum(said & works)),
         "works_wrong": int(np.sum(said & ~works)),
     }
-    told = _share(counts["works_right"], works.sum()), _share(counts["fails_right"], (~works).sum())
+    correct = _share(counts["works_right"], works.sum()), _share(counts["fails_right"], (~works).sum())
     return counts | {
         "wrong_below": _share(counts["fails_wrong"], (~said).sum()),
         "wrong_above": _share(counts["works_wrong"], said.sum()),
-        "balanced": float(np.mean(told)),
+        "balanced": float(np.mean(correct)),
     }
 
 
 def best_constant(works: ArrayLike, margin: ArrayLike) -> tuple[float, float]:
-    """The factor on a bound at which it tells works from fails best, and how well: (factor, balanced).
+    """The factor on a bound that best separates success from failure, and how well: (factor, balanced).
 
-    A bound with the wrong constant and the right order does as well as any once it is multiplied by it. Of
-    factors that do equally well the geometric middle. (NaN, NaN) where all work or all fail.
+    A bound with the right order and a wrong constant is as good as any once it is multiplied by this factor.
+    Of factors that do equally well it is the geometric middle. (NaN, NaN) if all work or all fail.
 
     >>> best_constant([False, False, True], [1.0, 10.0, 1000.0])
     (100.0, 1.0)
@@ -196,10 +200,10 @@ def best_constant(works: ArrayLike, margin: ArrayLike) -> tuple[float, float]:
 
 
 def ranking(works: ArrayLike, margin: ArrayLike) -> float:
-    """The chance that a model which works has the larger margin than one that fails; ties count half.
+    """The chance that a model that works has a larger margin than one that fails; ties count half.
 
-    The area under the ROC curve: 0.5 for an order that knows nothing, whatever the constant of the bound. NaN
-    where all work or all fail.
+    The area under the ROC curve: 0.5 for an uninformative order; the constant of a bound does not matter. NaN
+    if all work or all fail.
 
     >>> ranking(np.array([False, True, True]), np.array([1.0, 2.0, 0.5]))
     0.5
@@ -212,7 +216,7 @@ def ranking(works: ArrayLike, margin: ArrayLike) -> float:
 
 
 def _residuals(values: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What `values` have beyond a straight line in `given`."""
+    """The residuals of a straight line in `given` that is fitted to `values`."""
     x, y = given - given.mean(), values - values.mean()
     scale = x @ x
     return y - x * (x @ y) / scale if scale > 0 else np.full_like(y, np.nan)
