@@ -100,7 +100,7 @@ def displacements(
 
 
 def weights(distances: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Weights of pairs of tokens, with sum 1, that make the distance log-uniform, as that of the questions."""
+    """Weights of pairs of tokens, with sum 1, that make the distance log-uniform, as in the questions."""
     counts = np.bincount(distances)
     each = 1 / (distances * counts[distances])
     return each / each.sum()
