@@ -26,14 +26,8 @@ def measure_bound(name):
     trained length over the one demanded there. `counterexamples` are bases below the bound at which every
     seed works at the trained length; `lowest` is the smallest of them over the one demanded.
     """
-    from rope_lib.findings.which_bound import (
-        BASE,
-        WORKS,
-        compared,
-        counterexamples,
-        least_over_demanded,
-        trained_longest,
-    )
+    from rope_lib.findings.least_base import least_over_demanded
+    from rope_lib.findings.which_bound import BASE, WORKS, compared, counterexamples, trained_longest
 
     rows, longer, head_dim = _trials()
     rows = trained_longest(rows, longer)
@@ -106,14 +100,12 @@ def measure_trained_depth():
     """
     import pandas as pd
 
+    from rope_lib.findings.least_base import demanded_factor, depth_factors, least_bases
     from rope_lib.findings.stats import calibration, mean_interval
     from rope_lib.findings.which_bound import (
         THRESHOLDS,
         WORKS,
-        demanded_factor,
         depth_differences,
-        depth_factors,
-        least_bases,
         margins,
         trained_longest,
     )
