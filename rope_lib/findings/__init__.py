@@ -5,6 +5,7 @@ name in `figures` draws what it finds.
 """
 
 from . import (
+    angle_errors,
     atlas,
     better,
     breaks,
@@ -21,6 +22,7 @@ from . import (
 )
 
 __all__ = [
+    "angle_errors",
     "atlas",
     "better",
     "breaks",

@@ -322,8 +322,12 @@ def facts_of_ablations(spectra: pd.DataFrame, ablations: pd.DataFrame) -> dict[s
         "share-all": f"{asked('share', 1.0)[1].mean():.2f}",
         "quarter": f"{asked('turns', 0.25)[0].min():.2f}",
     }
-    changed = {"own": ("turns", 2), "many": ("turns", 8)}
-    changed |= {"fast": ("shortest_period", 2), "slow": ("shortest_period", 32)}
+    changed: dict[str, tuple[str, float]] = {
+        "own": ("turns", 2),
+        "many": ("turns", 8),
+        "fast": ("shortest_period", 2),
+        "slow": ("shortest_period", 32),
+    }
     for label, (name, value) in changed.items():
         found[label] = f"{asked(name, value)[0].mean():.2f}"
     for label, (name, value) in {"quarter": ("turns", 0.25), **changed}.items():
