@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-# Helpers, whose assertions explain themselves as those of tests do; scripts, which pytest would import.
+# Helpers, whose assertions explain themselves as those of tests do.
 pytest.register_assert_rewrite("calculator_answers", "calculator_page")
-collect_ignore = ["fuzz_config.py", "fuzz_gguf.py"]
 
 
 @pytest.fixture(scope="session")

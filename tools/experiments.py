@@ -10,9 +10,9 @@ finished cells lie in `rope-sweep-<name>`. What is kept is small: answers by oct
 import argparse
 from pathlib import Path
 
-from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables
 from rope_lib.findings.spectra import condensed
-from rope_lib.show.experiments import run_grid
+from rope_lib.runs.experiments import run_grid
+from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("spectra", "ablations", "precision", "which_bound", "which_bound_longer", "better", "next_byte")

@@ -39,7 +39,8 @@ def repair_matrix(shares, labels, headings):
     """Shares of the damage that are repaired: a colored percentage for each intervention and measure.
 
     `shares` is a frame of interventions × measures (see `findings.interventions.repaired`); `labels` and
-    `headings` name its rows and columns. Blue repairs, red does damage; color ends at all of it, numbers do not.
+    `headings` name its rows and columns. Blue repairs, red does damage; color ends at all of it, numbers do
+    not.
     """
     figure, axes = style.axes(height=0.36 * len(shares) + 1.0)
     values = shares.to_numpy()

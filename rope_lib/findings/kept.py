@@ -1,11 +1,11 @@
-"""Results of runs too long for a build, kept in the repository's folder `results` with their provenance."""
+"""Results of runs too long for a build, kept in the folder `results` with their provenance."""
 
 from pathlib import Path
 
 from rope_lib.runs.store import read_provenance, read_tables
 
-# Beside the package, as in a checkout or an editable installation; a wheel does not carry it.
-RESULTS = Path(__file__).resolve().parents[2] / "results"
+# In a checkout a symbolic link to the repository's folder `results`; a wheel carries the files.
+RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 
 def kept(name):

@@ -10,15 +10,18 @@ Only what they make of the length and of the depth tells them apart, and the con
 
 import functools
 import itertools
+import tomllib
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from rope_lib.runs.grid import make_grid
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import liu_critical_dimension, liu_extrapolation_limit, men_minimum_base
 
+from .kept import kept
 from .stats import best_constant, calibration, clustered_interval, ranking
 from .wording import signed
 
@@ -66,6 +69,19 @@ def trials(tables):
 def trials_at(tables, trained):
     """`trials` of a grid in which all models learned from inputs of `trained` tokens, which no axis tells."""
     return trials({name: tables[name].assign(trained=trained) for name in ("summary", "distances")})
+
+
+def kept_trials():
+    """The trials of the kept results: (rows of `trials`, rows of `trials_at`, head_dim).
+
+    The second are those of models that were trained again for three times as many steps.
+    """
+    (tables, made), (again, made_again) = kept("which_bound"), kept("which_bound_longer")
+    first, second = (
+        make_grid(tomllib.loads(each["inputs"]["grid"])).cells[0].values for each in (made, made_again)
+    )
+    longer = trials_at(again, second["training"]["length"])
+    return trials(tables), longer, first["model"]["head_dim"]
 
 
 def trained_longest(rows, longer):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rope_lib import findings
-from rope_lib.claims.a_precision import KEPT
+from rope_lib.claims.a_trained_precision import KEPT
 from rope_lib.findings.breaks import breaks
 from rope_lib.findings.kept import kept
 from rope_lib.findings.stats import spearman
