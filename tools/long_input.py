@@ -25,8 +25,8 @@ from rope_lib.measure.load import load_model, tokenize
 from rope_lib.measure.losses import loss_by_position
 from rope_lib.measure.store import identity
 from rope_lib.measure.sweep import measure, measured
+from rope_lib.measure.tables import CENTER_TOKENS, trial_tables
 from rope_lib.measure.text import reference_text, text_sha256
-from rope_lib.measure.trials import CENTER_TOKENS, trial_tables
 from rope_lib.runs.store import circumstances, save_tables
 
 LENGTHS = [2**power for power in range(9, 18)]

@@ -13,8 +13,8 @@ import pandas as pd
 from rope_lib.runs.experiments import KINDS
 from rope_lib.runs.grid import read_grid
 from rope_lib.runs.store import circumstances, save_tables
-from rope_lib.show.precision_interventions import first_step, plain, rounded_in_parts, with_gaps
 from rope_lib.train.loop import train
+from rope_lib.train.rounding import first_step, plain, rounded_in_parts, with_gaps
 
 ROOT = Path(__file__).resolve().parent.parent
 GRID = ROOT / "experiments" / "precision.toml"

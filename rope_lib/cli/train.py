@@ -27,9 +27,10 @@ def train(config, out, device, keep):
       rope-lib train my.toml --device cuda --out my-run
     """
     try:
+        from rope_lib.measure.device import choose_device
         from rope_lib.runs.store import PROVENANCE_FILE, circumstances, save_tables
         from rope_lib.train.config import Config
-        from rope_lib.train.run import available, inputs, run
+        from rope_lib.train.run import inputs, run
     except ModuleNotFoundError as error:
         message = f"training needs the package {error.name}: install rope-lib[models]"
         raise click.ClickException(message) from None
@@ -44,7 +45,7 @@ def train(config, out, device, keep):
         chosen = Config.from_toml(config)
         if out.exists() and not (out / PROVENANCE_FILE).is_file():
             raise ValueError(f"--out must be a new folder or one that this command wrote, got {out}")
-        device = available(device)
+        device = choose_device(device)
         tables = run(chosen, unfinished, device=device, keep=keep)
         made = circumstances(seconds=round(time.perf_counter() - start, 1), device=device)
         save_tables(out, tables, {"name": "train", "inputs": inputs(chosen)} | made)

@@ -8,7 +8,7 @@ accuracies, and losses of the next byte in nats.
 import numpy as np
 import pandas as pd
 
-from rope_lib.train.evaluate import TRAINED
+from rope_lib.train.config import TRAINED
 
 from .spectra import SYSTEMS, ablation, criteria, systems
 from .wording import signed

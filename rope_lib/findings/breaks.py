@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.theory.rivals import liu_critical_dimension
 
 BIN = 256  # tokens

@@ -1,16 +1,15 @@
 """From the tables of a sweep to one row for each head: its clusters, its sink, and what length does to them.
 
-`sweep` is a `measure.sweep.Sweep` throughout. A *pair* is a query head with the key head that it attends to.
+`sweep` is a `measure.tables.Sweep` throughout. A *pair* is a query head with the key head that it attends to.
 Where a pass read more tokens than asked for, its rows belong to every shorter length as well.
 """
 
 import numpy as np
 import pandas as pd
 
-from rope_lib.measure.scores import LAST_QUERIES, RECENT_TOKENS
-from rope_lib.measure.sweep import last_queries as last_queries
-from rope_lib.measure.sweep import of_length
-from rope_lib.measure.sweep import top_score as top_score
+from rope_lib.measure.tables import LAST_QUERIES, RECENT_TOKENS, of_length
+from rope_lib.measure.tables import last_queries as last_queries
+from rope_lib.measure.tables import top_score as top_score
 
 # How keys and queries of a pair lie to each other, as columns of `Sweep.pairs`.
 PAIR_MEASURES = ["cosine", "dot_product", "silhouette", "davies_bouldin"]

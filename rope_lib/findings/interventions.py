@@ -5,7 +5,7 @@
 """
 
 
-from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.measure.tables import LOSS_BIN
 
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512

@@ -9,8 +9,8 @@ from 4,096 up to it. A mean over heads counts every head the same.
 import numpy as np
 import pandas as pd
 
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import text_sha256
-from rope_lib.measure.trials import LOSS_BIN
 
 from .kept import kept
 

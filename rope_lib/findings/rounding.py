@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from rope_lib.show.precision_interventions import marked
 from rope_lib.theory.bounds import precision_wall
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.precision import Arithmetic, direct_product, phase_error, round_to
-from rope_lib.train.evaluate import TRAINED
+from rope_lib.train.config import TRAINED
+from rope_lib.train.spectrum import marked
 
 from .angle_errors import DISPLACED, displaced, displacements, equal_neighbors, weights
 from .breaks import breaks

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rope_lib.train.evaluate import TRAINED
+from rope_lib.train.config import TRAINED
 from rope_lib.train.spectrum import Spectrum
 
 from .stats import pairwise_agreement, rank_agreement, spearman

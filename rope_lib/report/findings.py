@@ -11,7 +11,8 @@ from rope_lib.findings.breaks import BIN, binned, break_point, trained_band
 from rope_lib.findings.clusters import last_queries, of_length, ratios, summarize
 from rope_lib.measure.interventions import Spectrum
 from rope_lib.measure.load import LanguageModel, load_model, packaged_model, provenance
-from rope_lib.measure.sweep import Sweep, measured
+from rope_lib.measure.sweep import measured
+from rope_lib.measure.tables import Sweep
 from rope_lib.measure.text import reference_text
 from rope_lib.models import ModelSpec, judge, read_model
 from rope_lib.models.record import record

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from small_tables import random_table, records
 
 from rope_lib import findings
-from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.measure.tables import LOSS_BIN
 
 NAMES = ("unchanged", "stretched", "held")  # in no alphabetical order
 LENGTHS, LAYERS, KEY_HEADS, HEADS = (1_024, 1_280), 2, 2, 6

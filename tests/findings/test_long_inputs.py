@@ -9,8 +9,8 @@ from small_tables import random_table, records
 
 from rope_lib import findings
 from rope_lib.findings.kept import kept
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import reference_text
-from rope_lib.measure.trials import LOSS_BIN
 
 NAMES, DTYPES, LENGTHS = ("unchanged", "held"), ("float32", "bfloat16"), (512, 1_024)
 LAYERS, KEY_HEADS, HEADS = 2, 1, 3

@@ -255,6 +255,7 @@ def test_the_command_writes_a_page_a_notebook_and_tables(name, saved, text_file,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "out", "text.txt"]
 
 
+@pytest.mark.model
 def test_without_a_model_the_packaged_one_is_measured(text_file, tmp_path):
     out = tmp_path / "out"
     result = run("--lengths", "64,256", "--text", text_file, "--device", "cpu", "--out", out)
@@ -309,7 +310,7 @@ def unrotated(tmp_path):
         (["--lengths", "64,many"], "--lengths must be whole numbers with commas between them, got '64,many'"),
         (["--lengths", "1"], "lengths must be whole numbers from 2 to"),
         (["--lengths", "64,9999999"], "(the tokens of the text), got [64, 9999999]"),
-        (["--device", "abacus"], "device must be one of auto, cpu, cuda, mps, got 'abacus'"),
+        (["--device", "abacus"], "device must be auto or one that this machine has ("),
         (["--dtype", "int8"], "dtype must be one of float32, bfloat16, float16, got 'int8'"),
         (["--text", "nowhere.txt"], "nowhere.txt: No such file or directory"),
     ],

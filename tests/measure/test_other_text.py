@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from rope_lib.measure.text import reference_text, text_sha256
+
+pytestmark = pytest.mark.slow  # each runs nbval in a kernel
 
 
 def compare(folder, root, sha256):
