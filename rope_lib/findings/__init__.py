@@ -16,6 +16,7 @@ from . import (
     spectra,
     stats,
     which_bound,
+    wording,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "spectra",
     "stats",
     "which_bound",
+    "wording",
 ]
