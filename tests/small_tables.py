@@ -30,10 +30,10 @@ def records(table, **where):
     return [row for row in rows if all(row[name] == value for name, value in where.items())]
 
 
-def small_sweep(random):
-    """Random tables of a sweep at `LENGTHS`: two layers, each with one key head and two query heads."""
+def small_sweep(random, lengths=LENGTHS):
+    """Random tables of a sweep whose longest input has 256 tokens: two layers, each with one key head and two query heads."""
     stages, layers = ("pre", "post"), (0, 1)
-    where = {"length": LENGTHS, "layer": layers, "stage": stages}
+    where = {"length": lengths, "layer": layers, "stage": stages}
     measured = ["stable_rank", "first_singular_value", "first_norm", "mean_norm", "mean_cosine"]
     heads = [
         random_table(random, measured, role=("key",), head=(0,), **where),
@@ -48,5 +48,5 @@ def small_sweep(random):
     norms = random_table(random, ["norm"], **one_pass, role=("key",), head=(0,), first=(0, 1, 2))
     norms["last"] = norms["first"].map({0: 0, 1: 1, 2: 255})
     columns = ["score", "cosine", "attention"]
-    profiles = random_table(random, columns, length=LENGTHS, layer=layers, head=(0, 1), first=(-1, 0, 1))
+    profiles = random_table(random, columns, length=lengths, layer=layers, head=(0, 1), first=(-1, 0, 1))
     return SmallSweep(pd.concat(heads, ignore_index=True), pairs, queries, profiles, norms)
