@@ -190,3 +190,54 @@ def _facts_of_attention(sweep: Sweep, lengths: Sequence[int], trained: int) -> d
         "after-turn": minus(f"{after.cosine:.2f}"),
         "back": f"{after.attention:.0%}",
     }
+
+
+def clouds_beyond_the_theorem(
+    length: int, random: np.random.Generator
+) -> dict[str, tuple[NDArray[np.float64], list[float]]]:
+    """A cloud of `length` tokens and two pairs for each condition of the theorem, which violates it.
+
+    A dict from the condition's name to (X `(length, 4)`, half split, and the two frequencies in radians per
+    token); the first cloud and the third violate none. `random` draws the cloud of two directions.
+    """
+    positions, equal, spike = np.arange(length), np.ones(length), np.zeros(length)
+    spike[length // 2] = 1
+    beat = np.sqrt(1 + np.cos(2 * positions))  # with twice the frequency of the pair
+    pair = np.array([1.0, 0.0, 0.0, 0.0])  # half split: all in pair 0
+    both = np.array([1.0, 1.0, 0.0, 0.0]) / np.sqrt(2)  # half of it in each pair
+    disc = random.normal(size=(length, 2)) @ np.eye(4)[[0, 2]]
+    return {
+        "none: distinct frequencies": (np.outer(equal, pair), [1.0, 0.1]),
+        "equal frequencies": (np.outer(equal, both), [1.0, 1.0]),
+        "distinct, the same cloud": (np.outer(equal, both), [1.0, 0.1]),
+        "a frequency of π": (np.outer(equal, pair), [np.pi, 0.1]),
+        "weights that beat": (np.outer(beat, pair), [1.0, 0.1]),
+        "a single token": (np.outer(spike, pair), [1.0, 0.1]),
+        "two directions in one pair": (disc, [1.0, 0.1]),
+    }
+
+
+def facts_of_heads(heads: pd.DataFrame) -> dict[str, str]:
+    """What the chapter on the theorem states of the heads of a model: names of `glue` and their texts.
+
+    `heads` has a row for each key head: predicted and measured, the ratio from its first direction alone and
+    that of all its keys; floor, the limit of the former; rank_before and rank_after, its stable rank.
+    """
+    low, middle, high = heads.rank_before.quantile([0.05, 0.5, 0.95])
+    growth = heads.rank_after / heads.rank_before
+    error = (heads.measured - heads.predicted).abs()
+    found = {
+        "heads": f"{len(heads)}",
+        "rank-low": f"{low:.1f}",
+        "rank-middle": f"{middle:.1f}",
+        "rank-high": f"{high:.1f}",
+        "first-share": f"{1 / middle:.0%}",
+        "correlation": f"{heads.predicted.corr(heads.measured):.2f}",
+        "error": rounded_up(error.median(), 2),
+        "worst": rounded_up(error.max(), 2),
+        "growth-low": f"{growth.min():.1f}",
+        "growth-high": f"{growth.max():.1f}",
+        "floor-low": f"{1 / heads['floor'].max():.1f}",
+        "floor-high": f"{1 / heads['floor'].min():.1f}",
+    }
+    return {f"theorem-{name}": text for name, text in found.items()}

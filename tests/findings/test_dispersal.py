@@ -75,3 +75,35 @@ def test_facts_are_texts_of_what_the_tables_hold(sweep):
     assert found["dispersal-error-correlation"] == "1.00"
     assert found["dispersal-ratio-longest"] == f"{ratio[256].mean():.2f}"
     assert found["dispersal-doubling-last"] == f"{(ratio[64] - ratio[128]).mean():.3f}"
+
+
+def test_each_condition_of_the_theorem_is_needed():
+    clouds = findings.dispersal.clouds_beyond_the_theorem(20_000, np.random.default_rng(0))
+    ratios = {}
+    for name, (cloud, inv_freq) in clouds.items():
+        rotated = rotate(cloud, np.arange(len(cloud)), inv_freq, "half_split")
+        ratios[name] = np.linalg.norm(rotated, 2) / np.linalg.norm(cloud, 2)
+    assert ratios["none: distinct frequencies"] == pytest.approx(np.sqrt(1 / 2), abs=1e-3)
+    assert ratios["distinct, the same cloud"] == pytest.approx(1 / 2, abs=1e-3)
+    assert ratios["equal frequencies"] == pytest.approx(np.sqrt(1 / 2), abs=1e-3)
+    assert ratios["weights that beat"] == pytest.approx(np.sqrt(3) / 2, abs=1e-3)
+    assert min(list(ratios.values())[-2:]) > 0.98
+    assert ratios["a frequency of π"] == pytest.approx(1)
+
+
+def test_facts_of_heads_bound_their_errors_from_above():
+    heads = pd.DataFrame(
+        {
+            "predicted": [0.5, 0.6, 0.9],
+            "measured": [0.501, 0.621, 0.9],
+            "rank_before": [1.0, 2.0, 3.0],
+            "rank_after": [1.5, 4.0, 3.0],
+            "floor": [0.1, 0.2, 0.5],
+        }
+    )
+    found = findings.dispersal.facts_of_heads(heads)
+    assert (found["theorem-heads"], found["theorem-rank-middle"]) == ("3", "2.0")
+    assert found["theorem-first-share"] == "50%"
+    assert (found["theorem-error"], found["theorem-worst"]) == ("0.01", "0.03")
+    assert (found["theorem-growth-low"], found["theorem-growth-high"]) == ("1.0", "2.0")
+    assert (found["theorem-floor-low"], found["theorem-floor-high"]) == ("2.0", "10.0")
