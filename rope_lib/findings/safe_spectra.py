@@ -32,7 +32,7 @@ CHECKED = [1_024, 4_096, 16_384, 65_536]
 def turns_in_training(inv_freq: ArrayLike, trained: int) -> float:
     """Turns that the slowest of the pairs that rotate makes within the trained length.
 
-    >>> turns_in_training([1.0, 2 * np.pi / 100, 0.0], 250)
+    >>> round(turns_in_training([1.0, 2 * np.pi / 100, 0.0], 250), 6)
     2.5
     """
     inv_freq = np.asarray(inv_freq, dtype=float)
