@@ -5,8 +5,11 @@ before the test was run (`experiments/better.toml`); the test is the kept result
 accuracies, and losses of the next byte in nats.
 """
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from rope_lib.train.config import TRAINED
 
@@ -30,7 +33,7 @@ BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "alike", "undecided"
 _BAND = ["share", "shortest_period", "turns"]
 
 # Spectra of `spectra` that are no band: name → scaling and parameters, as they were trained.
-_OTHERS = {
+_OTHERS: dict[str, tuple[str, dict[str, float]]] = {
     "RoPE": ("default", {}),
     "HalfRoPE": ("half_rope", {}),
     "p-RoPE": ("p_rope", {"p": 0.75}),
@@ -39,7 +42,9 @@ _OTHERS = {
 }
 
 
-def evidence(spectra, ablations, *, trained, head_dim, temperature=WARM):
+def evidence(
+    spectra: pd.DataFrame, ablations: pd.DataFrame, *, trained: int, head_dim: int, temperature: str = WARM
+) -> pd.DataFrame:
     """What was trained before, with the criteria that it meets: one row for each spectrum, the best first.
 
     `spectra` and `ablations` are the kept tables `summary`. Columns: name; share, shortest_period and turns
@@ -67,13 +72,13 @@ def evidence(spectra, ablations, *, trained, head_dim, temperature=WARM):
     return pd.DataFrame(found).sort_values("beyond", ascending=False, kind="stable", ignore_index=True)
 
 
-def _band_name(share, shortest_period, turns):
-    named = {(0.5, 8, 2): "RoPE-ID", (1, 8, 2): "HighFreq"}
+def _band_name(share: float, shortest_period: float, turns: float) -> str:
+    named = {(0.5, 8.0, 2.0): "RoPE-ID", (1.0, 8.0, 2.0): "HighFreq"}
     own = f"band: {share:g}, {shortest_period:g}, {turns:g}"
     return named.get((share, shortest_period, turns), own)
 
 
-def proposal(table):
+def proposal(table: pd.DataFrame) -> pd.Series:
     """The row of `evidence` that the rule chooses: of the spectra that meet C1 and C2, the best beyond.
 
     Among equals it is the one whose worst seed is best. Raises ValueError where none meets both criteria.
@@ -88,7 +93,7 @@ def proposal(table):
     return met.sort_values(["beyond", "worst"], ascending=False, kind="stable").iloc[0]
 
 
-def scores(summary):
+def scores(summary: pd.DataFrame) -> pd.DataFrame:
     """The kept summary of the test, one row for each model, way of asking and length.
 
     Columns: task, system, temperature, seed, length, stretch (the length over that of training) and score:
@@ -104,13 +109,13 @@ def scores(summary):
     return rows[columns].reset_index(drop=True)
 
 
-def as_used(table):
+def as_used(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of `scores` with each system as it is meant to be used: with the temperature, or an oracle."""
     oracle = table.system.isin(ORACLES) & (table.temperature == "none")
     return table[oracle | (table.temperature == WARM)].reset_index(drop=True)
 
 
-def beyond(table):
+def beyond(table: pd.DataFrame) -> pd.Series:
     """Mean score over the lengths beyond the trained one: a Series by task, system and seed."""
     far = table[table.stretch > 1]
     return far.groupby(["task", "system", "seed"], sort=False).score.mean()
@@ -121,12 +126,12 @@ def means_by_system(found: pd.Series) -> pd.Series:
     return found.groupby(level=["task", "system"]).mean()
 
 
-def inside(table):
+def inside(table: pd.DataFrame) -> pd.Series:
     """Score at the trained length: a Series by task, system and seed."""
     return table[table.stretch == 1].set_index(["task", "system", "seed"]).score
 
 
-def gains(found, reference=REFERENCE):
+def gains(found: pd.Series, reference: str = REFERENCE) -> pd.Series:
     """How much better each other system is than `reference` with the same seed: a Series like `found`.
 
     `found` is a Series by task, system and seed. For `bytes`, whose scores are losses, less is better.
@@ -139,7 +144,7 @@ def gains(found, reference=REFERENCE):
     return (others - base.loc[list(zip(task, seed, strict=True))].to_numpy()) * sign
 
 
-def judged(values):
+def judged(values: ArrayLike) -> str:
     """What differences by seed amount to, by the rule that was written down before the test.
 
     Better (worse): ahead (behind) in every seed, and by more than `ALIKE` in the mean. Alike: no more than
@@ -148,21 +153,21 @@ def judged(values):
     >>> judged([0.1, 0.2]), judged([-0.1, -0.2]), judged([-0.1, 0.1]), judged([-0.1, 0.3])
     ('better', 'worse', 'alike', 'undecided')
     """
-    values = np.asarray(values, dtype=float)
-    if abs(values.mean()) <= ALIKE:
+    apart = np.asarray(values, dtype=float)
+    if abs(apart.mean()) <= ALIKE:
         return SAME
-    if (values > 0).all() or (values < 0).all():
-        return BETTER if values.mean() > 0 else WORSE
+    if (apart > 0).all() or (apart < 0).all():
+        return BETTER if apart.mean() > 0 else WORSE
     return UNDECIDED
 
 
-def verdicts(gained, system=PROPOSAL):
+def verdicts(gained: pd.Series, system: str = PROPOSAL) -> dict[str, str]:
     """`judged` of one system's gains for each task: a dict from tasks to words."""
     own = gained.xs(system, level="system")
     return {task: judged(values) for task, values in own.groupby(level="task", sort=False)}
 
 
-def is_better(found, chosen_on=("recall",)):
+def is_better(found: Mapping[str, str], chosen_on: Collection[str] = ("recall",)) -> bool:
     """Do `verdicts` call a system better? At a task that it was not chosen on, and worse at none of them.
 
     >>> is_better({"recall": "better", "order": "alike"}), is_better({"copy": "better", "order": "worse"})

@@ -33,7 +33,7 @@ EQUAL = 1e-3
 HURT = 0.99
 
 
-def trials(summary):
+def trials(summary: pd.DataFrame) -> pd.DataFrame:
     """One row for each base, seed, arithmetic and shift, with what it lost against float64 angles.
 
     Columns: base, seed, arithmetic, shift, accuracy, nll, kept, change (of accuracy) and extra_nll (nats).
@@ -61,13 +61,13 @@ def trials(summary):
     ).reset_index(drop=True)
 
 
-def float64_change(table):
+def float64_change(table: pd.DataFrame) -> float:
     """The largest difference of one model's accuracy between two shifts under float64 angles."""
     exact = table[table.arithmetic == EXACT].groupby(["base", "seed"]).accuracy
     return float((exact.max() - exact.min()).max())
 
 
-def means(table, column="kept"):
+def means(table: pd.DataFrame, column: str = "kept") -> pd.DataFrame:
     """Mean over seeds of a column of `trials`: a frame of (arithmetic, shift) × base."""
     return table.pivot_table(index=["arithmetic", "shift"], columns="base", values=column, aggfunc="mean")
 
@@ -78,7 +78,7 @@ def hurt(table: pd.DataFrame) -> pd.DataFrame:
     return kept[kept.min(axis=1) < HURT]
 
 
-def first_below(table, share):
+def first_below(table: pd.DataFrame, share: float) -> pd.DataFrame:
     """The smallest measured shift at which the mean of `kept` over seeds is below `share`.
 
     A frame of arithmetic × base; NaN where it is never below.
@@ -89,7 +89,7 @@ def first_below(table, share):
     return reached.groupby(level="arithmetic").min()
 
 
-def predictors(table, head_dim, length, limit=DISPLACED):
+def predictors(table: pd.DataFrame, head_dim: int, length: int, limit: float = DISPLACED) -> pd.DataFrame:
     """What might tell the loss in each setting of `trials`, beside what was lost: a row for each setting.
 
     Columns: base, arithmetic, shift; kept, its least and most over seeds, extra_nll; and
@@ -120,7 +120,7 @@ def predictors(table, head_dim, length, limit=DISPLACED):
     return settings.join(pd.DataFrame(rows))
 
 
-def rounded_parts(pairs, head_dim, length, limit=DISPLACED):
+def rounded_parts(pairs: pd.DataFrame, head_dim: int, length: int, limit: float = DISPLACED) -> pd.DataFrame:
     """The table `pairs` of `tools/precision_parts.py` as a row for each setting, number and side of pairs.
 
     Columns: arithmetic, shift, base, side, rounded; kept, its least and most over seeds; and displaced, the
@@ -141,13 +141,13 @@ def rounded_parts(pairs, head_dim, length, limit=DISPLACED):
     return rows.assign(displaced=shares)
 
 
-def _over_seeds(table, keys, **more):
+def _over_seeds(table: pd.DataFrame, keys: Sequence[str], **more: tuple[str, str]) -> pd.DataFrame:
     """Mean, least and most of `kept` in each group of `keys`."""
     found = {"kept": ("kept", "mean"), "least": ("kept", "min"), "most": ("kept", "max")}
-    return table.groupby(keys).agg(**found, **more).reset_index()
+    return table.groupby(list(keys)).agg(**found, **more).reset_index()
 
 
-def sides_of_wall(table):
+def sides_of_wall(table: pd.DataFrame) -> pd.DataFrame:
     """What models on either side of A5's wall keep, at the shift where each side keeps least.
 
     One row for each arithmetic that has bases on both sides: wall, below and beyond (the least, over shifts,

@@ -48,7 +48,7 @@ RULER = pd.DataFrame(
 RULER_STRETCH = 4  # 16k over the 4k of training
 
 
-def condensed(tables):
+def condensed(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
     Columns of the cells lose their tables' names: `spectrum.base` becomes base, and `training.length`, which
@@ -63,7 +63,7 @@ def condensed(tables):
     return {name: table for name, table in kept.items() if len(table)}
 
 
-def _by_octave(answers):
+def _by_octave(answers: pd.DataFrame) -> pd.DataFrame:
     answers = answers[answers.distance > 0]
     own = ["variant", "length", "example", "position", "distance", "nll", "correct"]
     cell = [name for name in answers.columns if name not in own]
@@ -72,7 +72,7 @@ def _by_octave(answers):
     return groups.correct.agg(accuracy="mean", questions="size").reset_index()
 
 
-def _plain(table):
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in table.columns if not name.startswith("evaluation.")]
     short = {name: PLAIN_NAMES.get(name, name.rpartition(".")[2]) for name in names}
     if len(set(short.values())) < len(short):
@@ -80,7 +80,7 @@ def _plain(table):
     return table[names].rename(columns=short).dropna(axis="columns", how="all")
 
 
-def systems(table, names=SYSTEMS):
+def systems(table: pd.DataFrame, names: Mapping[tuple[str, str], str] = SYSTEMS) -> pd.DataFrame:
     """The rows of `table` that `names` and `TEMPERATURES` name, with columns `system` and `temperature`.
 
     A temperature is a variant of the system that was trained; what is asked otherwise has none.
@@ -92,14 +92,14 @@ def systems(table, names=SYSTEMS):
     return found[found.system.notna()]
 
 
-def accuracies(summary, temperature="none"):
+def accuracies(summary: pd.DataFrame, temperature: str = "none") -> pd.DataFrame:
     """Accuracy of each system by length and seed: a frame of (system, seed) × length."""
     rows = systems(summary)
     rows = rows[rows.temperature == temperature]
     return rows.pivot(index=["system", "seed"], columns="length", values="accuracy")
 
 
-def by_distance(distances, length, temperature="none"):
+def by_distance(distances: pd.DataFrame, length: int, temperature: str = "none") -> pd.DataFrame:
     """Accuracy of each system at one length by octave of the distance: a frame of (system, seed) × octave.
 
     Raises ValueError for a length that was not measured.
@@ -111,7 +111,7 @@ def by_distance(distances, length, temperature="none"):
     return rows.pivot(index=["system", "seed"], columns="octave", values="accuracy")
 
 
-def beyond(distances, length, least, temperature="none"):
+def beyond(distances: pd.DataFrame, length: int, least: int, temperature: str = "none") -> pd.Series:
     """Accuracy of each system for answers at least `least` tokens back at one length: by system and seed.
 
     `least` is a power of two. Raises ValueError where no answer is so far back.
@@ -124,7 +124,7 @@ def beyond(distances, length, least, temperature="none"):
     return (sums.right / sums.questions).rename("beyond")
 
 
-def next_byte_losses(*tables, temperature="none"):
+def next_byte_losses(*tables: pd.DataFrame, temperature: str = "none") -> pd.DataFrame:
     """Loss of the next byte, in nats, by system, seed and length, from several kept summaries: a frame alike.
 
     Of a summary with several tasks, told by a column `name`, the rows of bytes count.
@@ -135,12 +135,12 @@ def next_byte_losses(*tables, temperature="none"):
     return rows.pivot(index=["system", "seed"], columns="length", values="nll")
 
 
-def retained(accuracy, trained):
+def retained(accuracy: pd.DataFrame, trained: int) -> pd.DataFrame:
     """Accuracy at each length over that at the `trained` length, both in excess of nothing: a frame alike."""
     return accuracy.div(accuracy[trained], axis=0)
 
 
-def differences(accuracy, reference):
+def differences(accuracy: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Accuracy of every other system minus that of `reference` with the same seed: a frame alike.
 
     Systems of one seed are asked the same questions, and start from the same weights.
@@ -150,7 +150,9 @@ def differences(accuracy, reference):
     return others - base.reindex(others.index.get_level_values("seed")).to_numpy()
 
 
-def criteria(scaling, *, trained, head_dim, base=10_000.0, **parameters):
+def criteria(
+    scaling: str, *, trained: int, head_dim: int, base: float = 10_000.0, **parameters: float
+) -> tuple[float, float]:
     """Paper B's criteria in numbers: (share of pairs at rest, turns of the slowest rotating pair).
 
     C1, a bound that does not fade with the size of the head, needs a share at rest; C2, that the bound is
@@ -195,7 +197,9 @@ def against_ruler(ours: pd.Series) -> pd.DataFrame:
     return pd.DataFrame(rows, RULER.columns, ["correlation", "chance", "same", "of"])
 
 
-def geometries(geometry, summary, trained, temperature="none"):
+def geometries(
+    geometry: pd.DataFrame, summary: pd.DataFrame, trained: int, temperature: str = "none"
+) -> pd.DataFrame:
     """One row for each system, seed and length: accuracy beside means over layers, heads and inputs.
 
     Columns: accuracy, stable_rank, first_singular_ratio and sink_attention; and `retained`, `rank_growth` and
@@ -225,7 +229,7 @@ def dispersed(tables: Mapping[str, pd.DataFrame], temperature: str) -> pd.DataFr
     return rows.reset_index(drop=True)
 
 
-def ablation(spectra, ablations):
+def ablation(spectra: pd.DataFrame, ablations: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of the band with one number changed, RoPE-ID and HighFreq of `spectra` among its settings.
 
     One row for each setting, seed, length and temperature, with columns share, shortest_period and turns.
@@ -239,7 +243,7 @@ def ablation(spectra, ablations):
     return both[both.temperature != "by input"].reset_index(drop=True)
 
 
-def along(table, name):
+def along(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows of `ablation` in which only the column `name` may differ from RoPE-ID's, sorted by it."""
     if name not in ROPE_ID:
         raise ValueError(f"name must be one of {', '.join(ROPE_ID)}, got {name!r}")

@@ -11,10 +11,12 @@ Only what they make of the length and of the depth tells them apart, and the con
 import functools
 import itertools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rope_lib.runs.grid import make_grid
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
@@ -40,7 +42,8 @@ _men = functools.cache(men_minimum_base)  # a scan of a second
 
 # Bounds on the base, as functions of length, layers and head_dim. Paper A's take 1/base for the lowest
 # frequency, as the paper does.
-DEMANDS = {
+Demand: TypeAlias = Callable[[int, int, int], float]
+DEMANDS: dict[str, Demand] = {
     "aliasing (A2)": lambda length, layers, head_dim: float(aliasing_bound(length)),
     "stability (A3)": lambda length, layers, head_dim: float(stability_bound(length, EPSILON)),
     "depth (A4)": lambda length, layers, head_dim: float(stability_bound(length, EPSILON, layers=layers)),
@@ -52,7 +55,7 @@ UNTURNED = "share of pairs not turned"
 BASE = "the base alone"
 
 
-def trials(tables):
+def trials(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """One row for each trained model and length: MODEL, length, accuracy, far and inside.
 
     `accuracy` is of all questions, `far` of those whose answer lies at least a quarter of the length back;
@@ -66,12 +69,12 @@ def trials(tables):
     return rows.assign(inside=rows.length <= rows.trained)
 
 
-def trials_at(tables, trained):
+def trials_at(tables: Mapping[str, pd.DataFrame], trained: int) -> pd.DataFrame:
     """`trials` of a grid in which all models learned from inputs of `trained` tokens, which no axis tells."""
     return trials({name: tables[name].assign(trained=trained) for name in ("summary", "distances")})
 
 
-def kept_trials():
+def kept_trials() -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """The trials of the kept results: (rows of `trials`, rows of `trials_at`, head_dim).
 
     The second are those of models that were trained again for three times as many steps.
@@ -84,13 +87,13 @@ def kept_trials():
     return trials(tables), longer, first["model"]["head_dim"]
 
 
-def trained_longest(rows, longer):
+def trained_longest(rows: pd.DataFrame, longer: pd.DataFrame) -> pd.DataFrame:
     """Trials in which models that were trained again for more steps, `longer`, replace their own."""
     both = pd.concat([rows, longer], ignore_index=True)
     return both.drop_duplicates([*MODEL, "length"], keep="last", ignore_index=True)
 
 
-def demands(length, layers, head_dim):
+def demands(length: int, layers: int, head_dim: int) -> dict[str, float]:
     """The smallest base that each bound demands for inputs of `length` tokens: a dict by its name.
 
     >>> {name: round(base) for name, base in demands(128, 2, 32).items()}
@@ -99,7 +102,7 @@ def demands(length, layers, head_dim):
     return {name: demand(length, layers, head_dim) for name, demand in DEMANDS.items()}
 
 
-def margins(rows, head_dim, at="length"):
+def margins(rows: pd.DataFrame, head_dim: int, at: str = "length") -> pd.DataFrame:
     """By how much each trial passes each bound: a frame with a column for each, 1 where it is just met.
 
     For bounds on the base, the base over what is demanded for the length `at`: "length", that of the input,
@@ -116,7 +119,7 @@ def margins(rows, head_dim, at="length"):
     return pd.DataFrame(found | {LIU: limit / rows.length, SEEN: rows.trained / rows.length}, rows.index)
 
 
-def orders(rows, head_dim):
+def orders(rows: pd.DataFrame, head_dim: int) -> pd.DataFrame:
     """Two more ways to order trials, without a constant that would divide them: a frame alike.
 
     The base alone, which a bound must beat to have said something of length or depth; and the share of pairs
@@ -126,7 +129,7 @@ def orders(rows, head_dim):
     return pd.DataFrame({BASE: rows.base, UNTURNED: 1 - turned}, rows.index)
 
 
-def half_turn(base, head_dim):
+def half_turn(base: float, head_dim: int) -> float:
     """The distance at which the slowest pair has made half a turn, in tokens: π over the lowest frequency.
 
     >>> round(half_turn(16, 32), 1)
@@ -135,7 +138,9 @@ def half_turn(base, head_dim):
     return float(np.pi / frequencies(base, head_dim)[-1])
 
 
-def counterexamples(rows, name, head_dim, threshold=WORKS, measure="far"):
+def counterexamples(
+    rows: pd.DataFrame, name: str, head_dim: int, threshold: float = WORKS, measure: str = "far"
+) -> pd.DataFrame:
     """Bases below a bound at which every seed works at the trained length: rows with trained, layers, base.
 
     `ratio` is the base over the one demanded, `least` the accuracy of the worst seed. One lucky model is no
@@ -147,7 +152,7 @@ def counterexamples(rows, name, head_dim, threshold=WORKS, measure="far"):
     return worst[(worst.ratio < 1) & (worst.least >= threshold)].reset_index(drop=True)
 
 
-def depth_differences(rows, measure="far"):
+def depth_differences(rows: pd.DataFrame, measure: str = "far") -> pd.DataFrame:
     """What a second layer changes: one row for each seed, base, trained and length, with `difference`.
 
     Accuracy with the larger of two depths minus that with the smaller, of models of one seed, which are asked
@@ -161,12 +166,14 @@ def depth_differences(rows, measure="far"):
     return (pairs[depths[1]] - pairs[depths[0]]).rename("difference").reset_index()
 
 
-def models(rows):
+def models(rows: pd.DataFrame) -> NDArray[np.int64]:
     """A number for each trial that tells its trained model: trials of one model are no independent ones."""
     return rows.groupby(MODEL).ngroup().to_numpy()
 
 
-def compared(rows, head_dim, threshold=WORKS, measure="far", at="length"):
+def compared(
+    rows: pd.DataFrame, head_dim: int, threshold: float = WORKS, measure: str = "far", at: str = "length"
+) -> pd.DataFrame:
     """Every bound against what happened: one row for each region and bound, with all of `calibration`.
 
     Regions are "inside" and "beyond" training; `ranking`, `factor` and `best` are those of `ranking` and
@@ -184,7 +191,7 @@ def compared(rows, head_dim, threshold=WORKS, measure="far", at="length"):
     return pd.DataFrame(found)
 
 
-def regions(rows):
+def regions(rows: pd.DataFrame) -> dict[str, pd.Series]:
     """Which trials lie inside the training length, and which beyond it: a dict of masks."""
     return {"inside": rows.inside, "beyond": ~rows.inside}
 
@@ -215,7 +222,7 @@ def gain_over_base(
     part = rows[regions(rows)[region]]
     columns = [part.far >= WORKS, margins(part, head_dim)[name], part.base]
 
-    def gain(works, one, other):
+    def gain(works: NDArray[np.bool_], one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
         return ranking(works, one) - ranking(works, other)
 
     return clustered_interval(gain, columns, models(part), draws=draws)

@@ -2,6 +2,7 @@
 
 from .config import Config
 from .loop import build
+from .tasks import Recall
 
 
 def facts(config: Config) -> dict[str, str]:
@@ -23,11 +24,11 @@ def facts(config: Config) -> dict[str, str]:
         "batch": f"{config.training.batch}",
         "length": f"{config.training.length}",
     }
-    if config.task.name != "recall":
+    task = config.task.make()
+    if not isinstance(task, Recall):
         return found
-    recall = config.task.make()
     return found | {
-        "pairs": f"{recall.pairs}",
-        "questions": f"{config.evaluation.examples * recall.queries}",
-        "chance": f"{1 / recall.values:.3f}",
+        "pairs": f"{task.pairs}",
+        "questions": f"{config.evaluation.examples * task.queries}",
+        "chance": f"{1 / task.values:.3f}",
     }
