@@ -28,13 +28,13 @@ def measure_bound(name: str) -> Numbers:
     trained length over the one demanded there. `counterexamples` are bases below the bound at which every
     seed works at the trained length; `lowest` is the smallest of them over the one demanded.
     """
+    from rope_lib.findings.least_base import least_over_demanded
     from rope_lib.findings.which_bound import (
         BASE,
         WORKS,
         compared,
         counterexamples,
         kept_trials,
-        least_over_demanded,
         trained_longest,
     )
 

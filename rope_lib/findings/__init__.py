@@ -9,18 +9,26 @@ import importlib
 from types import ModuleType
 
 __all__ = [
+    "angle_errors",
     "atlas",
     "better",
     "breaks",
     "cases",
     "clusters",
+    "dispersal",
+    "far_interventions",
     "interventions",
     "kept",
+    "least_base",
+    "limits",
     "long_inputs",
     "rounding",
+    "safe_spectra",
+    "sink_heads",
     "spectra",
     "stats",
     "which_bound",
+    "wording",
 ]
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from rope_lib.train.config import TRAINED
 
 from .spectra import SYSTEMS, ablation, criteria, systems
+from .wording import signed
 
 # The name under which the chosen band goes in tables and figures.
 PROPOSAL = "quarter band"
@@ -120,6 +121,11 @@ def beyond(table: pd.DataFrame) -> pd.Series:
     return far.groupby(["task", "system", "seed"], sort=False).score.mean()
 
 
+def means_by_system(found: pd.Series) -> pd.Series:
+    """Means over seeds of a Series by task, system and seed: a Series by task and system."""
+    return found.groupby(level=["task", "system"]).mean()
+
+
 def inside(table: pd.DataFrame) -> pd.Series:
     """Score at the trained length: a Series by task, system and seed."""
     return table[table.stretch == 1].set_index(["task", "system", "seed"]).score
@@ -171,3 +177,99 @@ def is_better(found: Mapping[str, str], chosen_on: Collection[str] = ("recall",)
     """
     fresh = [word for task, word in found.items() if task not in chosen_on]
     return BETTER in fresh and WORSE not in fresh
+
+
+# What chapter 20 states
+
+
+def facts(choice: pd.DataFrame, table: pd.DataFrame) -> dict[str, str]:
+    """The numbers of the chapter, as it prints them, from the `evidence` and the test's `scores`.
+
+    Scores are means over seeds of systems as they are used, unless a name says otherwise: accuracies, and
+    losses in nats of the task `bytes`.
+    """
+    used = as_used(table)
+    found = _facts_of_choice(choice) | _facts_of_scores(used) | _facts_of_text(used[used.task == "bytes"])
+    return {f"better-{name}": text for name, text in (found | _facts_of_gains(table)).items()}
+
+
+def _facts_of_choice(table: pd.DataFrame) -> dict[str, str]:
+    favored = proposal(table)
+    both = table[table.c1 & table.c2].reset_index(drop=True)
+    return {
+        "spectra": f"{len(table)}",
+        "both": f"{len(both)}",
+        "share": f"{favored.share:.0%}",
+        "period": f"{favored.shortest_period:g}",
+        "turns": f"{favored.turns:g}",
+        "favored": f"{favored.beyond:.3f}",
+        "second": f"{both.beyond[1]:.3f}",
+        "own": f"{table.set_index('name').beyond[REFERENCE]:.3f}",
+        "alike": f"{ALIKE:g}",
+    }
+
+
+def _facts_of_scores(used: pd.DataFrame) -> dict[str, str]:
+    near, far = means_by_system(inside(used)), means_by_system(beyond(used))
+    at = used.groupby(["task", "system", "stretch"]).score.mean()
+    copying = inside(used).xs("copy", level="task")
+    copied = copying.drop(index="NoPE", level="system")
+    farther = used[used.stretch > 1].groupby("task").score
+    recall = used[used.task == "recall"].set_index(["system", "seed", "stretch"]).score.unstack()
+    kept = recall.div(recall[1], axis=0).groupby(level="system").min()
+    numbers = {
+        "recall-near": near["recall", PROPOSAL],
+        "recall-near-id": near["recall", REFERENCE],
+        "recall-far": far["recall", PROPOSAL],
+        "recall-far-id": far["recall", REFERENCE],
+        "order-rope": near["order", "RoPE"],
+        "order-id": near["order", REFERENCE],
+        "order-nope": near["order", "NoPE"],
+        "order-band": near["order", PROPOSAL],
+        "order-id-4": at["order", REFERENCE, 4],
+        "order-band-4": at["order", PROPOSAL, 4],
+        "order-id-16": at["order", REFERENCE, 16],
+        "order-band-16": at["order", PROPOSAL, 16],
+        "order-yarn-16": at["order", "YaRN", 16],
+        "copy-nope": near["copy", "NoPE"],
+        "copy-least": copied.min(),
+        "copy-most": copied.max(),
+        "copy-beyond": farther.max()["copy"],
+        "words-least": farther.min()["common_words"],
+    }
+    shares = {
+        "kept-id": kept.loc[REFERENCE, 16],
+        "kept-id-4": kept.loc[REFERENCE, 4],
+        "kept-band": kept.loc[PROPOSAL, 16],
+    }
+    texts = {name: f"{value:.2f}" for name, value in numbers.items()}
+    return texts | {name: f"{value:.0%}" for name, value in shares.items()}
+
+
+def _facts_of_gains(table: pd.DataFrame) -> dict[str, str]:
+    """Gains over the reference beyond the trained length, with the temperature and (*cold*) without."""
+    used = as_used(table)
+    gained, learned = gains(beyond(used)), means_by_system(gains(inside(used)))
+    cold = means_by_system(gains(beyond(table[table.temperature == "none"])))
+    found = {"gain-learned": f"{learned['recall', PROPOSAL]:+.2f}"}
+    for task, word in verdicts(gained).items():
+        found[f"word-{task}"] = word
+        found[f"gain-{task}"] = signed(means_by_system(gained)[task, PROPOSAL])
+        found[f"cold-{task}"] = signed(cold[task, PROPOSAL])
+    return found | {f"hope-{task}": word for task, word in verdicts(gained, "HoPE").items()}
+
+
+def _facts_of_text(used: pd.DataFrame) -> dict[str, str]:
+    loss = used.pivot_table(index="system", columns="length", values="score")
+    start, end = loss.iloc[:, 0], loss.iloc[:, -1]
+    numbers = {
+        "loss-apart": start.max() - start.min(),
+        "loss-start": start[REFERENCE],
+        "loss-id": end[REFERENCE],
+        "loss-band": end[PROPOSAL],
+        "loss-hope": end["HoPE"],
+        "loss-rope": end["RoPE"],
+        "loss-yarn": end["YaRN"],
+    }
+    found = {name: f"{value:.2f}" for name, value in numbers.items()}
+    return found | {"bytes-longest": f"{loss.columns[-1]:,}"}

@@ -4,7 +4,7 @@
 `intervention`. Results keep the order in which the interventions were tried.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rope_lib.measure.tables import LOSS_BIN
+
+from .wording import minus, signed
+
+Tables = Mapping[str, pd.DataFrame]
+Factors = Mapping[str, float]
 
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512
@@ -96,3 +101,77 @@ def _of_length(table: pd.DataFrame, length: int) -> pd.DataFrame:
     if rows.empty:
         raise ValueError(f"length must be one of {sorted(table.length.unique().tolist())}, got {length}")
     return rows
+
+
+# What is compared of an intervention: columns of `summaries`.
+MEASURES = ("loss", "stable_rank", "fsv_ratio", "silhouette", "sink_attention")
+
+
+def curves(losses: pd.DataFrame, size: int = LOSS_BIN) -> dict[str, pd.Series]:
+    """Loss by position of each intervention, means over bins of `size`: a Series by first position.
+
+    `size` is a multiple of `LOSS_BIN`.
+
+    >>> losses = pd.DataFrame({"intervention": "none", "first": [0, 128, 256], "nll": [3.0, 1.0, 4.0]})
+    >>> curves(losses, 256)["none"].to_dict()
+    {0: 2.0, 256: 4.0}
+    """
+    by_position = {name: own.set_index("first").nll for name, own in losses.groupby("intervention")}
+    return {name: nll.groupby(nll.index // size * size).mean() for name, nll in by_position.items()}
+
+
+def healthy_values(tables: Tables, trained: int, factors: Factors, loss: float) -> pd.Series:
+    """The `MEASURES` of the unchanged model at its trained length, with `loss` for the loss.
+
+    Text differs from place to place, so the healthy loss is that of the same tokens in a context of the
+    trained length; it is measured apart.
+    """
+    values = summaries(tables, trained, factors).loc["unchanged", list(MEASURES)].copy()
+    values["loss"] = loss
+    return values
+
+
+def shares_repaired(tables: Tables, length: int, factors: Factors, healthy: pd.Series) -> pd.DataFrame:
+    """Share of the damage at one length that each intervention repairs: interventions × `MEASURES`.
+
+    0 leaves the value of the unchanged model, 1 is that of `healthy` (`healthy_values`): see `repaired`.
+    """
+    found = summaries(tables, length, factors)[list(MEASURES)]
+    return repaired(found, healthy, found.loc["unchanged"]).drop("unchanged").astype(float)
+
+
+def mean_scores(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Mean scaled scores of the last queries, by (intervention, length): sink_score and largest_score.
+
+    The former is the score of token 0, the latter the largest of all others.
+    """
+    return pairs.groupby(["intervention", "length"])[["sink_score", "largest_score"]].mean()
+
+
+def facts(tables: Tables, lengths: Sequence[int], factors: Factors, healthy: pd.Series) -> dict[str, str]:
+    """What the chapter on cause and symptom states of the interventions: names of `glue` and their texts.
+
+    `lengths` are those measured: the trained length, one just beyond it, and the longest last. For `healthy`
+    see `healthy_values`.
+    """
+    trained, middle, longest = lengths[0], lengths[1], lengths[-1]
+    loss, loss_middle = (summaries(tables, length, factors).loss for length in (longest, middle))
+    shares = shares_repaired(tables, longest, factors, healthy)
+    scores = mean_scores(tables["pairs"]).loc["unchanged"]
+    change = scores.loc[longest] - scores.loc[trained]
+    found = {
+        f"{name}-{measure}".replace("_", "-"): minus(f"{100 * shares[measure][name]:.0f} %")
+        for name in shares.index
+        for measure in ("loss", "stable_rank", "silhouette", "sink_attention")
+    }
+    found |= {
+        "trained": f"{trained:,}",
+        "longest": f"{longest:,}",
+        "hope-loss-nats": f"{loss['hope']:.2f}",
+        "middle": f"{middle:,}",
+        "middle-cluster": f"{loss_middle['cluster']:.2f}",
+        "middle-unchanged": f"{loss_middle['unchanged']:.2f}",
+        "sink-change": signed(change.sink_score),
+        "other-change": signed(change.largest_score),
+    }
+    return {f"cause-{name}": text for name, text in found.items()}

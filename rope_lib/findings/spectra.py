@@ -13,6 +13,9 @@ import pandas as pd
 from rope_lib.train.config import TRAINED
 from rope_lib.train.spectrum import Spectrum
 
+from .stats import pairwise_agreement, rank_agreement, spearman
+from .wording import signed
+
 # Systems by the scaling in training and the variant of the test. HighFreq and RoPE-ID are paper B's names.
 SYSTEMS = {
     ("default", TRAINED): "RoPE",
@@ -30,6 +33,10 @@ SYSTEMS = {
 PLAIN_NAMES = {"training.length": "trained"}
 
 TEMPERATURES = {TRAINED: "none", "query_temperature": "by position", "log_temperature": "by input"}
+
+# RoPE-ID's band as it was trained: the share of pairs that rotate, tokens to a turn of the fastest, turns of
+# the slowest in the trained length.
+ROPE_ID = {"share": 0.5, "shortest_period": 8.0, "turns": 2.0}
 
 # Mean accuracy in percent on RULER at 16k tokens, four times the trained length. Paper B, second-hand.
 RULER = pd.DataFrame(
@@ -161,14 +168,47 @@ def criteria(
     return float(np.mean(inv_freq == 0)), float(turns)
 
 
-def geometries(geometry: pd.DataFrame, summary: pd.DataFrame, trained: int) -> pd.DataFrame:
+def classes(parameters: Mapping[str, Mapping[str, float]], *, trained: int, head_dim: int) -> pd.DataFrame:
+    """The `criteria` of each trained spectrum and which of them it meets: one row for each system.
+
+    `parameters` maps each scaling to the parameters that it was trained with. Columns: resting (a share of
+    the pairs), turns (of the slowest rotating pair, NaN where nothing rotates) and meets: "C1", "C2",
+    "C1 and C2" or "neither". Where nothing rotates C2 is met emptily.
+
+    >>> classes({"default": {}, "rope_id": {}}, trained=4096, head_dim=128).meets.to_dict()
+    {'RoPE': 'neither', 'RoPE-ID': 'C1 and C2'}
+    """
+    rows = {}
+    for scaling, own in parameters.items():
+        resting, turns = criteria(scaling, trained=trained, head_dim=head_dim, **own)
+        met = [name for name, holds in (("C1", resting > 0), ("C2", not turns < 1)) if holds]
+        rows[SYSTEMS[scaling, TRAINED]] = (resting, turns, " and ".join(met) or "neither")
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["resting", "turns", "meets"])
+
+
+def against_ruler(ours: pd.Series) -> pd.DataFrame:
+    """A score by system against paper B's `RULER`: one row for each size of the paper's models.
+
+    Columns: correlation and chance, see `stats.rank_agreement`; same and of, see `stats.pairwise_agreement`.
+
+    >>> against_ruler(RULER["1B"]).loc["1B", ["correlation", "same", "of"]].tolist()
+    [1.0, 10.0, 10.0]
+    """
+    rows = [(*rank_agreement(ours, theirs), *pairwise_agreement(ours, theirs)) for _, theirs in RULER.items()]
+    return pd.DataFrame(rows, RULER.columns, ["correlation", "chance", "same", "of"])
+
+
+def geometries(
+    geometry: pd.DataFrame, summary: pd.DataFrame, trained: int, temperature: str = "none"
+) -> pd.DataFrame:
     """One row for each system, seed and length: accuracy beside means over layers, heads and inputs.
 
     Columns: accuracy, stable_rank, first_singular_ratio and sink_attention; and `retained`, `rank_growth` and
     `ratio_fall`, the first three over their values at the `trained` length.
     """
     keys = ["system", "seed", "length"]
-    of_heads, asked = (table[table.temperature == "none"] for table in (systems(geometry), systems(summary)))
+    named = (systems(table) for table in (geometry, summary))
+    of_heads, asked = (table[table.temperature == temperature] for table in named)
     measures = ["stable_rank", "first_singular_ratio", "sink_attention"]
     rows = asked.set_index(keys)[["accuracy"]].join(of_heads.groupby(keys)[measures].mean())
     start = rows.xs(trained, level="length").reindex(rows.index.droplevel("length"))
@@ -178,6 +218,18 @@ def geometries(geometry: pd.DataFrame, summary: pd.DataFrame, trained: int) -> p
     return rows.reset_index()
 
 
+def dispersed(tables: Mapping[str, pd.DataFrame], temperature: str) -> pd.DataFrame:
+    """`geometries` at the longest inputs of the kept tables `spectra`: one row for each trained model.
+
+    YaRN and NTK, which are other ways to ask a model than its training, are left out.
+    """
+    summary = tables["summary"]
+    rows = geometries(tables["geometry"], summary, summary.length.min(), temperature)
+    as_trained = [SYSTEMS[scaling, TRAINED] for scaling in summary.scaling.unique()]
+    rows = rows[(rows.length == summary.length.max()) & rows.system.isin(as_trained)]
+    return rows.reset_index(drop=True)
+
+
 def ablation(spectra: pd.DataFrame, ablations: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of the band with one number changed, RoPE-ID and HighFreq of `spectra` among its settings.
 
@@ -185,8 +237,8 @@ def ablation(spectra: pd.DataFrame, ablations: pd.DataFrame) -> pd.DataFrame:
     """
     own = ablations.assign(temperature=ablations.variant.map(TEMPERATURES))
     named = systems(spectra[spectra.scaling.isin(["rope_id", "high_freq"])])
-    share = named.scaling.map({"rope_id": 0.5, "high_freq": 1.0})
-    named = named.assign(share=share, turns=2.0)
+    share = named.scaling.map({"rope_id": ROPE_ID["share"], "high_freq": 1.0})
+    named = named.assign(share=share, turns=ROPE_ID["turns"])
     columns = ["share", "shortest_period", "turns", "seed", "length", "temperature", "accuracy", "nll"]
     both = pd.concat([named[columns], own[columns]], ignore_index=True)
     return both[both.temperature != "by input"].reset_index(drop=True)
@@ -194,9 +246,138 @@ def ablation(spectra: pd.DataFrame, ablations: pd.DataFrame) -> pd.DataFrame:
 
 def along(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows of `ablation` in which only the column `name` may differ from RoPE-ID's, sorted by it."""
-    standard = {"share": 0.5, "shortest_period": 8.0, "turns": 2.0}
-    if name not in standard:
-        raise ValueError(f"name must be one of {', '.join(standard)}, got {name!r}")
-    others = [other for other in standard if other != name]
-    same = np.logical_and.reduce([table[other] == standard[other] for other in others])
+    if name not in ROPE_ID:
+        raise ValueError(f"name must be one of {', '.join(ROPE_ID)}, got {name!r}")
+    others = [other for other in ROPE_ID if other != name]
+    same = np.logical_and.reduce([table[other] == ROPE_ID[other] for other in others])
     return table[same].sort_values(name, kind="stable")
+
+
+# What chapter 17 states
+
+
+def facts(tables: Mapping[str, pd.DataFrame], *, head_dim: int) -> dict[str, str]:
+    """The numbers of the chapter about recall, as it prints them, from the kept tables `spectra`.
+
+    Accuracies are means over seeds unless a name says otherwise; *back* is of answers at least two trained
+    lengths back in the longest inputs.
+    """
+    summary = tables["summary"]
+    plain, warm, by_input = (accuracies(summary, name) for name in TEMPERATURES.values())
+    trained, longest = int(plain.columns[0]), int(plain.columns[-1])
+    least = 2 * trained
+    learned = plain[trained].unstack("seed")
+    poor = learned.loc["RoPE-ID"].idxmin()
+    means, gain = plain.groupby(level="system").mean(), _by_system((warm - plain)[longest].dropna())
+    cold, hot = (beyond(tables["distances"], longest, least, name) for name in ("none", "by position"))
+    back, back_warm = _by_system(cold), _by_system(hot)
+    effect = cold.unstack("seed").loc["RoPE-ID"] - cold.unstack("seed").loc["RoPE"]
+    at_end = dispersed(tables, "none")
+    sinks = tables["geometry"].groupby(tables["geometry"].length > trained).sink_attention.max()
+    found = {
+        "seeds": f"{learned.shape[1]}",
+        "least": f"{least}",
+        "longest": f"{longest:,}",
+        "high-freq": f"{means.loc['HighFreq', trained]:.2f}",
+        "poor": f"{learned.loc['RoPE-ID', poor]:.2f}",
+        "poor-seed": f"{poor}",
+        "poor-nope": f"{learned.loc['NoPE'].min():.2f}",
+        "rope": f"{means.loc['RoPE', trained]:.2f}",
+        "rope-longest": f"{means.loc['RoPE', longest]:.2f}",
+        "back-rope": f"{back['RoPE']:.2f}",
+        "back-id": f"{back['RoPE-ID']:.2f}",
+        "back-half": f"{back['HalfRoPE']:.2f}",
+        "back-high": f"{back['HighFreq']:.2f}",
+        "back-effect": ", ".join(f"{value:+.2f}" for value in effect),
+        "back-rope-warm": f"{back_warm['RoPE']:.2f}",
+        "verdict-id": f"{back_warm['RoPE-ID']:.2f}",
+        "gain-nope": f"{gain['NoPE']:+.2f}",
+        "gain-id": f"{gain['RoPE-ID']:+.2f}",
+        "forms": f"{_by_system((warm - by_input)[longest].abs()).max():.2f}",
+        "kept-least": f"{retained(warm, trained).loc['RoPE-ID', longest].min():.0%}",
+        "hope-rest": f"{criteria('hope', trained=trained, head_dim=head_dim)[0]:.1%}",
+        "rank-cold": signed(spearman(at_end.rank_growth, at_end.retained)),
+        "sinks": f"{sinks[True]:.2f}",
+        "sinks-inside": f"{sinks[False]:.2f}",
+    }
+    return {f"trained-{name}": text for name, text in found.items()}
+
+
+def facts_of_ablations(spectra: pd.DataFrame, ablations: pd.DataFrame) -> dict[str, str]:
+    """The numbers of the chapter about RoPE-ID's band with one number changed, as it prints them.
+
+    `spectra` and `ablations` are the kept tables `summary`. All are asked with the temperature; *kept* is
+    accuracy at the longest inputs over that at the trained length.
+    """
+    table = ablation(spectra, ablations)
+    table = table[table.temperature == "by position"]
+    trained, longest = int(table.length.min()), int(table.length.max())
+
+    def asked(name: str, value: float) -> tuple[pd.Series, pd.Series]:
+        """Accuracy by seed where one number of the band is `value`: at the trained length, at the longest."""
+        rows = along(table, name)
+        pivoted = rows[rows[name] == value].pivot(index="seed", columns="length", values="accuracy")
+        return pivoted[trained], pivoted[longest]
+
+    smallest = along(table, "share").share.min()
+    found = {
+        "share": f"{smallest:.0%}",
+        "share-least": f"{asked('share', smallest)[1].min():.2f}",
+        "share-half": f"{asked('share', 0.5)[1].mean():.2f}",
+        "share-all": f"{asked('share', 1.0)[1].mean():.2f}",
+        "quarter": f"{asked('turns', 0.25)[0].min():.2f}",
+    }
+    changed: dict[str, tuple[str, float]] = {
+        "own": ("turns", 2),
+        "many": ("turns", 8),
+        "fast": ("shortest_period", 2),
+        "slow": ("shortest_period", 32),
+    }
+    for label, (name, value) in changed.items():
+        found[label] = f"{asked(name, value)[0].mean():.2f}"
+    for label, (name, value) in {"quarter": ("turns", 0.25), **changed}.items():
+        inside, end = asked(name, value)
+        found[f"{label}-kept"] = f"{(end / inside).mean():.0%}"
+    return {f"trained-{name}": text for name, text in found.items()}
+
+
+def facts_of_text(loss: pd.DataFrame, warm: pd.DataFrame, meets: pd.Series) -> dict[str, str]:
+    """The numbers of the chapter about the next byte of real text, as it prints them: losses in nats.
+
+    `loss` and `warm` are `next_byte_losses` without a temperature and with it; `meets` says of each trained
+    spectrum which criteria it meets: a column of `classes`.
+    """
+    start, middle, end = loss.columns[0], loss.columns[2], loss.columns[-1]
+    means = loss.groupby(level="system").mean()
+    near = means[start].drop(["NoPE", "HighFreq"])
+    rises = (loss[end] - loss[start]).unstack("seed").loc[meets.index]
+    turned = meets.str.contains("C2")
+    rising, others = rises[turned], rises[~turned]
+    ruler = against_ruler(-means[middle])
+    helped = (means[end] - _by_system(warm[end])).dropna()
+    found = {
+        "seeds": f"{rises.shape[1]}",
+        "near-least": f"{near.min():.2f}",
+        "near-most": f"{near.max():.2f}",
+        "high-near": f"{means.loc['HighFreq', start]:.2f}",
+        "nope-near": f"{means.loc['NoPE', start]:.2f}",
+        "turned-most": f"{rising.mean(axis=1).max():.2f}",
+        "missing-least": f"{others.mean(axis=1).min():.2f}",
+        "crossed": f"{(rising.max() > others.min()).sum()}",
+        "high-end": f"{means.loc['HighFreq', end]:.2f}",
+        "half-end": f"{means.loc['HalfRoPE', end]:.2f}",
+        "id-end": f"{means.loc['RoPE-ID', end]:.2f}",
+        "rope-end": f"{means.loc['RoPE', end]:.2f}",
+        "yarn-end": f"{means.loc['YaRN', end]:.2f}",
+        "end": f"{end:,}",
+        "ruler": " and ".join(f"{value:+.1f}" for value in ruler.correlation),
+        "ruler-chance": " and ".join(f"{value:.2f}" for value in ruler.chance),
+        "ruler-pairs": " and ".join(f"{row.same} of {row.of}" for row in ruler.itertuples()),
+        "helped": f"{helped.drop('NoPE').max():.2f}",
+        "nope-hurt": f"{-helped['NoPE']:.2f}",
+    }
+    return {f"trained-bytes-{name}": text for name, text in found.items()}
+
+
+def _by_system(values: pd.Series) -> pd.Series:
+    return values.groupby(level="system").mean()

@@ -95,12 +95,12 @@ def drawn():
     curves = {
         base: (
             frequencies(float(base), 32),
-            findings.rounding.displaced(float(base), 32, "float32", 10**8, 128),
+            findings.angle_errors.displaced(float(base), 32, "float32", 10**8, 128),
         )
         for base in bases
     }
     yield figures.rounding.displaced_by_frequency(
-        {"one": curves, "other": curves}, findings.rounding.DISPLACED
+        {"one": curves, "other": curves}, findings.angle_errors.DISPLACED
     )
     points = findings.rounding.predictors(table[table.arithmetic != findings.rounding.EXACT], 32, 128)
     some = findings.rounding.rounded_parts(parts["pairs"], 32, 128)
