@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-# Helpers, whose assertions explain themselves as those of tests do; scripts, which pytest would import.
-pytest.register_assert_rewrite("calculator_answers", "calculator_page")
+# Scripts, which pytest would import.
 collect_ignore = ["fuzz_config.py", "fuzz_gguf.py"]
 
 
