@@ -1,6 +1,6 @@
 """What the controlled experiments found: kept tables of their cells, made small, named, and compared.
 
-`tables` are those that `tools/experiments.py` keeps: summary, distances, geometry and training, each with
+`tables` are those that `tools/results.py` keeps: summary, distances, geometry and training, each with
 columns that tell the cell: seed, and of its spectrum scaling, base, share, … as far as they vary. A *system*
 is a spectrum together with how it was asked: YaRN is RoPE asked with another spectrum than in training.
 """

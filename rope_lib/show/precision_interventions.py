@@ -1,8 +1,8 @@
 """Asking a trained model with rounding in some pairs only, or with a gap in its positions and no rounding.
 
 What the grid of experiment 2 cannot tell, since a variant of it rounds every pair alike: which pairs a loss
-comes from, and whether what rounding does to positions is enough for it. `tools/precision_parts.py` keeps the
-tables. Accuracies are shares of the questions; positions and gaps are in tokens.
+comes from, and whether what rounding does to positions is enough for it. `tools/results.py precision_parts`
+keeps the tables. Accuracies are shares of the questions; positions and gaps are in tokens.
 """
 
 from dataclasses import dataclass, replace

@@ -150,7 +150,7 @@ def predictors(table, head_dim, length, limit=DISPLACED):
 
 
 def rounded_parts(pairs, head_dim, length, limit=DISPLACED):
-    """The table `pairs` of `tools/precision_parts.py` as a row for each setting, number and side of pairs.
+    """The table `pairs` of the result `precision_parts` as a row for each setting, number and side of pairs.
 
     Columns: arithmetic, shift, base, side, rounded; kept, its least and most over seeds; and displaced, the
     share of all pairs that is rounded and off by more than `limit` (see `displaced`).
