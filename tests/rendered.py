@@ -4,7 +4,7 @@ import io
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from rope_lib.show import style
+from rope_lib.figures import style
 
 
 def png(figure):

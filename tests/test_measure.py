@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
+from rope_lib.figures.tables import summarize
 from rope_lib.measure import load
 from rope_lib.measure.geometry import (
     davies_bouldin,
@@ -28,7 +29,6 @@ from rope_lib.measure.positions import (
 )
 from rope_lib.measure.sweep import measure
 from rope_lib.measure.text import reference_text, text_sha256
-from rope_lib.show.tables import summarize
 from rope_lib.theory.precision import BFLOAT16_ANGLE, FLOAT32, FLOAT64_ANGLE
 
 # The golden values were measured on the topics of CPython 3.11.7; other releases have another text.

@@ -5,6 +5,15 @@ import numpy as np
 from .men_bounds import men_bound
 from .verdicts import NO_ROPE
 
+# What each bound of a record is called.
+BOUND_NAMES = {
+    "aliasing": "aliasing bound",
+    "stability": "DC-stability bound",
+    "depth": "depth bound",
+    "precision": "precision wall",
+    "men": "Men et al.",
+}
+
 # Provenance that a reader should be told of, in words.
 _WEAK = {"class_default": "is not in the file: the default of its class", "assumed": "is assumed"}
 
@@ -105,3 +114,12 @@ def _tokens(length):
 def _number(value):
     """A whole number as int, for JSON."""
     return int(value) if value == int(value) else float(value)
+
+
+def base_text(value):
+    """A base or a bound on it, as a reader writes it.
+
+    >>> base_text(4_000_000.0), base_text(2.5)
+    ('4,000,000', '2.5')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"

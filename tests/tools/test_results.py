@@ -3,6 +3,7 @@
 import importlib
 import re
 import tomllib
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,15 +11,15 @@ import torch
 from click.testing import CliRunner
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from rope_lib.findings.kept import RESULTS, kept
 from rope_lib.measure import load
 from rope_lib.measure.text import reference_text, text_sha256
 from rope_lib.runs.grid import make_grid, read_grid
 from rope_lib.runs.store import read_provenance, read_tables
 from rope_lib.show.experiments import KINDS
-from rope_lib.show.kept import RESULTS, kept
 from rope_lib.train.config import Config
 
-EXPERIMENTS = RESULTS.parent / "experiments"
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 GRIDS = sorted(path.stem for path in EXPERIMENTS.glob("*.toml") if "\nkind = " in path.read_text("utf-8"))
 # What made results before `tools/results.py` did; see results/README.md.
 EARLIER = "python tools/(experiments.py )?{name}(.py)?( --.*)?"

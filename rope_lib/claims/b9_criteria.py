@@ -1,0 +1,115 @@
+"""B9: two criteria that tell which spectra extrapolate."""
+
+import numpy as np
+
+from rope_lib.theory.dispersal import (
+    compared_spectra,
+    limiting_ratio,
+    singular_value_ratio,
+    uniform_coherence,
+)
+
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .settings import HEAD_DIM, TRAINED
+
+# What the paper says of each spectrum: whether it meets C1 and C2.
+EXPECTED = {
+    "base 500,000": (False, False),
+    "HalfRoPE": (True, False),
+    "HighFreq": (False, True),
+    "RoPE-ID": (True, True),
+}
+
+
+def measure_criteria() -> Numbers:
+    """For each spectrum the numbers behind C1 (limits of an even direction) and C2 (turns, fall done)."""
+    directions = np.random.default_rng(0).standard_normal((24, HEAD_DIM))
+    wide = compared_spectra(8 * HEAD_DIM, TRAINED)
+    numbers = {}
+    for name, inv_freq in compared_spectra(HEAD_DIM, TRAINED).items():
+        if name in EXPECTED:
+            now = singular_value_ratio(directions, uniform_coherence(inv_freq, TRAINED))
+            limit = limiting_ratio(directions, inv_freq)
+            numbers[name] = {
+                "limit": float(limiting_ratio(np.ones(HEAD_DIM), inv_freq)),
+                "wide_limit": float(limiting_ratio(np.ones(8 * HEAD_DIM), wide[name])),
+                "turns": float(TRAINED * inv_freq[inv_freq > 0].min() / (2 * np.pi)),
+                "done": float(np.median((1 - now) / (1 - limit))),
+                "above_limit": float(np.median(now / limit - 1)),
+            }
+    return numbers
+
+
+def judge_criteria(numbers: Numbers) -> Finding:
+    """B9 holds if the criteria in numbers sort the spectra as stated, C2 on three readings; a caveat on two.
+
+    C1: the limit does not fade in a head eight times as wide. C2: the slowest rotating pair turns once within
+    the training length; nine tenths of the fall are done there; and, strictly, the ratio is within 5 % of its
+    limit.
+    """
+
+    def agrees(criterion, met):
+        return all(met(found) == EXPECTED[name][criterion] for name, found in numbers.items())
+
+    bounded = agrees(0, lambda found: found["wide_limit"] > 0.9 * found["limit"])
+    turned = agrees(1, lambda found: found["turns"] >= 1)
+    settled = agrees(1, lambda found: found["done"] >= 0.9)
+    strict = agrees(1, lambda found: found["above_limit"] <= 0.05)
+    parts = (
+        "{name}: {limit:.2f} and {wide_limit:.2f}; {done:.0%}; {above_limit:.0%}".format(name=name, **found)
+        for name, found in numbers.items()
+    )
+    return Finding(
+        REFUTED if not (bounded and turned and settled) else HOLDS if strict else CAVEAT,
+        (
+            f"Limit of an even direction at {HEAD_DIM} and {8 * HEAD_DIM} channels; share of the fall done "
+            f"at {TRAINED:,} tokens; ratio above its limit there. {'. '.join(parts)}."
+        ),
+    )
+
+
+CLAIMS = (
+    Claim(
+        id="B9",
+        statement=(
+            "A spectrum extrapolates if overlap has a non-trivial bound (C1) that is reached within the "
+            "training length (C2). RoPE meets neither, HalfRoPE C1, HighFreq C2, RoPE-ID both."
+        ),
+        place="Figure 7 and its discussion",
+        standing="second-hand",
+        chapter="13_safe_spectra",
+        in_short="two criteria sort the spectra as stated; one of them is met nearly, not quite",
+        measure=measure_criteria,
+        judge=judge_criteria,
+        refuted_by={
+            "base 500,000": {
+                "limit": 0.09,
+                "wide_limit": 0.03,
+                "turns": 0.002,
+                "done": 0.4,
+                "above_limit": 3.0,
+            },
+            "HalfRoPE": {
+                "limit": 0.7,
+                "wide_limit": 0.7,
+                "turns": 0.002,
+                "done": 0.5,
+                "above_limit": 0.2,
+            },
+            "HighFreq": {
+                "limit": 0.09,
+                "wide_limit": 0.03,
+                "turns": 2.0,
+                "done": 0.96,
+                "above_limit": 0.01,
+            },
+            "RoPE-ID": {
+                "limit": 0.7,
+                "wide_limit": 0.7,
+                "turns": 2.0,
+                "done": 0.5,
+                "above_limit": 0.0,
+            },
+        },
+    ),
+)

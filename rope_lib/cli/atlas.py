@@ -1,0 +1,44 @@
+"""`rope-lib atlas`: published models with their verdicts."""
+
+import sys
+
+import click
+
+from rope_lib.runs.errors import one_line
+
+from .options import InputError, Number, dtype_option, epsilon_option, json_option, print_json
+
+
+@click.command()
+@click.argument("filter", required=False, default="")
+@click.option("--sort", metavar="COLUMN", help="Order by a column; a minus before its name reverses it.")
+@click.option("--context", type=Number(int), help="Tokens to judge at.  [default: what each model declares]")
+@epsilon_option
+@dtype_option
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV and nothing else.")
+def atlas(filter, sort, context, epsilon, dtype, as_json, as_csv):
+    """List published models with the verdict of paper A's bounds on each.
+
+    FILTER keeps the models in whose name, id, architecture, scaling or verdict it stands.
+
+    \b
+    Examples:
+      rope-lib atlas qwen
+      rope-lib atlas yarn --sort -context
+      rope-lib atlas --csv > atlas.csv
+    """
+    from rope_lib.cli.atlas_rows import atlas_rows, print_csv, print_table
+
+    try:
+        rows = atlas_rows(filter, sort, context=context, epsilon=epsilon, dtype=dtype)
+    except ValueError as error:
+        raise InputError(one_line(error)) from None
+    if not rows:
+        click.echo(f"No model of the atlas matches {filter!r}.", err=True)
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        print_csv(rows, sys.stdout)
+    else:
+        print_table(rows)

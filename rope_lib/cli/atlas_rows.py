@@ -1,0 +1,100 @@
+"""The atlas as rows, with the verdict on each model."""
+
+import csv
+
+from rope_lib.models.atlas import atlas
+from rope_lib.models.verdicts import judge
+
+from .terminal import print_table as print_terminal_table
+
+COLUMNS = (
+    "model", "hf_id", "release", "layers", "context", "trained_context", "base", "scaling", "effective_base",
+    "kind", "window", "rotary_dim", "verdict", "verdict_without_scaling", "confidence", "source",
+)  # fmt: skip
+_IN_TERMINAL = ("model", "layers", "context", "base", "scaling", "effective_base", "verdict", "confidence")
+_NUMBERS = ("layers", "context", "base", "effective_base")
+
+
+def atlas_rows(filter="", sort=None, *, context=None, epsilon=0.95, dtype="float32"):
+    """One dict a model, with COLUMNS: its worst spectrum and the verdict on it.
+
+    `filter` keeps the models in whose name, id, architecture, scaling or verdict it stands; `sort` is a
+    column, with a minus before it for the reverse order. What a model does not have is None and comes last.
+    Raises ValueError for an unknown column, and as `judge`.
+
+    >>> [row["verdict"] for row in atlas_rows("llama 3.1 8b")]
+    ['stable']
+    """
+    column, reverse = (sort or "").removeprefix("-"), (sort or "").startswith("-")
+    if sort is not None and column not in COLUMNS:
+        raise ValueError(f"--sort must be one of {', '.join(COLUMNS)}, got {column!r}")
+    rows = [_row(model, context, epsilon, dtype) for model in atlas()]
+    wanted = filter.casefold()
+    rows = [row for row, text in rows if wanted in f"{text} {row['scaling']} {row['verdict']}".casefold()]
+    if not column:
+        return rows
+    present = [row for row in rows if row[column] is not None]
+    present.sort(key=lambda row: _order(row[column]), reverse=reverse)
+    return present + [row for row in rows if row[column] is None]
+
+
+def _order(value):
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _row(model, context, epsilon, dtype):
+    """`(row, text to search)` of one model."""
+    if context is None and model.declared_context is None:
+        raise ValueError(f"{model.name} declares no context: give --context")
+    verdict = judge(model, context=context, epsilon=epsilon, dtype=dtype)
+    worst = next((judged for judged in verdict.rotaries if judged.verdict == verdict.verdict), None)
+    row = {
+        "model": model.name,
+        "hf_id": model.hf_id,
+        "release": model.release,
+        "layers": model.num_layers,
+        "context": int(verdict.context),
+        "trained_context": model.trained_context,
+        "base": None,
+        "scaling": None,
+        "effective_base": None,
+        "kind": None,
+        "window": None,
+        "rotary_dim": None,
+        "verdict": verdict.verdict,
+        "verdict_without_scaling": None,
+        "confidence": model.confidence,
+        "source": model.source,
+    }
+    if worst is not None:
+        row |= {
+            "base": worst.rotary.base,
+            "scaling": worst.rotary.scaling["type"],
+            "effective_base": float(worst.effective_base),
+            "kind": worst.rotary.kind,
+            "window": worst.rotary.window,
+            "rotary_dim": worst.rotary.rotary_dim,
+            "verdict_without_scaling": worst.verdict_without_scaling,
+        }
+    return row, f"{model.name} {model.hf_id} {model.architecture}"
+
+
+def print_csv(rows, file):
+    """The rows as CSV."""
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def print_table(rows):
+    """The rows as a table in the terminal, and what their confidence means."""
+    texts = [tuple(_text(row[column]) for column in _IN_TERMINAL) for row in rows]
+    print_terminal_table(_IN_TERMINAL, texts, right=_NUMBERS)
+
+
+def _text(value):
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else value

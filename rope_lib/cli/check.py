@@ -1,0 +1,88 @@
+"""`rope-lib check` and `rope-lib bounds`: paper A's bounds on a model, or on numbers alone."""
+
+import click
+
+from rope_lib.runs.errors import one_line
+
+from .options import InputError, Number, dtype_option, epsilon_option, json_option, print_json, print_lines
+
+
+@click.command()
+@click.argument("source")
+@click.option("--context", type=Number(int), help="Tokens to judge at.  [default: what the model declares]")
+@epsilon_option
+@dtype_option
+@json_option
+@click.option("--download", is_flag=True, help="Fetch the config of a Hugging Face id that is not cached.")
+def check(source, context, epsilon, dtype, as_json, download):
+    """Judge a model by paper A's bounds, and say where each number came from.
+
+    SOURCE is a config.json, a params.json or a .gguf file, a folder that holds one, a Hugging Face id in
+    the local cache, or atlas:NAME. Exit status 0 for a verdict, 2 for what cannot be judged.
+
+    \b
+    Examples:
+      rope-lib check config.json
+      rope-lib check path/to/model --context 131072
+      rope-lib check model.gguf --json
+      rope-lib check "atlas:Llama 3.1 8B" --dtype bfloat16
+    """
+    from rope_lib.models import judge, read_model
+    from rope_lib.models.record import record
+
+    try:
+        if source.startswith("atlas:"):
+            from rope_lib.models.atlas import atlas_model
+
+            spec = atlas_model(source.removeprefix("atlas:"))
+        else:
+            spec = read_model(source, download=download)
+        found = record(judge(spec, context=context, epsilon=epsilon, dtype=dtype))
+    except (ValueError, OSError) as error:
+        raise InputError(one_line(error)) from None
+    if as_json:
+        print_json(found)
+    else:
+        from rope_lib.cli.verdict_lines import verdict_lines
+
+        print_lines(verdict_lines(found))
+
+
+@click.command()
+@click.option("--context", type=Number(int), required=True, help="Context length, in tokens.")
+@click.option("--layers", type=Number(int), default=1, show_default=True, help="Layers that rotary drives.")
+@click.option("--base", type=Number(float), help="A base to judge, stretched by a retrofit or not.")
+@click.option("--head-dim", type=Number(int), help="Use the true lowest frequency of this head size.")
+@epsilon_option
+@dtype_option
+@json_option
+def bounds(context, layers, base, head_dim, epsilon, dtype, as_json):
+    """Print paper A's bounds on the base, and the verdict on a base if one is given.
+
+    \b
+    Examples:
+      rope-lib bounds --context 131072 --layers 32
+      rope-lib bounds --context 8192 --layers 32 --base 500000
+    """
+    from rope_lib.models.verdicts import classify
+    from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
+
+    if base is not None and head_dim is not None:
+        raise InputError("--base is judged by the paper's own bounds: leave --head-dim out")
+    try:
+        found = {
+            "aliasing": float(aliasing_bound(context, head_dim=head_dim)),
+            "stability": float(stability_bound(context, epsilon, head_dim=head_dim)),
+            "depth": float(stability_bound(context, epsilon, layers=layers, head_dim=head_dim)),
+            "precision": float(precision_wall(dtype)),
+        }
+        if base is not None:
+            found["verdict"] = classify(base, context, layers, epsilon=epsilon, dtype=dtype)
+    except ValueError as error:
+        raise InputError(one_line(error)) from None
+    if as_json:
+        print_json(found)
+    else:
+        from rope_lib.cli.verdict_lines import bound_lines
+
+        print_lines(bound_lines(found))

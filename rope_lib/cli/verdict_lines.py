@@ -1,0 +1,113 @@
+"""A verdict as lines for the terminal; imports nothing slow, so that a verdict comes at once."""
+
+import shutil
+
+import click
+
+from rope_lib.models.record import BOUND_NAMES, base_text
+from rope_lib.models.spec import scopes
+
+_COLORS = {"stable": "green", "unstable_at_depth": "yellow", "no_rope": "cyan"}  # all others are red
+_LABEL, _VALUE = 20, 24  # columns
+
+
+def verdict_lines(record):
+    """The lines of a verdict, given as `models.record.record` makes it."""
+    original = record["original_context"]
+    yield click.style(record["model"], bold=True) + f"  {record['architecture']}"
+    yield _row("layers", f"{record['num_layers']:,}", _origin(record, "num_layers"))
+    declared = record["declared_context"]
+    stated = "none" if declared is None else f"{declared:,}"
+    yield _row("declared context", stated, _origin(record, "context"))
+    if record["context"] != declared:
+        yield _row("judged at", f"{record['context']:,}")
+    if original is not None:
+        yield _row("original context", f"{original:,}", _origin(record, "original_context"))
+    if record["unrotated_layers"]:
+        layers = _layers(record["unrotated_layers"])
+        yield _row("without rotary", layers, _origin(record, "unrotated_layers"))
+    kinds = [rotary["kind"] for rotary in record["rotaries"]]
+    for scope, rotary in zip(scopes(kinds), record["rotaries"], strict=True):
+        yield ""
+        yield from _rotary_lines(record, rotary, scope)
+    yield ""
+    yield _row("verdict", _verdict(record["verdict"], bold=True))
+    width = min(shutil.get_terminal_size().columns, 100)
+    for reason in record["reasons"]:
+        yield click.wrap_text(reason, width, initial_indent="  ", subsequent_indent="    ")
+
+
+def bound_lines(bounds):
+    """The lines of the bounds alone, and of a verdict where there is one."""
+    for name, value in bounds.items():
+        yield (
+            _row("verdict", _verdict(value))
+            if name == "verdict"
+            else _row(BOUND_NAMES[name], base_text(value))
+        )
+    if bounds["depth"] >= bounds["precision"]:
+        yield "  No base lies between the depth bound and the precision wall."
+
+
+def _rotary_lines(record, rotary, scope):
+    bounds, effective = rotary["bounds"], rotary["effective_base"]
+    yield click.style(f"{rotary['kind']} attention", bold=True) + f"  layers {_layers(rotary['layers'])}"
+    yield _row("base", base_text(rotary["base"]), _origin(record, f"{scope}base"))
+    rotating = 2 * sum(frequency > 0 for frequency in rotary["inv_freq"])
+    channels = f"{rotating} of {rotary['head_dim']} channels"
+    yield _row("rotates", channels, _origin(record, f"{scope}rotary_dim"))
+    if rotary["window"] is not None:
+        yield _row("window", f"{rotary['window']:,}", _origin(record, f"{scope}window"))
+    yield _row("scaling", _scaling(rotary["scaling"]), _origin(record, f"{scope}scaling"))
+    if effective != rotary["base"]:
+        yield _row("effective base", base_text(effective), "derived: base × how far the slowest pair slows")
+    if rotary["attention_factor"] != 1:
+        yield _row("attention factor", f"{rotary['attention_factor']:.4f}", "on cos and sin")
+    for name, value in bounds.items():
+        if value is None:
+            yield _row(BOUND_NAMES[name], "not tabulated for this context")
+        else:
+            holds = effective < value if name == "precision" else effective >= value
+            mark = click.style("holds", fg="green") if holds else click.style("fails", fg="red")
+            yield _row(BOUND_NAMES[name], f"{base_text(value):<{_VALUE}}  {mark}")
+    without = rotary["verdict_without_scaling"]
+    changed = f"  ({without} without the scaling)" if without != rotary["verdict"] else ""
+    yield _row("verdict", _verdict(rotary["verdict"]) + changed)
+
+
+def _row(label, value, origin=""):
+    row = f"  {label:<{_LABEL}}{value}"
+    return f"{row:<{_LABEL + _VALUE + 2}}  {click.style(origin, dim=True)}" if origin else row
+
+
+def _origin(record, quantity):
+    """Where a value came from: its provenance and the key."""
+    provenance = record["provenance"].get(quantity)
+    return f"{provenance}: {record['sources'][quantity]}" if provenance else ""
+
+
+def _scaling(scaling):
+    """A scaling in a few words."""
+    words = [scaling["type"]]
+    if isinstance(scaling.get("factor"), int | float):
+        words.append(f"× {scaling['factor']:g}")
+    if isinstance(scaling.get("original_max_position_embeddings"), int):
+        words.append(f"from {scaling['original_max_position_embeddings']:,}")
+    return " ".join(words)
+
+
+def _layers(layers):
+    """Layer numbers as ranges: 0-3, 5."""
+    ranges = []
+    for layer in layers:
+        if ranges and layer == ranges[-1][1] + 1:
+            ranges[-1][1] = layer
+        else:
+            ranges.append([layer, layer])
+    texts = [f"{first}-{last}" if first != last else str(first) for first, last in ranges]
+    shown = ", ".join(texts) if len(texts) <= 8 else ", ".join([*texts[:7], "…", texts[-1]])
+    return f"{shown} ({len(layers)})"
+
+
+def _verdict(name, bold=False):
+    return click.style(name, fg=_COLORS.get(name, "red"), bold=bold)

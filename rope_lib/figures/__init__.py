@@ -1,0 +1,40 @@
+"""Figures: functions from data to a matplotlib figure, one module for each subject, and the one style.
+
+Nothing here imports another part of the library: a figure draws what it is handed.
+"""
+
+from . import (
+    atlas,
+    bank,
+    better,
+    breaks,
+    clusters,
+    depth,
+    dispersal,
+    interventions,
+    long_inputs,
+    rounding,
+    spectra,
+    style,
+    tables,
+    which_bound,
+    zone,
+)
+
+__all__ = [
+    "atlas",
+    "bank",
+    "better",
+    "breaks",
+    "clusters",
+    "depth",
+    "dispersal",
+    "interventions",
+    "long_inputs",
+    "rounding",
+    "spectra",
+    "style",
+    "tables",
+    "which_bound",
+    "zone",
+]

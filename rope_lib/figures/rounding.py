@@ -1,0 +1,195 @@
+"""Figures of experiment 2: trained models asked in several arithmetics, with all positions raised.
+
+Each function takes what it draws (see `precision_trials`) and measures nothing. A color stands for a base.
+"""
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from . import style
+from .style import FAINT, GRAY
+
+FLOAT16_MOST = 65_504  # the largest number of float16
+_MARKERS = "os^D"
+
+
+def base_colors(bases):
+    """A color for each base, in rising order."""
+    bases = sorted(bases)
+    return dict(zip(bases, style.colors(bases), strict=True))
+
+
+def accuracy_by_shift(table, chance):
+    """Accuracy against the shift of all positions, a panel for each arithmetic: dots are seeds, lines means.
+
+    `table` has columns arithmetic, base, seed, shift and accuracy; at most four arithmetics.
+    """
+    names = list(dict.fromkeys(table.arithmetic.sort_values()))
+    hues = base_colors(table.base.unique())
+    figure, panels = style.axes(2, 2, height=5.0, sharex=True, sharey=True)
+    for axes, name in zip(panels.flat, names, strict=False):
+        part = table[table.arithmetic == name]
+        for base, color in hues.items():
+            own = part[part.base == base]
+            mean = own.groupby("shift").accuracy.mean()
+            axes.plot(mean.index, mean, color=color, label=f"base {style.power(base)}")
+            axes.plot(own["shift"], own.accuracy, "o", color=color, markersize=2.6, markeredgewidth=0)
+        axes.axhline(chance, color=GRAY, linewidth=1, linestyle=":")
+        axes.set_title(name, loc="left", fontsize=10)
+        if name == "float16":
+            axes.axvspan(FLOAT16_MOST, 3e9, color=FAINT, alpha=0.6, linewidth=0)
+            axes.annotate("no such\npositions", (2e7, 0.3), ha="center", color=GRAY, fontsize=9)
+    panels[0, 0].set_xscale("symlog", linthresh=100, linscale=0.6)
+    panels[0, 0].set(xlim=(-15, 3e9), ylim=(0, 1.04))
+    ticks = [0, 10**3, 10**5, 10**7, 10**9]
+    panels[0, 0].set_xticks(ticks, [style.count(tick) if tick < 10**4 else style.power(tick)
+                                    for tick in ticks])  # fmt: skip
+    figure.supxlabel("added to every position (tokens)", fontsize=10)
+    figure.supylabel("accuracy", fontsize=10)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def displaced_by_frequency(panels, limit):
+    """Error of the relative angle of each pair against its frequency, a panel for each of `panels`.
+
+    `panels` maps a title to a dict from bases to (frequencies in radians per token, errors in radians).
+    """
+    figure, every = style.axes(1, len(panels), height=3.7, sharex=True, sharey=True, squeeze=False)
+    for (heading, curves), axes in zip(panels.items(), every[0], strict=True):
+        hues = base_colors(curves)
+        for place, (base, (frequency, error)) in enumerate(curves.items()):
+            axes.loglog(
+                frequency, error, _MARKERS[place % 4], color=hues[base], markersize=9 - 2 * place,
+                markerfacecolor="none", markeredgewidth=1.4, label=f"base {style.power(base)}",
+            )  # fmt: skip
+        axes.axhline(limit, color=GRAY, linewidth=1, linestyle="--")
+        axes.axhline(np.pi, color=GRAY, linewidth=1, linestyle=":")
+        axes.set_title(heading, loc="left", fontsize=10)
+    every[0, 0].invert_xaxis()  # which all panels share
+    figure.supxlabel("frequency of the pair (radians per token), fast to slow", fontsize=10)
+    every[0, 0].set_ylabel("error of the relative angle (radians)")
+    handles, labels = every[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def kept_by_displaced(panels):
+    """What models keep against the share of pairs that rounding displaces, a panel for each of `panels`.
+
+    `panels` maps a title to a frame with columns base, arithmetic, displaced, kept, least, most and hollow:
+    lines go from the least to the most over seeds. A color stands for a base, a shape for an arithmetic.
+    """
+    hues = base_colors(set().union(*(rows.base for rows in panels.values())))
+    names = sorted(set().union(*(rows.arithmetic for rows in panels.values())))
+    shapes = dict(zip(names, _MARKERS, strict=False))
+    figure, every = style.axes(1, len(panels), height=4.0, sharex=True, sharey=True, squeeze=False)
+    for (heading, rows), axes in zip(panels.items(), every[0], strict=True):
+        for row in rows.itertuples():
+            color = hues[row.base]
+            axes.plot([row.displaced] * 2, [row.least, row.most], color=color, linewidth=0.8, alpha=0.5)
+            axes.plot(
+                row.displaced, row.kept, shapes[row.arithmetic], color=color, markersize=5.5, alpha=0.85,
+                markerfacecolor="white" if row.hollow else color,
+            )  # fmt: skip
+        axes.set_title(heading, loc="left", fontsize=10)
+    every[0, 0].set(ylabel="accuracy kept", xlim=(-0.06, 1.06), ylim=(0, 1.08))
+    every[0, 0].set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "½", "", "1"])
+    figure.supxlabel("share of pairs whose relative angles are displaced", fontsize=10)
+    lines = [Line2D([], [], color=color, label=f"base {style.power(base)}") for base, color in hues.items()]
+    kinds = [Line2D([], [], color=GRAY, marker=shapes[name], linestyle="", label=name) for name in names]
+    figure.legend(handles=[*lines, *kinds], loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def accuracy_by_gap(gaps, rounded, trained):
+    """Accuracy with exact angles at two positions against the gap between them: dots are seeds, lines means.
+
+    `gaps` has columns base, seed, gap and accuracy. `rounded` has the same for models with rounded angles at
+    positions that rounding leaves so far apart: rings. `trained` is the longest distance of training.
+    """
+    hues = base_colors(gaps.base.unique())
+    figure, axes = style.axes(height=3.7)
+    for base, color in hues.items():
+        own, other = gaps[gaps.base == base], rounded[rounded.base == base]
+        mean = own.groupby("gap").accuracy.mean()
+        axes.plot(mean.index, mean, color=color, label=f"base {style.power(base)}")
+        axes.plot(own.gap, own.accuracy, "o", color=color, markersize=2.6, markeredgewidth=0)
+        axes.plot(other.gap, other.accuracy, "o", color=color, markersize=7, markerfacecolor="none")
+    axes.axvline(trained, color=GRAY, linewidth=1, linestyle="--")
+    axes.set_xscale("symlog", linthresh=32, linscale=0.7, base=2)
+    axes.set_xlim(-4, gaps.gap.max() * 1.2)
+    axes.set_xticks(ticks := sorted(gaps.gap.unique()), [f"{tick:,}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set(xlabel="gap between the two positions (tokens)", ylabel="accuracy", ylim=(0, 1.04))
+    figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def error_by_pair(errors):
+    """Worst phase error of each pair of channels; `errors` maps a label to an array `(pairs,)` in radians."""
+    figure, axes = style.axes()
+    for (label, error), color in zip(errors.items(), style.CYCLE, strict=False):
+        axes.semilogy(np.arange(error.size), error, color=color)
+        style.label_line(axes, error.size - 1, error[-1], label, color, va="center")
+    axes.set_xlim(0, (error.size - 1) * 1.25)  # room for the labels
+    axes.set_xticks(range(0, error.size, max(1, error.size // 4)))
+    axes.set_xlabel("pair of channels, fastest first")
+    axes.set_ylabel("worst phase error (radians)")
+    style.title(axes, "The fast channels carry the error, whatever the base")
+    return figure
+
+
+def error_by_position(errors):
+    """Worst phase error near each position; `errors` has columns label, position, error (radians)."""
+    figure, axes = style.axes(height=3.8)
+    for (label, line), color in zip(errors.groupby("label", sort=False), style.CYCLE, strict=False):
+        axes.loglog(line.position, line.error, "o-", color=color, markersize=3, label=label)
+    axes.axhline(np.pi, color=style.GRAY, linewidth=0.8)
+    style.label_line(axes, errors.position.min(), np.pi, "π: the phase is lost", style.GRAY, xytext=(0, 6))
+    axes.set_ylim(top=20)
+    axes.legend(loc="center right", bbox_to_anchor=(1, 0.38), frameon=False)
+    style.count_axis(axes.xaxis, "position (tokens)")
+    axes.set_ylabel("worst phase error (radians)")
+    style.title(axes, "Rounding grows with the position")
+    return figure
+
+
+def shared_angles(shares):
+    """Share of neighboring positions that get the same angle in the slowest pair, by position.
+
+    `shares` has columns label, position, share; `label` names the base or the number type.
+    """
+    figure, axes = style.axes()
+    styles = ("-", "--", ":", "-.")
+    for number, (label, line) in enumerate(shares.groupby("label", sort=False)):
+        color = style.CYCLE[number]
+        axes.semilogx(line.position, line.share, styles[number % 4], color=color, label=label)
+    axes.legend(loc="center", bbox_to_anchor=(0.6, 0.5), frameon=False)
+    axes.set_ylim(-0.03, 1.03)
+    style.count_axis(axes.xaxis, "position (tokens)")
+    axes.set_ylabel("neighbors with the same angle")
+    style.title(axes, "Increments vanish at a position, not at a base")
+    return figure
+
+
+def shifted_loss(losses):
+    """Loss of a real model with all positions shifted; columns arithmetic, shift, loss. Exactly: flat."""
+    figure, axes = style.axes(height=3.8)
+    shifts = sorted(losses["shift"].unique())
+    for (arithmetic, line), color in zip(losses.groupby("arithmetic", sort=False), style.CYCLE, strict=False):
+        axes.plot(
+            [shifts.index(shift) for shift in line["shift"]],
+            line.loss,
+            "o-",
+            color=color,
+            markersize=4,
+            label=arithmetic,
+        )
+    axes.legend(loc="center", bbox_to_anchor=(0.4, 0.5), frameon=False)
+    axes.set_xticks(range(len(shifts)), labels=[style.count(shift) for shift in shifts])
+    axes.set_xlabel("shift added to every position (tokens)")
+    axes.set_ylabel("loss (nats per token)")
+    style.title(axes, "The wall is in the arithmetic of the angles")
+    return figure

@@ -1,0 +1,223 @@
+"""The atlas as its chapter shows it: every model with paper A's verdict, two rivals, and its slowest pair."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from rope_lib.models.atlas import AtlasModel, atlas
+from rope_lib.models.case_studies import case_studies
+from rope_lib.models.verdicts import WORST_FIRST, RotaryVerdict, Verdict, classify, judge
+from rope_lib.theory.oscillators import similarity_blocks
+from rope_lib.theory.rivals import liu_extrapolation_limit
+
+# Scalings that belong to a model's design; all others were put upon a spectrum that was trained without them.
+_BY_DESIGN = ("default", "mrope", "proportional")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the atlas at its declared context, and what the bounds say of it."""
+
+    model: AtlasModel
+    verdict: Verdict
+    worst: RotaryVerdict | None  # of the spectrum that decides the verdict; None where no layer rotates
+    without_retrofit: str  # the verdict on the stated bases
+    verdict_of_slowest: str  # the verdict where each spectrum's slowest pair takes the place of 1/base
+    depth_accepts: bool | None  # every spectrum's effective base reaches its depth bound, whatever the wall
+    men_accepts: bool | None
+    liu_accepts: bool | None  # None also where the length of training is not known
+
+    @property
+    def retrofitted(self):
+        """The spectrum that a retrofit stretches, the deciding one if there are several, else None.
+
+        >>> model = next(entry for entry in entries() if entry.model.name == "Llama 3.1 8B")
+        >>> model.retrofitted.rotary.scaling["type"]
+        'llama3'
+        """
+        first = [self.worst] if self.worst else []
+        stretched = (
+            judged
+            for judged in (*first, *self.verdict.rotaries)
+            if judged.rotary.scaling["type"] not in _BY_DESIGN
+        )
+        return next(stretched, None)
+
+
+@lru_cache(maxsize=2)
+def entries(epsilon=0.95, dtype="float32"):
+    """An `Entry` for each model of the atlas, in its order. Raises ValueError as `judge`.
+
+    >>> model = next(entry for entry in entries() if entry.model.name == "Llama 3.1 8B")
+    >>> model.verdict.verdict, model.without_retrofit, model.men_accepts
+    ('stable', 'unstable_at_depth', False)
+    """
+    return tuple(_entry(model, judge(model, epsilon=epsilon, dtype=dtype)) for model in atlas())
+
+
+def _entry(model, verdict):
+    rotaries = verdict.rotaries
+    if not rotaries:
+        return Entry(model, verdict, None, verdict.verdict, verdict.verdict, None, None, None)
+    return Entry(
+        model,
+        verdict,
+        worst=next(judged for judged in rotaries if judged.verdict == verdict.verdict),
+        without_retrofit=_worst(judged.verdict_without_scaling for judged in rotaries),
+        verdict_of_slowest=_worst(_verdict_of_slowest(judged, verdict) for judged in rotaries),
+        depth_accepts=all(bool(judged.effective_base >= judged.bounds["depth"]) for judged in rotaries),
+        men_accepts=all(first_negative(judged, verdict.context) is None for judged in rotaries),
+        liu_accepts=_liu_accepts(model, rotaries),
+    )
+
+
+def _verdict_of_slowest(judged, verdict):
+    """The verdict where the frequency that the paper takes 1/base for takes its place."""
+    base = 1 / slowest_frequency(judged, verdict.context)
+    layers, settings = len(judged.rotary.layers), {"epsilon": verdict.epsilon, "dtype": verdict.dtype}
+    return classify(base, judged.context_length, layers, **settings)
+
+
+def _worst(verdicts):
+    return min(verdicts, key=WORST_FIRST.index)
+
+
+def slowest_frequency(judged, context):
+    """Radians per token of the slowest pair that rotates, for which the paper takes 1/base."""
+    inv_freq, _ = judged.rotary.spectrum(context)
+    return float(inv_freq[inv_freq > 0].min())
+
+
+def first_negative(judged, context, resting=0):
+    """The first distance that these layers see with Σ_i cos(m·θ_i) < 0 over their own spectrum, else None.
+
+    The sum of Men et al. (2405.14591) over the pairs that rotate, at the frequencies that they have after
+    any retrofit, in place of a base; a sum too close to 0 for float64 does not count as negative. `resting`
+    is a number of pairs that do not rotate to count as well, each of cosine 1.
+    """
+    inv_freq, _ = judged.rotary.spectrum(context)
+    freqs = np.concatenate([inv_freq[inv_freq > 0], np.zeros(resting)])
+    stop = int(judged.context_length) + 1
+    for first, similarity in similarity_blocks(freqs, stop=stop, start=1):
+        uncertainty = 8 * np.finfo(float).eps * (1 + (first + similarity.size) * freqs.mean())
+        negative = np.flatnonzero(similarity < -uncertainty)  # as in rivals.men_first_negative
+        if negative.size:
+            return int(first + negative[0])
+    return None
+
+
+def resting_pairs(rotary):
+    """Pairs of a head that do not rotate: outside the spectrum, or with frequency 0 in it."""
+    inv_freq, _ = rotary.spectrum(1)
+    return (rotary.head_dim - rotary.rotary_dim) // 2 + int(np.sum(inv_freq == 0))
+
+
+def _liu_accepts(model, rotaries):
+    """Whether the reach of Liu et al. (2310.05209) covers what every spectrum's layers see.
+
+    The length of pretraining is the original context of a retrofit, else the longest sequences trained on.
+    """
+    trained = model.original_context or model.trained_context
+    if trained is None:
+        return None
+    return all(
+        liu_extrapolation_limit(
+            trained, judged.rotary.rotary_dim, judged.rotary.base, float(judged.effective_base)
+        )
+        >= judged.context_length
+        for judged in rotaries
+    )
+
+
+def lookup_rows(rows):
+    """The entries as the rows of the book's lookup table: one dict each, from headings to values.
+
+    A number is an int where every digit counts, else a float; None stands for none. A pair is a text and the
+    number that it sorts by.
+
+    >>> row = next(row for row in lookup_rows(entries()) if row["model"] == "Llama 3.1 8B")
+    >>> row["context"], row["base"], row["retrofit"], row["layers"]
+    (131072, 500000.0, 'llama3 ×8', ('32', 32))
+    """
+    return [_lookup_row(entry) for entry in rows]
+
+
+def _lookup_row(entry):
+    model, worst = entry.model, entry.worst
+    from_memory, source = model.confidence == "memory", model.source
+    if from_memory and not source.startswith("memory"):
+        source = f"memory; {source}"
+    return {
+        "model": model.name + "*" * from_memory,
+        "verdict": words(entry.verdict.verdict),
+        "context": int(entry.verdict.context),
+        "base": worst and worst.rotary.base,
+        "retrofit": _retrofit(entry),
+        "effective base": worst and float(worst.effective_base),
+        "without retrofit": words(entry.without_retrofit) if entry.retrofitted else "–",
+        "Men et al.": {True: "accept", False: "reject", None: "–"}[entry.men_accepts],
+        "layers": (_layers(entry), len(worst.rotary.layers) if worst else 0),
+        "released": model.release,
+        "values from": source,
+    }
+
+
+def _layers(entry):
+    """How many layers the deciding spectrum drives, of how many, and what they see."""
+    total = entry.model.num_layers
+    if entry.worst is None:
+        return f"0 of {total}"
+    rotary, seen = entry.worst.rotary, entry.worst.context_length
+    count = f"{total}" if len(rotary.layers) == total else f"{len(rotary.layers)} of {total}"
+    return f"{count}, window {seen:,.0f}" if seen < entry.verdict.context else count
+
+
+def _retrofit(entry):
+    """The name of the retrofit, how far it stretches the slowest pair, and where, if it decides nothing."""
+    judged = entry.retrofitted
+    if judged is None:
+        return "–"
+    stretch = float(judged.effective_base) / judged.rotary.base
+    text = f"{judged.rotary.scaling['type']} ×{stretch:.3g}"
+    return text if judged is entry.worst else f"{text}, {judged.rotary.kind} layers"
+
+
+def words(verdict):
+    """A verdict as words: "unstable at depth".
+
+    >>> words("unstable_at_depth")
+    'unstable at depth'
+    """
+    return verdict.replace("_", " ")
+
+
+# What the case studies call a model, where the atlas calls it otherwise.
+_NAMES_OF_CASES = {
+    "LLaMA-2 7B": "Llama 2 7B",
+    "LLaMA-2 70B": "Llama 2 70B",
+    "LLaMA-3 8B": "Llama 3 8B",
+    "LLaMA-3.1 8B": "Llama 3.1 8B",
+    "LLaMA-3.1 70B": "Llama 3.1 70B",
+    "LLaMA-3.1 405B": "Llama 3.1 405B",
+    "Mistral-7B v0.1": "Mistral 7B v0.1",
+    "Mistral-7B v0.2": "Mistral 7B Instruct v0.2",
+    "Mixtral 8x7B": "Mixtral 8x7B v0.1",
+    "Gradient Llama-3 8B 1048k": "Llama-3-8B-Instruct-Gradient-1048k",
+}
+
+
+def known_cases(*, epsilon=0.95, dtype="float32"):
+    """The case studies of known behavior whose model is in the atlas: (case, verdict at the case's context).
+
+    >>> [str(verdict.verdict) for case, verdict in known_cases() if case.model == "LLaMA-2 7B"]
+    ['unstable']
+    """
+    models = {model.name: model for model in atlas()}
+    pairs = []
+    for case in case_studies():
+        model = models.get(_NAMES_OF_CASES.get(case.model, case.model))
+        if case.observed != "unknown" and model is not None:
+            verdict = judge(model, epsilon=epsilon, dtype=dtype, context=case.context_length)
+            pairs.append((case, verdict))
+    return tuple(pairs)

@@ -1,0 +1,70 @@
+"""Where a model breaks: from where on its loss stays above all that it was within its trained length."""
+
+import numpy as np
+import pandas as pd
+
+from rope_lib.measure.trials import LOSS_BIN
+
+BIN = 256  # tokens
+FEW = 4  # bins past a break point that would be little evidence of one
+
+
+def binned(losses, size=BIN):
+    """Mean loss in bins of `size` positions, a Series by the first position of each bin.
+
+    `losses` has columns position and nll, of one pass of `measure.sweep.measure`. A last bin that the input
+    does not fill is left out; the first lacks token 0, which nothing predicts.
+    """
+    means = losses.nll.groupby(losses.position // size * size).mean()
+    return means[means.index + size <= losses.position.max() + 1]
+
+
+def trained_band(losses, trained, size=BIN):
+    """The lowest and the highest mean loss among the bins that lie within the `trained` length.
+
+    Raises ValueError where none does.
+    """
+    bins = binned(losses, size)
+    inside = bins[bins.index + size <= trained]
+    if inside.empty:
+        raise ValueError(f"trained must hold a bin of {size} measured tokens, got {trained}")
+    return float(inside.min()), float(inside.max())
+
+
+def break_point(losses, trained, size=BIN):
+    """The first position from which every bin lies above the trained band; None if there is none.
+
+    The band reaches up to the highest bin within `trained` tokens: what the text's own ups and downs do there
+    is no break. A bin whose loss is not a number lies above it. Raises ValueError as `trained_band`.
+
+    >>> import pandas as pd
+    >>> losses = pd.DataFrame({"position": range(1, 8), "nll": [2.0, 3.0, 3.0, 2.0, 2.0, 4.0, 5.0]})
+    >>> break_point(losses, 4, size=2), break_point(losses[:5], 4, size=2)
+    (6, None)
+    """
+    losses = losses.assign(nll=losses.nll.fillna(np.inf))
+    bins = binned(losses, size)
+    _, highest = trained_band(losses, trained, size)
+    after = bins.index[bins <= highest].max() + size
+    return int(after) if after <= bins.index.max() else None
+
+
+def breaks(losses, trained):
+    """Where each intervention breaks: a frame with columns band, own and shipped, by intervention.
+
+    `band` is the highest mean loss within the `trained` length (see `break_point`); `own` the first position
+    from which every bin lies above it; `shipped` the first position beyond the trained length from which
+    every bin lies above the band of the first intervention, the unchanged model. NaN where there is none, or
+    where fewer than `FEW` bins of it were measured: the text's own ups and downs would do.
+    """
+    rows, shipped = {}, None
+    for name, own in losses.groupby("intervention", sort=False):
+        table = pd.DataFrame({"position": own["first"] + LOSS_BIN - 1, "nll": own.nll})
+        shipped = table if shipped is None else shipped
+        inside = shipped.position < trained
+        compared = pd.concat([shipped[inside], table[table.position >= trained]])
+        found = break_point(table, trained), break_point(compared, trained)
+        latest = table.position.max() + 1 - FEW * BIN
+        seen = (np.nan if at is None or at > latest else at for at in found)
+        rows[name] = [trained_band(table, trained)[1], *seen]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["band", "own", "shipped"])

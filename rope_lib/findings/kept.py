@@ -1,0 +1,31 @@
+"""Results of runs too long for a build, kept in the folder `results` with their provenance."""
+
+from pathlib import Path
+
+from rope_lib.runs.store import read_provenance, read_tables
+
+# In a checkout a symbolic link to the repository's folder `results`; a wheel carries the files.
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+
+
+def kept(name):
+    """The tables of the folder `results/name`, by name, and their provenance, a dict.
+
+    Raises FileNotFoundError where there is no such result, and ValueError for one that is damaged.
+
+    >>> tables, provenance = kept("interventions")
+    >>> sorted(tables), provenance["command"]
+    (['keys', 'losses', 'pairs'], 'python tools/interventions.py')
+    """
+    folder = RESULTS / name
+    return read_tables(folder), read_provenance(folder)
+
+
+def described(provenance):
+    """One line on where a kept result comes from: the command, the machine, the day.
+
+    >>> described(kept("interventions")[1]).partition(",")[0]
+    'python tools/interventions.py'
+    """
+    on = provenance["accelerator"] or provenance["processor"]
+    return f"{provenance['command']}, on {on}, {provenance['utc'][:10]}"

@@ -1,0 +1,230 @@
+"""What a report finds out about a model: measured, or read from the store, and judged. No words yet."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from rope_lib.findings.breaks import BIN, binned, break_point, trained_band
+from rope_lib.findings.clusters import last_queries, of_length, ratios, summarize
+from rope_lib.measure.interventions import Spectrum
+from rope_lib.measure.load import LanguageModel, load_model, packaged_model, provenance
+from rope_lib.measure.sweep import Sweep, measured
+from rope_lib.measure.text import reference_text
+from rope_lib.models import ModelSpec, judge, read_model
+from rope_lib.models.record import record
+from rope_lib.theory.scaling import scaled_frequencies
+
+# Retrofits that change nothing but the spectrum, by the name of their scaling.
+FIXES = {"linear": "position interpolation", "ntk": "NTK", "yarn": "YaRN"}
+FEWEST_BINS = 8  # in the declared context, for its band to mean something
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model with what its files say of it, and the text that it is to read, whole and as tokens."""
+
+    model: LanguageModel
+    spec: ModelSpec
+    text: str
+    tokens: torch.Tensor  # (tokens of the text,)
+
+    @property
+    def declared(self):
+        """The context that the model's files declare, in tokens."""
+        return self.spec.declared_context
+
+
+def subject(source=None, *, text_file=None, device="cpu", dtype=None, download=False):
+    """Load a model and a text: by default the packaged SmolLM2 and the reference text.
+
+    Raises ValueError, or FileNotFoundError, in one line, for what `load_model` and `read_model` refuse, a
+    model without a tokenizer or a declared context, and a file that is not text in UTF-8.
+    """
+    text = reference_text() if text_file is None else _read_text(text_file)
+    spec = read_model(packaged_model() if source is None else source, download=download)
+    if spec.declared_context is None:
+        raise ValueError(
+            f"model must declare a context to be measured past it, and {spec.name} declares none"
+        )
+    model = load_model(source, device=device, dtype=dtype, download=download)
+    return Subject(model, spec, text, _tokens(model, text))
+
+
+def _read_text(path):
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: must be text in UTF-8, got another byte at offset {error.start}") from None
+
+
+def _tokens(model, text):
+    """All tokens of a text."""
+    if model.tokenizer is None:
+        raise ValueError(f"model must have a tokenizer to read a text, and {model.name} has none")
+    # What would be said of texts longer than the context is what is measured here.
+    return model.tokenizer(text, return_tensors="pt", verbose=False).input_ids[0]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a report says of a model. `fixes` maps the label of each that was tried to its losses.
+
+    `untried` says why none was, in a sentence, or is None.
+    """
+
+    name: str
+    provenance: str
+    spec: ModelSpec
+    sweep: Sweep
+    fixes: dict[str, pd.DataFrame]
+    untried: str | None
+
+    @cached_property
+    def record(self):
+        """What paper A's bounds say: see `models.record`."""
+        return record(judge(self.spec))
+
+    @property
+    def declared(self):
+        return self.spec.declared_context
+
+    @cached_property
+    def summary(self):
+        """One row for each length: `findings.clusters.summarize`."""
+        return summarize(self.sweep)
+
+    @property
+    def lengths(self):
+        return [int(length) for length in self.summary.length]
+
+    @property
+    def longest(self):
+        return self.lengths[-1]
+
+    @property
+    def inside(self):
+        """The longest length within the declared context, or the shortest of all."""
+        return max((n for n in self.lengths if n <= self.declared), default=self.lengths[0])
+
+    @cached_property
+    def losses(self):
+        """Loss by position in the longest input."""
+        return of_length(self.sweep.losses, self.longest)
+
+    @property
+    def bin(self):
+        """Tokens that losses are averaged over: fewer where the context is shorter than it takes."""
+        return min(BIN, max(1, min(self.declared, self.longest) // FEWEST_BINS))
+
+    @property
+    def bins(self):
+        return binned(self.losses, self.bin)
+
+    @property
+    def band(self):
+        return trained_band(self.losses, self.declared, self.bin)
+
+    @property
+    def break_point(self):
+        return break_point(self.losses, self.declared, self.bin)
+
+    @property
+    def windowed(self):
+        """Layers that see no more than a window."""
+        return {layer for one in self.spec.rotaries if one.window is not None for layer in one.layers}
+
+    def tables(self):
+        """The tables of the report by name: those of the sweep, its summary, the heads, the fixes' losses."""
+        fixes = [losses.assign(fix=label) for label, losses in self.fixes.items()]
+        return (
+            self.sweep.tables()
+            | {"summary": self.summary, "worst_heads": worst_heads(self)}
+            | ({"fixes": pd.concat(fixes, ignore_index=True)} if fixes else {})
+        )
+
+
+def examine(subject, lengths, say=lambda line: None):
+    """Measure a `Subject` at `lengths`, and where it breaks within them, under each of the fixes.
+
+    What was measured before is read from the store. `say` is told what is about to be done. Raises
+    ValueError as `measure.sweep.measure`.
+    """
+    say(f"Measuring {subject.model.name} on {max(lengths):,} tokens")
+    sweep = measured(subject.model, subject.tokens, lengths)
+    line = provenance(subject.model, subject.text)
+    found = Findings(subject.model.name, line, subject.spec, sweep, {}, None)
+    if found.break_point is None:
+        return found
+    fixes, untried = {}, None
+    try:
+        for fix in spectra(subject.spec, found.longest):
+            say(f"Measuring it under {fix.label}")
+            tried = measured(subject.model, subject.tokens, [found.longest], intervention=fix)
+            fixes[fix.label] = tried.losses
+    except ValueError as error:
+        fixes, untried = {}, str(error)
+    return Findings(found.name, line, subject.spec, sweep, fixes, untried)
+
+
+def spectra(spec, longest):
+    """The fixes as interventions that stretch the declared context to `longest` tokens.
+
+    Raises ValueError for a model that rotates by more than one spectrum, or by one stretched already.
+    """
+    kinds = [rotary.scaling["type"] for rotary in spec.rotaries]
+    if kinds != ["default"]:
+        raise ValueError(
+            f"model must rotate by one unscaled spectrum to be stretched, got {', '.join(kinds)}"
+        )
+    (rotary,), stretch = spec.rotaries, longest / spec.declared_context
+    parameters = {"factor": stretch, "original_max_position_embeddings": spec.declared_context}
+    # The store knows an intervention by its name: it holds all that the numbers follow from.
+    suffix = f"{spec.declared_context}_to_{longest}"
+    return [
+        Spectrum(
+            f"{name}_{suffix}",
+            f"{label} ×{stretch:.3g}",
+            *scaled_frequencies(name, rotary.base, rotary.rotary_dim, parameters, longest),
+        )
+        for name, label in FIXES.items()
+    ]
+
+
+def fix_rows(found):
+    """One row for each fix, the model as it is first: label, mean loss inside and past, and `restores`.
+
+    Inside is the declared context, past is from the break point on; a fix restores the loss if it brings the
+    mean past the break point back into the band.
+    """
+    tried = {"as it is": found.losses} | found.fixes
+    rows = []
+    for label, losses in tried.items():
+        inside = losses.nll[losses.position < found.declared].mean()
+        past = losses.nll[losses.position >= found.break_point].mean()
+        rows.append({"label": label, "inside": inside, "past": past, "restores": past <= found.band[1]})
+    return pd.DataFrame(rows)
+
+
+def worst_heads(found):
+    """One row for each pair of a query head and its key head, with what length does to it.
+
+    Columns: layer, head, key_head; fsv_ratio, first singular value of the keys after the rotation over
+    before, at the longest length; sink_inside and sink_longest, attention to token 0 at the longest length
+    within the declared context and at the longest; sink_loss, their difference; windowed.
+    """
+    sweep = found.sweep
+    pairs = sweep.pairs[["layer", "head", "key_head"]].drop_duplicates()
+    fsv = ratios(sweep)[found.longest].rename("fsv_ratio").rename_axis(["layer", "key_head"]).reset_index()
+    sink = last_queries(sweep, "sink_attention")[sorted({found.inside, found.longest})]
+    sinks = pd.DataFrame(
+        {
+            "sink_inside": sink[found.inside],
+            "sink_longest": sink[found.longest],
+            "sink_loss": sink[found.inside] - sink[found.longest],
+        }
+    ).reset_index()
+    table = pairs.merge(fsv, on=["layer", "key_head"]).merge(sinks, on=["layer", "head"])
+    return table.assign(windowed=table.layer.isin(found.windowed)).reset_index(drop=True)

@@ -1,0 +1,139 @@
+"""What a report will cost, and the lengths that this machine can afford."""
+
+import time
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from rope_lib.measure.interventions import UNCHANGED
+from rope_lib.measure.memory import available_bytes, check_fits, longest_that_fits, needed_bytes
+from rope_lib.measure.sweep import depends_on_length, measure_pass
+
+from .findings import FIXES
+
+SHORTEST = 512  # tokens: powers of two from here on
+BUDGET = 600  # seconds that lengths nobody asked for may take
+TIMED = 256  # tokens of the first timed pass
+TELLING = 1.0  # seconds that a timed pass must take to tell anything
+
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The lengths to measure, with an estimate of their cost; `cuts` says in sentences what was left out."""
+
+    lengths: tuple[int, ...]
+    seconds: float  # of all passes, those of the fixes included
+    needed: int  # bytes of the longest pass, beyond the weights
+    available: int  # bytes
+    cuts: tuple[str, ...]
+
+
+def plan(subject, lengths=None):
+    """The `Plan` of a report on a `report_findings.Subject`; `lengths` None chooses them.
+
+    Raises ValueError where no length fits in memory, or the longest of those given does not, or where the
+    text has fewer tokens.
+    """
+    network = subject.model.network
+    available = available_bytes(network.device)
+    wanted = default_lengths(subject.declared) if lengths is None else sorted({int(one) for one in lengths})
+    if lengths is not None and (not wanted or wanted[0] < 2 or wanted[-1] > len(subject.tokens)):
+        raise ValueError(
+            f"lengths must be whole numbers from 2 to {len(subject.tokens)} (the tokens of the text), "
+            f"got {list(lengths)}"
+        )
+    check_fits(network, wanted[0] if lengths is None else wanted[-1], available)
+    most = {
+        f"the text has {len(subject.tokens):,} tokens": len(subject.tokens),
+        f"{available / _GIB:.1f} GiB of memory are free": longest_that_fits(network, available),
+    }
+    probe, seconds = timed_pass(subject, min(wanted[-1], max(min(most.values()), wanted[0])))
+    rate = seconds / cost(network, probe)
+
+    def duration(chosen):
+        return rate * sum(cost(network, length) for length in passes(subject, chosen))
+
+    affordable = [n for n in wanted if duration([m for m in wanted if m <= n]) <= BUDGET]
+    most[f"more would take over {BUDGET // 60} minutes"] = max(affordable, default=wanted[0])
+    chosen, cuts = cut(wanted, most) if lengths is None else (wanted, [])
+    needed = needed_bytes(network, chosen[-1])
+    return Plan(tuple(chosen), duration(chosen), needed, available, tuple(cuts))
+
+
+def default_lengths(declared):
+    """Powers of two up to twice the declared context, and both of these.
+
+    >>> default_lengths(3_000)
+    [512, 1024, 2048, 3000, 4096, 6000]
+    """
+    powers = [
+        2**power for power in range((2 * declared).bit_length()) if SHORTEST <= 2**power <= 2 * declared
+    ]
+    return sorted({*powers, declared, 2 * declared})
+
+
+def cut(lengths, most):
+    """The lengths that no limit of `most`, a dict from reason to tokens, forbids, and what it left out.
+
+    The shortest stays in any case, for the measurement itself to refuse.
+
+    >>> cut([512, 1024, 2048], {"the text has 1,500 tokens": 1500, "memory": 4096})
+    ([512, 1024], ['Nothing above 1,024 tokens: the text has 1,500 tokens.'])
+    """
+    longest = max((n for n in lengths if n <= min(most.values())), default=lengths[0])
+    if longest == lengths[-1]:
+        return lengths, []
+    following = lengths[lengths.index(longest) + 1]
+    why = "; ".join(reason for reason, limit in most.items() if limit < following)
+    return [n for n in lengths if n <= longest], [f"Nothing above {longest:,} tokens: {why}."]
+
+
+def passes(subject, lengths):
+    """The length of each pass of a report: those of the sweep, and at most one for each fix.
+
+    The fixes are tried on models that may break within the lengths, by one spectrum of their own.
+    """
+    apart = depends_on_length(subject.model.network)
+    fixes = len(FIXES) if lengths[-1] > subject.declared else 0
+    return [*(lengths if apart else lengths[-1:]), *[lengths[-1]] * fixes]
+
+
+def cost(network, length):
+    """Floating-point operations of a pass: linear in its matrices, and quadratic in its attention."""
+    config = network.config.get_text_config()
+    matrices = sum(weight.numel() for weight in network.get_decoder().parameters() if weight.ndim > 1)
+    heads = config.num_attention_heads * (getattr(config, "head_dim", None) or 0)
+    attention = config.num_hidden_layers * max(config.hidden_size, heads)
+    return 2 * matrices * length + 2 * attention * length**2
+
+
+def timed_pass(subject, longest):
+    """The length and the seconds of a short measuring pass.
+
+    Lengths double until a pass takes long enough to tell, since short ones tell of a device's delays; the
+    first one warms up and never counts alone. None is longer than `longest`.
+    """
+    length, seconds = min(TIMED, longest), _seconds(subject, min(TIMED, longest))
+    while length < longest:
+        length = min(2 * length, longest)
+        seconds = _seconds(subject, length)
+        if seconds >= TELLING:
+            break
+    return length, seconds
+
+
+def _seconds(subject, length):
+    start = time.perf_counter()
+    measure_pass(subject.model.network, subject.tokens[:length], [length], UNCHANGED, tqdm(disable=True))
+    return time.perf_counter() - start
+
+
+def estimate_line(planned):
+    """A plan in one line, for the terminal."""
+    minutes = planned.seconds / 60
+    took = f"{minutes:.0f} minutes" if minutes >= 2 else f"{planned.seconds:.0f} seconds"
+    lengths = ", ".join(f"{length:,}" for length in planned.lengths)
+    memory = f"{planned.needed / _GIB:.1f} GiB of the {planned.available / _GIB:.1f} GiB that are free"
+    return f"Lengths {lengths}. At most about {took}, and {memory}, beyond the weights."

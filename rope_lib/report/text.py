@@ -1,0 +1,239 @@
+"""What a report says, as Markdown made from what was found: no number of it is typed by hand.
+
+Plain Markdown without math or roles, so that it reads alike in the book, in Jupyter and in the page.
+"""
+
+import re
+
+from IPython.display import Markdown
+
+from rope_lib.figures import tables
+from rope_lib.findings.breaks import FEW
+from rope_lib.models.record import BOUND_NAMES, base_text
+from rope_lib.models.spec import scopes
+
+from .findings import fix_rows, worst_heads
+
+WORST = 6  # heads listed
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$#~])")
+
+
+def plain(text):
+    r"""Text of a model's files, so that Markdown shows it and does nothing with it.
+
+    >>> plain("rope_theta | <b>")
+    'rope\\_theta \\| \\<b\\>'
+    """
+    return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def glance(found):
+    """The answers first: a table of questions."""
+    rows = [
+        ["declared context", f"{found.declared:,} tokens"],
+        ["paper A's verdict there", found.record["verdict"].replace("_", " ")],
+        ["measured", f"up to {found.longest:,} tokens"],
+        ["breaks", _where(found)],
+        ["what would fix it", _remedy(found)],
+    ]
+    return tables.markdown(rows, ["question", "answer"])
+
+
+def _where(found):
+    if found.break_point is None:
+        return "not within what was measured"
+    return f"at {found.break_point:,} tokens, {found.break_point / found.declared:.2f} × the declared context"
+
+
+def _remedy(found):
+    if found.break_point is None:
+        return "nothing to fix within these lengths"
+    if not found.fixes:
+        return "not tried: no fix of these applies to this model"
+    rows = fix_rows(found).iloc[1:]
+    best = rows.loc[rows.past.idxmin()]
+    return f"{best.label} {_effect(best, fix_rows(found).iloc[0])}"
+
+
+def _effect(row, unchanged):
+    """What a fix does to the loss past the break point."""
+    if row.restores:
+        return "restores the loss"
+    return "lowers the loss, not back into its band" if row.past < unchanged.past else "does not help"
+
+
+def numbers(found):
+    """Each number that a verdict rests on, and where it came from."""
+    record = found.record
+    rows = [["layers", f"{record['num_layers']:,}", *_origin(record, "num_layers")]]
+    rows.append(["declared context", f"{record['declared_context']:,}", *_origin(record, "context")])
+    if record["original_context"] is not None:
+        original = f"{record['original_context']:,}"
+        rows.append(["original context", original, *_origin(record, "original_context")])
+    if record["unrotated_layers"]:
+        without = f"{len(record['unrotated_layers'])}"
+        rows.append(["layers without rotation", without, *_origin(record, "unrotated_layers")])
+    kinds = [rotary["kind"] for rotary in record["rotaries"]]
+    for scope, rotary in zip(scopes(kinds), record["rotaries"], strict=True):
+        rows += _rotary_rows(record, rotary, scope)
+    return tables.markdown(rows, ["quantity", "value", "provenance", "from"])
+
+
+def _rotary_rows(record, rotary, scope):
+    of = f" ({rotary['kind']} attention)" if len(record["rotaries"]) > 1 else ""
+    rotating = 2 * sum(frequency > 0 for frequency in rotary["inv_freq"])
+    yield [f"layers that rotate so{of}", f"{len(rotary['layers'])}", "derived", "the layers of this spectrum"]
+    yield [f"base{of}", base_text(rotary["base"]), *_origin(record, f"{scope}base")]
+    channels = f"{rotating} of {rotary['head_dim']}"
+    yield [f"channels that rotate{of}", channels, *_origin(record, f"{scope}rotary_dim")]
+    if rotary["window"] is not None:
+        yield [f"window{of}", f"{rotary['window']:,}", *_origin(record, f"{scope}window")]
+    yield [f"scaling{of}", plain(_scaling(rotary["scaling"])), *_origin(record, f"{scope}scaling")]
+    if rotary["effective_base"] != rotary["base"]:
+        stretch = "base × how far the slowest pair slows"
+        yield [f"effective base{of}", base_text(rotary["effective_base"]), "derived", stretch]
+
+
+def _origin(record, quantity):
+    """Provenance and source of a quantity, a cell each."""
+    if quantity not in record["provenance"]:
+        return "–", "–"
+    return record["provenance"][quantity].replace("_", " "), plain(record["sources"][quantity])
+
+
+def _scaling(scaling):
+    factor = scaling.get("factor")
+    return scaling["type"] + (f" × {factor:g}" if isinstance(factor, int | float) else "")
+
+
+def bounds(found):
+    """Paper A's bounds at the declared context, that of Men et al. beside them, and whether each holds."""
+    rows = []
+    for rotary in found.record["rotaries"]:
+        of = f" ({rotary['kind']} attention)" if len(found.record["rotaries"]) > 1 else ""
+        for name, bound in rotary["bounds"].items():
+            rows.append([BOUND_NAMES[name] + of, *_bound_cells(name, bound, rotary["effective_base"])])
+    return tables.markdown(rows, ["bound", "on the base", "effective base", "holds"])
+
+
+def _bound_cells(name, bound, base):
+    if bound is None:
+        return "not tabulated here", base_text(base), "–"
+    side, holds = ("below", base < bound) if name == "precision" else ("at least", base >= bound)
+    return f"{side} {base_text(bound)}", base_text(base), "yes" if holds else "no"
+
+
+def verdict(found):
+    """The verdict and its reasons."""
+    named = found.record["verdict"].replace("_", " ")
+    lines = [f"Paper A's verdict at {found.declared:,} tokens: **{named}**.", ""]
+    return Markdown("\n".join([*lines, *(f"- {plain(reason)}" for reason in found.record["reasons"])]))
+
+
+def breaking(found):
+    """Where the loss leaves its band, in sentences."""
+    lowest, highest = found.band
+    text = (
+        f"Within the declared {found.declared:,} tokens, the mean loss of {found.bin} tokens at a time lies "
+    )
+    text += f"between {lowest:.2f} and {highest:.2f} nats. "
+    if found.longest <= found.declared:
+        text += f"The longest input has {found.longest:,} tokens, so nothing is said of a break."
+    elif found.break_point is None:
+        text += f"It does not stay above this band: up to {found.longest:,} tokens no break is seen."
+    else:
+        text += _broken(found)
+    return Markdown(text)
+
+
+def _broken(found):
+    bins = found.bins[found.bins.index >= found.break_point]
+    text = f"From **{found.break_point:,} tokens** on every mean lies above it, "
+    text += f"{found.break_point / found.declared:.2f} times the declared context; "
+    text += f"over all these positions the loss is {fix_rows(found).iloc[0].past:.2f} nats."
+    if len(bins) < FEW:
+        text += f" That rests on {len(bins)} × {found.bin} tokens, which is little evidence."
+    return text
+
+
+def geometry(found):
+    """The means over heads at each length."""
+    rows = [
+        [
+            f"{row.length:,.0f}",
+            f"{row.nll_last:.2f}",
+            f"{row.key_stable_rank_pre:.2f}",
+            f"{row.key_stable_rank_post:.2f}",
+            f"{row.key_fsv_ratio:.2f}",
+            f"{row.silhouette_post:.2f}",
+            f"{row.sink_attention:.3f}",
+        ]
+        for row in found.summary.itertuples()
+    ]
+    headings = ["tokens", "loss at the end", "rank before", "rank after", "FSV ratio", "silhouette", "sink"]
+    return tables.markdown(rows, headings)
+
+
+def dispersed_heads(found):
+    """The key heads whose first singular value the rotation takes most of, at the longest length."""
+    heads = worst_heads(found)
+    keys = heads.groupby(["layer", "key_head"]).agg(
+        fsv_ratio=("fsv_ratio", "first"), inside=("sink_inside", "mean"), longest=("sink_longest", "mean")
+    )
+    worst = keys.round({"fsv_ratio": 2}).reset_index().sort_values(["fsv_ratio", "layer", "key_head"])
+    headings = ["layer", "key head", "FSV ratio", *_sink_headings(found)]
+    rows = [
+        [row.layer, row.key_head, f"{row.fsv_ratio:.2f}", f"{row.inside:.2f}", f"{row.longest:.2f}"]
+        for row in worst.head(WORST).itertuples()
+    ]
+    if found.inside == found.longest:  # one length, one column
+        headings, rows = headings[:-1], [row[:-1] for row in rows]
+    return tables.markdown(rows, headings)
+
+
+def sinkless_heads(found):
+    """The query heads that lose most of their attention to token 0 past the declared context."""
+    heads = worst_heads(found)
+    heads = heads[~heads.windowed].round({"sink_loss": 2})
+    worst = heads.sort_values(["sink_loss", "layer", "head"], ascending=[False, True, True]).head(WORST)
+    if found.longest <= found.declared or worst.empty:
+        return Markdown("No length past the declared context was measured in a layer that sees token 0.")
+    rows = [
+        [
+            row.layer,
+            row.head,
+            f"{row.sink_inside:.2f}",
+            f"{row.sink_longest:.2f}",
+            f"{row.sink_loss:.2f}",
+            f"{row.fsv_ratio:.2f}",
+        ]
+        for row in worst.itertuples()
+    ]
+    headings = ["layer", "query head", *_sink_headings(found), "lost", "FSV ratio of its keys"]
+    return tables.markdown(rows, headings)
+
+
+def _sink_headings(found):
+    return [f"sink at {found.inside:,}", f"sink at {found.longest:,}"]
+
+
+def remedies(found):
+    """What the fixes do to the loss, or why there is nothing to say."""
+    if found.break_point is None:
+        return Markdown(f"Within {found.longest:,} tokens nothing needs fixing.")
+    if not found.fixes:
+        return Markdown(f"None of the three was tried: {plain(found.untried)}.")
+    rows = fix_rows(found)
+    unchanged = rows.iloc[0]
+    cells = [
+        [
+            row.label,
+            f"{row.inside:.2f}",
+            f"{row.past:.2f}",
+            "–" if number == 0 else _effect(row, unchanged),
+        ]
+        for number, row in rows.iterrows()
+    ]
+    return tables.markdown(
+        cells, ["rotation", "loss inside", f"loss from {found.break_point:,} on", "effect"]
+    )

@@ -1,1 +1,0 @@
-"""What a reader sees: the book's style, its figures, its tables and its claims."""
