@@ -32,9 +32,18 @@ MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Library:
-    """The documented modules by dotted name, each package before its modules."""
+    """The modules that have a place in the reference, by dotted name, each package before its modules."""
 
     modules: dict[str, Module]
+
+    @classmethod
+    def read(cls, root: Path) -> "Library":
+        """The library in a checkout: its folders, less those that are left out."""
+        modules = read_package(root / PACKAGE)
+        folders = {name for name in modules if name.count(".") == 1} - {
+            f"{PACKAGE}.{each}" for each in LEFT_OUT
+        }
+        return cls({name: each for name, each in modules.items() if ".".join(name.split(".")[:2]) in folders})
 
     @cached_property
     def names(self) -> set[str]:
@@ -49,8 +58,7 @@ class Library:
     @property
     def floors(self) -> list[str]:
         """The folders of the library, each of which has a page."""
-        names = [name.split(".")[1] for name in self.modules if name.count(".") == 2]
-        return [name for name in dict.fromkeys(names) if name not in LEFT_OUT]
+        return [name.partition(".")[2] for name in self.modules if name.count(".") == 1]
 
     def origin(self, name: str) -> str | None:
         """The documented name behind a full name, also of what a package imports from one of its modules."""
@@ -252,7 +260,7 @@ def listing(names: dict[str, str], docname: str) -> nodes.section:
 def read_library(app, config) -> None:
     """Write the pages before the table of contents is read, and remember which chapter uses what."""
     root = Path(app.srcdir)
-    library = Library(read_package(root / PACKAGE))
+    library = Library.read(root)
     notebooks = sorted((root / CHAPTERS).glob("*.ipynb"))
     app.api_chapters = {f"{CHAPTERS}/{path.stem}": library.used_by(code_of(path)) for path in notebooks}
     write_pages(root, library, app.api_chapters)

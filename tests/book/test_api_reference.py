@@ -151,7 +151,7 @@ def book(tmp_path):
 
 @pytest.fixture
 def library(api, book):
-    return api.Library(api.read_package(book / "rope_lib"))
+    return api.Library.read(book)
 
 
 # What is read
@@ -187,7 +187,18 @@ def test_names_mean_the_nearest_that_there_is(library):
     assert library.meant("theory.bounds", bounds) == "rope_lib.theory.bounds"
     assert library.meant("bounds", theory) == "rope_lib.theory.bounds"
     assert library.meant("smallest_base", theory) == "rope_lib.theory.bounds.smallest_base"
-    for name in ("missing", "numpy", "np", "LIMIT", "undocumented", "_private"):
+    # Nor what has no page: the package itself, and its command.
+    for name in (
+        "missing",
+        "numpy",
+        "np",
+        "LIMIT",
+        "undocumented",
+        "_private",
+        "rope_lib",
+        "cli",
+        "cli.main",
+    ):
         assert library.meant(name, bounds) is None
 
 
@@ -266,7 +277,7 @@ def test_pages_that_stay_the_same_are_not_touched_and_others_go(library, api, bo
 
 @pytest.fixture(scope="module")
 def whole(api, root):
-    return api.Library(api.read_package(root / "rope_lib"))
+    return api.Library.read(root)
 
 
 def test_every_folder_of_the_library_has_a_page_with_all_its_functions(whole, api, root):
