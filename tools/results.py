@@ -22,9 +22,9 @@ import pandas as pd
 
 from rope_lib.findings.spectra import condensed
 from rope_lib.measure.text import longer_text, reference_text, text_sha256
+from rope_lib.runs.experiments import KINDS, run_grid
 from rope_lib.runs.grid import SIZES, read_grid
 from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables
-from rope_lib.show.experiments import KINDS, run_grid
 
 # Whatever loads torch is imported where it is used: listing the results and running a grid do not need it.
 if TYPE_CHECKING:

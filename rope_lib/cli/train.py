@@ -76,7 +76,7 @@ def sweep(grid, size, scheduler, workers, out):
       rope-lib sweep experiments/bases.toml --size full --scheduler tcp://host:8786
     """
     try:
-        from rope_lib.show.experiments import run_grid
+        from rope_lib.runs.experiments import run_grid
     except ModuleNotFoundError as error:
         message = f"a sweep needs the package {error.name}: install rope-lib[sweep]"
         raise click.ClickException(message) from None

@@ -8,8 +8,7 @@ import numpy as np
 from rope_lib.models.atlas import AtlasModel, atlas
 from rope_lib.models.case_studies import case_studies
 from rope_lib.models.verdicts import WORST_FIRST, RotaryVerdict, Verdict, classify, judge
-from rope_lib.theory.oscillators import similarity_blocks
-from rope_lib.theory.rivals import liu_extrapolation_limit
+from rope_lib.theory.rivals import first_negative, liu_extrapolation_limit
 
 # Scalings that belong to a model's design; all others were put upon a spectrum that was trained without them.
 _BY_DESIGN = ("default", "mrope", "proportional")
@@ -67,7 +66,7 @@ def _entry(model, verdict):
         without_retrofit=_worst(judged.verdict_without_scaling for judged in rotaries),
         verdict_of_slowest=_worst(_verdict_of_slowest(judged, verdict) for judged in rotaries),
         depth_accepts=all(bool(judged.effective_base >= judged.bounds["depth"]) for judged in rotaries),
-        men_accepts=all(first_negative(judged, verdict.context) is None for judged in rotaries),
+        men_accepts=all(first_negative_seen(judged, verdict.context) is None for judged in rotaries),
         liu_accepts=_liu_accepts(model, rotaries),
     )
 
@@ -89,22 +88,15 @@ def slowest_frequency(judged, context):
     return float(inv_freq[inv_freq > 0].min())
 
 
-def first_negative(judged, context, resting=0):
-    """The first distance that these layers see with Σ_i cos(m·θ_i) < 0 over their own spectrum, else None.
+def first_negative_seen(judged, context, resting=0):
+    """`rivals.first_negative` of the spectrum at a context, among the distances that these layers see.
 
-    The sum of Men et al. (2405.14591) over the pairs that rotate, at the frequencies that they have after
-    any retrofit, in place of a base; a sum too close to 0 for float64 does not count as negative. `resting`
-    is a number of pairs that do not rotate to count as well, each of cosine 1.
+    The pairs that rotate count, at the frequencies that they have after any retrofit; `resting` is a number
+    of pairs that do not rotate to count as well, each of cosine 1.
     """
     inv_freq, _ = judged.rotary.spectrum(context)
     freqs = np.concatenate([inv_freq[inv_freq > 0], np.zeros(resting)])
-    stop = int(judged.context_length) + 1
-    for first, similarity in similarity_blocks(freqs, stop=stop, start=1):
-        uncertainty = 8 * np.finfo(float).eps * (1 + (first + similarity.size) * freqs.mean())
-        negative = np.flatnonzero(similarity < -uncertainty)  # as in rivals.men_first_negative
-        if negative.size:
-            return int(first + negative[0])
-    return None
+    return first_negative(freqs, limit=int(judged.context_length))
 
 
 def resting_pairs(rotary):

@@ -4,10 +4,8 @@
 `intervention`. Results keep their order in which they were tried.
 """
 
-import numpy as np
 
 from rope_lib.measure.trials import LOSS_BIN
-from rope_lib.theory.oscillators import similarity_blocks
 
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512
@@ -81,37 +79,6 @@ def heads(tables, intervention, factors):
     keys = keys.rename(columns={"head": "key_head"})
     pairs = pairs.assign(key_head=pairs["head"] // group)
     return pairs.merge(keys, on=["length", "layer", "key_head"], validate="many_to_one")
-
-
-def first_negative(inv_freq, limit=10_000_000):
-    """The first distance up to `limit` at which the sum of cos(m·θ) over a spectrum is below 0; None if none.
-
-    `rivals.men_first_negative` for frequencies that no base gives, in float64.
-
-    >>> first_negative([1.0]), first_negative([0.0, 0.0], limit=100)
-    (2, None)
-    """
-    for first, similarity in similarity_blocks(np.asarray(inv_freq, dtype=float), stop=limit + 1, start=1):
-        below = np.flatnonzero(similarity < 0)
-        if below.size:
-            return int(first + below[0])
-    return None
-
-
-def longest_with_seen_angles(inv_freq, trained_inv_freq, trained):
-    """Tokens at which a pair of the spectrum `inv_freq` first turns farther than it did in training.
-
-    Training at `trained_inv_freq` on `trained` tokens shows a pair angles up to the trained length times its
-    frequency, and all angles once it has completed a turn. Infinite where no pair meets a new one. With the
-    spectrum unchanged it is the trained length: a stricter reading of Liu et al. 2310.05209, whose limit is
-    the period of the slowest pair that completed a turn.
-
-    >>> longest_with_seen_angles(np.array([1.0, 5e-4]), np.array([1.0, 1e-3]), 1_000)
-    2000.0
-    """
-    inv_freq, before = (np.asarray(each, dtype=float) for each in (inv_freq, trained_inv_freq))
-    limited = (before * trained < 2 * np.pi) & (inv_freq > 0)
-    return float(np.min(trained * before[limited] / inv_freq[limited], initial=np.inf))
 
 
 def _of_length(table, length):

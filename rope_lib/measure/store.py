@@ -6,7 +6,7 @@ from dataclasses import asdict, is_dataclass
 
 import torch
 
-from rope_lib.runs.store import source_sha256
+from rope_lib.runs.source import source_sha256
 
 _SOURCES = ("measure", "theory")  # the folders of this library that compute a measurement
 

@@ -1,10 +1,12 @@
-"""The workers that cells run on: processes of this machine, or those of a Dask cluster that runs already."""
+"""The workers that cells run on: processes of this machine, or those of a running Dask cluster."""
 
 import logging
 import os
 import socket
 import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from distributed import Client, LocalCluster
@@ -15,37 +17,45 @@ from .errors import one_line
 
 CONNECT = 10  # seconds to wait for a scheduler to answer
 
-_QUIET = logging.CRITICAL + 1  # what goes wrong is told by `run_cells`, a line for each cell
+Resources: TypeAlias = Mapping[str, float]  # the amount of each resource that a cell needs
 
-# What limits the threads of a numerical library is read when the library is loaded.
+_QUIET = logging.CRITICAL + 1  # `run_cells` reports what goes wrong, in one line for each cell
+
+# Numerical libraries read these limits on their threads when they are loaded.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
-# Dask has its workers give memory back at once, at which training takes more than twice as long. This lets
-# glibc keep what was freed, as it does in other processes; elsewhere it means nothing.
+# Dask makes its workers return freed memory to the system at once, which more than doubles the time of
+# training. This lets glibc keep freed memory, as in other processes; without glibc it has no effect.
 _MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 
 
 @contextmanager
-def connected(scheduler=None, *, workers=None, threads=1, resources=None):
-    """A Dask `Client`: of the cluster at the address `scheduler`, or of worker processes of this machine.
+def connected(
+    scheduler: str | None = None,
+    *,
+    workers: int | None = None,
+    threads: int = 1,
+    resources: Resources | None = None,
+) -> Iterator[Client]:
+    """A Dask `Client`: of the cluster at the address `scheduler`, or of worker processes on this machine.
 
-    Those are as many as `workers`, by default one for each processor, or as many as the GPUs hold where
-    `resources` say how much of one a cell needs. Each runs one cell at a time with `threads` threads, has the
-    `resources` of one cell, and sees one of the GPUs, in turn. They end with this context, and with this
-    process however it ends.
+    `workers` is the number of these processes, by default one for each processor, or, if `resources` name the
+    share of a GPU that a cell needs, as many as the GPUs hold. Each runs one cell at a time with `threads`
+    threads, has the `resources` of one cell, and sees one of the GPUs, in turn. They end with this context,
+    and with this process, however it ends.
 
-    Raises ValueError where no scheduler answers, or for `workers` beside a scheduler, which has its own.
+    Raises ValueError if no scheduler answers, or for `workers` together with a scheduler, which has its own.
     """
     if scheduler is not None:
         if workers is not None:
-            raise ValueError(f"workers must be left out where a scheduler has its own, got {workers}")
+            raise ValueError(f"workers must be left out with a scheduler, which has its own, got {workers}")
         with silence_logging_cmgr(_QUIET), _client_of(scheduler) as client:
             yield client
         return
     share = (resources or {}).get("GPU")
     gpus = visible_gpus() if share else []
     if workers is None:
-        workers = max(1, int(len(gpus) // share)) if gpus else processors()
+        workers = max(1, int(len(gpus) // share)) if share and gpus else processors()
     with (
         silence_logging_cmgr(_QUIET),
         _environment(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
@@ -53,8 +63,8 @@ def connected(scheduler=None, *, workers=None, threads=1, resources=None):
             n_workers=at_least_one(workers),
             threads_per_worker=1,
             processes=True,
-            memory_limit=None,  # a cell knows best what it needs, and is not to be paused for it
-            dashboard_address=None,  # no pages; any free port for the rest, or two sweeps would collide
+            memory_limit=None,  # Dask must not pause a cell that needs much memory
+            dashboard_address=None,  # no web pages, and any free port: two sweeps must not collide
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             resources=resources,
             silence_logs=_QUIET,
@@ -66,8 +76,8 @@ def connected(scheduler=None, *, workers=None, threads=1, resources=None):
         yield client
 
 
-def slots(client, resources=None):
-    """How many cells that need `resources` the workers of a client run at once, each cell on its thread."""
+def slots(client: Client, resources: Resources | None = None) -> int:
+    """How many cells that need `resources` the workers of a client run at once, each on its own thread."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     needed = (resources or {}).items()
     return sum(
@@ -76,19 +86,24 @@ def slots(client, resources=None):
     )
 
 
-def at_least_one(workers):
-    """A number of workers that is one."""
+def at_least_one(workers: int) -> int:
+    """A number of workers; raises ValueError for one below 1.
+
+    >>> at_least_one(0)
+    Traceback (most recent call last):
+    ValueError: workers must be at least 1, got 0
+    """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
     return workers
 
 
-def processors():
+def processors() -> int:
     """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def visible_gpus():
+def visible_gpus() -> list[str]:
     """The GPUs of this machine as CUDA_VISIBLE_DEVICES names them, found without loading torch."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
@@ -104,29 +119,29 @@ def visible_gpus():
 class OneGPU(WorkerPlugin):
     """Shows a local worker one of the `gpus`, before anything in it has loaded CUDA."""
 
-    def __init__(self, gpus):
+    def __init__(self, gpus: list[str]) -> None:
         self.gpus = gpus
 
-    def setup(self, worker):
+    def setup(self, worker: Any) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus[int(worker.name) % len(self.gpus)]
 
 
-def _client_of(scheduler):
+def _client_of(scheduler: str) -> Client:
     place = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
     try:
-        # Tried by hand first: a Client that fails can leave an event loop that the next one hangs on.
+        # A plain connection first: a Client that fails can leave an event loop on which the next one hangs.
         with socket.create_connection((place.hostname, place.port or 0), timeout=CONNECT):
             pass
         return Client(scheduler, timeout=CONNECT)
-    except (OSError, ValueError) as error:  # no answer in time is an OSError
+    except (OSError, ValueError) as error:  # a timeout is an OSError
         reason = one_line(error) or type(error).__name__
         message = "scheduler must be the address of a running Dask scheduler, such as tcp://host:8786"
         raise ValueError(f"{message}, got {scheduler!r} ({reason})") from None
 
 
 @contextmanager
-def _environment(variables):
-    """This process with other environment variables, which those that it starts inherit."""
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Other environment variables for this process, which the processes that it starts inherit."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:

@@ -1,8 +1,11 @@
-"""The tables of all cells of a grid, joined: one column for each axis before those of the tables."""
+"""The tables of all cells of a grid, joined: a column for each axis, then the columns of the tables."""
+
+from pathlib import Path
 
 import pandas as pd
 
-from .store import digest, read_provenance, read_tables
+from .grid import Grid
+from .store import JsonObject, Tables, digest, read_provenance, read_tables
 from .sweep import entry_of
 
 CELLS = "cells"
@@ -10,18 +13,18 @@ CELLS = "cells"
 _MADE = ("seconds", "utc", "processor", "accelerator", "threads")
 
 
-def collect(folder, grid):
-    """A dict of DataFrames by name: those that the finished cells of `grid` have in `folder`, in its order.
+def collect(folder: str | Path, grid: Grid) -> Tables:
+    """The tables of the finished cells of `grid` in `folder`, joined, by name.
 
-    Each table has a column for every axis, in the order of the grid, and then its own; its rows are in the
-    order of the cells. The table `cells` has one row for each cell of the grid: its axes, whether it is
-    `finished`, and of one that is, how long it took, when and on what (`seconds`, `utc`, `processor`,
-    `accelerator`, `threads`), and the digest of its `inputs`, by which results of different code are told
-    apart.
+    Each table has a column for every axis, in the order of the grid, and then its own columns; its rows are
+    in the order of the cells. The table `cells` has one row for each cell of the grid: its axes, whether it
+    is `finished`, and for a finished one the `seconds` it took, `utc`, `processor`, `accelerator`, `threads`
+    and a digest of its `inputs`, which differs for results of different code.
 
     Raises ValueError for a damaged entry, or for tables that have an axis among their own columns.
     """
-    parts, rows = {}, []
+    parts: dict[str, list[pd.DataFrame]] = {}
+    rows: list[JsonObject] = []
     for cell in grid.cells:
         entry = entry_of(folder, cell)
         point = {axis: cell.point.get(axis) for axis in grid.axes}
@@ -39,10 +42,10 @@ def collect(folder, grid):
     return {CELLS: pd.DataFrame(rows, columns=columns), **joined}
 
 
-def _placed(name, frame, point):
-    """A table of one cell with the columns that tell which."""
+def _placed(name: str, frame: pd.DataFrame, point: JsonObject) -> pd.DataFrame:
+    """A table of one cell with a column for each axis."""
     if name == CELLS:
-        raise ValueError(f"tables of a cell must not be called {CELLS!r}, which tells how each cell went")
+        raise ValueError(f"a cell must not return a table {CELLS!r}, which is the table about the cells")
     taken = [axis for axis in point if axis in frame.columns]
     if taken:
         raise ValueError(f"table {name!r} must not have a column {taken[0]!r}, which is an axis of the grid")

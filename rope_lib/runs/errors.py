@@ -1,12 +1,13 @@
-"""How an error is told in one line."""
+"""Errors as one line each."""
 
 
-def one_line(error):
-    """The message of an error as one line, whatever a file made it hold.
+def one_line(error: BaseException) -> str:
+    """The message of an error as one line of printable characters; an OSError names its file.
 
     >>> one_line(ValueError("two\\nlines"))
     'two lines'
     """
+    message = str(error)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        error = f"{error.filename}: {error.strerror}"
-    return " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+        message = f"{error.filename}: {error.strerror}"
+    return " ".join("".join(c if c.isprintable() else " " for c in message).split())

@@ -1,4 +1,4 @@
-"""A grid of experiments, written down in TOML: fixed values, and axes whose product makes the cells.
+"""A grid of experiments in a TOML file: fixed values, and axes whose product makes the cells.
 
     about = "Which bound predicts failure?"   # for readers
     kind = "train"                            # what computes a cell
@@ -24,22 +24,28 @@
     axes.training.length = [128, 256, 512]
     resources.GPU = 1                         # what a worker must have to run one cell
 
-The size `default` is what stands at the top, with what a table `[default]` changes. Where a size sets a key
-that stands at the top, that of the size holds, be it fixed or an axis; otherwise a key is set once. An axis
+The tables at the top, with the changes of a table `[default]`, make the size `default`. A key that a size
+sets replaces the same key at the top, whether it is fixed or an axis; otherwise each key is set once. An axis
 whose values are tables, such as `spectrum = [{ scaling = "default", base = 100 }, { scaling = "none" }]`,
-sets what is in them, and what one of them leaves out is up to the computation.
+sets the keys in them; a key that one of them leaves out gets the default of the computation.
 """
 
 import itertools
 import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from .store import canonical, digest
+from .store import JsonObject, canonical, digest
 
 SIZES = ("default", "full")
 
 _TABLES = ("fixed", "axes", "together", "exclude", "resources")
+
+_Keys: TypeAlias = tuple[str, ...]  # the keys of nested tables that lead to a value
+_Setting: TypeAlias = dict[_Keys, Any]  # values that a cell takes together
+_Factors: TypeAlias = dict[_Keys, list[_Setting]]  # the axes, by where the file defines them
 
 
 @dataclass(frozen=True)
@@ -53,54 +59,58 @@ class Cell:
     True
     """
 
-    values: dict
-    point: dict
+    values: JsonObject
+    point: JsonObject
 
     @property
-    def digest(self):
-        """Names the cell by its values alone: two grids, or two sizes of one, may share it."""
+    def digest(self) -> str:
+        """The cell's name, from its values alone: two grids, or two sizes of one, may share a cell."""
         return digest(self.values)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self.point.items()) or "the only cell"
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The cells of one size of a grid file, in order, and the `resources` that one of them needs."""
+    """The cells of one size of a grid file, in order, and the amounts of `resources` that each needs."""
 
     name: str
     about: str
     kind: str
     size: str
     cells: tuple[Cell, ...]
-    resources: dict
+    resources: dict[str, float]
 
     @property
-    def axes(self):
-        """The dotted names of what varies, in order."""
+    def axes(self) -> tuple[str, ...]:
+        """The dotted names of the values that vary, in order."""
         return tuple(dict.fromkeys(name for cell in self.cells for name in cell.point))
 
 
-def read_grid(path, size="default"):
-    """The `Grid` in a TOML file at one of `SIZES`.
+def read_grid(path: str | Path, size: str = "default") -> Grid:
+    """The `Grid` in a TOML file at one of `SIZES`; every size that the file defines is checked.
 
-    Raises OSError for no file, and ValueError in one line that names the file, the key and what it must be.
-    Every size that the file has is checked.
+    Raises OSError if the file cannot be read, and ValueError in one line that names the file, the key and
+    what was expected.
+
+    >>> read_grid("experiments/spectra.toml", "tiny")
+    Traceback (most recent call last):
+    ValueError: experiments/spectra.toml: size must be one that the file defines (default, full), got 'tiny'
     """
-    path = Path(path)
+    file = Path(path)
     try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8"))
+        document = tomllib.loads(file.read_bytes().decode("utf-8"))
         sizes = [each for each in SIZES if each == "default" or each in document]
-        grids = {each: make_grid(document, each, path.stem) for each in sizes}
+        grids = {each: make_grid(document, each, file.stem) for each in sizes}
         if size not in grids:
-            raise ValueError(f"size must be {' or '.join(grids)}, of which the file has values, got {size!r}")
+            raise ValueError(f"size must be one that the file defines ({', '.join(grids)}), got {size!r}")
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are among them
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{file}: {error}") from None
     return grids[size]
 
 
-def make_grid(document, size="default", name="grid"):
+def make_grid(document: JsonObject, size: str = "default", name: str = "grid") -> Grid:
     """The `Grid` of a document as `tomllib` reads it; raises ValueError as `read_grid` does.
 
     >>> grid = make_grid({"kind": "train", "fixed": {"a": 1}, "axes": {"b": {"c": [2, 3]}, "seed": [0, 1]}})
@@ -112,15 +122,17 @@ def make_grid(document, size="default", name="grid"):
     _check_keys("the grid", document, ("about", "kind", *_TABLES, *SIZES))
     for key in ("about", "kind"):
         if not isinstance(document.get(key, "" if key == "about" else None), str):
-            raise ValueError(f"{key} must be a text, got {document.get(key)!r}")
+            raise ValueError(f"{key} must be a string, got {document.get(key)!r}")
     change = document.get(size, {})
     _check_keys(size, change, _TABLES)
-    fixed, factors, resources = {}, {}, {}
-    excluded = []
+    fixed: _Setting = {}
+    factors: _Factors = {}
+    resources: dict[str, float] = {}
+    excluded: list[_Setting] = []
     for table, where in ((document, ""), (change, f"{size}.")):
         newly_fixed, new_factors = _set(table, where)
-        new = {*newly_fixed, *(path for factor in new_factors.values() for path in _paths(factor))}
-        fixed = {path: value for path, value in fixed.items() if not _clash(path, new)} | newly_fixed
+        new = {*newly_fixed, *(keys for factor in new_factors.values() for keys in _keys_of(factor))}
+        fixed = {keys: value for keys, value in fixed.items() if not _clash(keys, new)} | newly_fixed
         factors = _beside(factors, new, new_factors, where) | new_factors
         excluded += [_leaves(each, f"{where}exclude") for each in _list(table, "exclude", where)]
         resources |= _resources(table.get("resources", {}), f"{where}resources")
@@ -128,90 +140,92 @@ def make_grid(document, size="default", name="grid"):
     cells = [cell for cell, leaves in every if not any(_holds(one, leaves) for one in excluded)]
     for one in excluded:
         if not any(_holds(one, leaves) for _, leaves in every):
-            raise ValueError(f"exclude must be values of a cell, and {_text(one)} are of none")
+            raise ValueError(f"exclude must match a cell of the grid, got {_text(one)}")
     if not cells:
-        raise ValueError("the grid must have cells, and all of them are excluded")
+        raise ValueError("the grid must have cells, but exclude matches every one")
     return Grid(name, document.get("about", ""), document["kind"], size, tuple(cells), resources)
 
 
-def _set(table, where):
-    """What one level of a grid sets: fixed values by path, and factors, lists of settings, by name."""
+def _set(table: JsonObject, where: str) -> tuple[_Setting, _Factors]:
+    """What one level of a grid file sets: fixed values and factors."""
     fixed = _leaves(table.get("fixed", {}), f"{where}fixed", empty=True)
-    factors = {}
+    factors: _Factors = {}
     for name, settings in _table(table, "together", where).items():
         label = f"{where}together.{name}"
-        factors[f"together.{name}"] = [_leaves(each, label) for each in _values(settings, label)]
-    for path, values in _leaves(table.get("axes", {}), f"{where}axes", empty=True).items():
-        label = f"{where}axes.{'.'.join(path)}"
+        factors["together", name] = [_leaves(each, label) for each in _values(settings, label)]
+    for keys, values in _leaves(table.get("axes", {}), f"{where}axes", empty=True).items():
+        label = f"{where}axes.{'.'.join(keys)}"
         settings = _values(values, label)
         if any(isinstance(each, dict) for each in settings):
-            factors[path] = [_leaves(each, label, path) for each in settings]
+            factors["axes", *keys] = [_leaves(each, label, keys) for each in settings]
         else:
-            factors[path] = [{path: each} for each in settings]
+            factors["axes", *keys] = [{keys: each} for each in settings]
     seen = set(fixed)
-    for name, factor in factors.items():
-        if any(_clash(path, seen) for path in _paths(factor)):
-            name = name if isinstance(name, str) else f"axes.{'.'.join(name)}"
-            raise ValueError(f"{where}{name} must not set what is set elsewhere, got {_text(factor[0])}")
-        seen |= _paths(factor)
+    for place, factor in factors.items():
+        if any(_clash(keys, seen) for keys in _keys_of(factor)):
+            name = ".".join(place)
+            raise ValueError(
+                f"{where}{name} must not set a key that is set elsewhere, got {_text(factor[0])}"
+            )
+        seen |= _keys_of(factor)
     return fixed, factors
 
 
-def _beside(factors, new, new_factors, where):
-    """The factors that stay beside `new` paths. One that is given other values keeps its place."""
+def _beside(factors: _Factors, new: Collection[_Keys], new_factors: _Factors, where: str) -> _Factors:
+    """The factors that stay beside `new` keys. One that is given other values keeps its place."""
     staying = {}
-    for name, factor in factors.items():
-        anew = [path for path in _paths(factor) if _clash(path, new)]
-        if name in new_factors or not anew:
-            staying[name] = factor
-        elif len(anew) < len(_paths(factor)):
-            names = ", ".join(sorted(".".join(path) for path in _paths(factor)))
+    for place, factor in factors.items():
+        replaced = [keys for keys in _keys_of(factor) if _clash(keys, new)]
+        if place in new_factors or not replaced:
+            staying[place] = factor
+        elif len(replaced) < len(_keys_of(factor)):
+            names = ", ".join(sorted(".".join(keys) for keys in _keys_of(factor)))
             raise ValueError(f"{where.strip('.')} must set all or none of {names}, which vary together")
     return staying
 
 
-def _cell(fixed, choice):
-    """A cell and its leaves: the fixed values, and one setting of each factor."""
-    varied = {path: value for setting in choice for path, value in setting.items()}
+def _cell(fixed: _Setting, choice: Iterable[_Setting]) -> tuple[Cell, _Setting]:
+    """A cell and its values by their keys: the fixed values, and one setting of each factor."""
+    varied = {keys: value for setting in choice for keys, value in setting.items()}
     leaves = fixed | varied
-    values = {}
-    for path, value in leaves.items():
+    values: JsonObject = {}
+    for keys, value in leaves.items():
         table = values
-        for key in path[:-1]:
+        for key in keys[:-1]:
             table = table.setdefault(key, {})
-        table[path[-1]] = value
-    return Cell(values, {".".join(path): value for path, value in varied.items()}), leaves
+        table[keys[-1]] = value
+    return Cell(values, {".".join(keys): value for keys, value in varied.items()}), leaves
 
 
-def _leaves(table, where, path=(), *, empty=False):
-    """The values in nested tables, by the path of keys that leads to each."""
+def _leaves(table: object, where: str, above: _Keys = (), *, empty: bool = False) -> _Setting:
+    """The values in nested tables, by the keys that lead to each, those `above` the table included."""
     if not isinstance(table, dict):
         raise ValueError(f"{where} must be a table, got {table!r}")
     if not table and not empty:
         raise ValueError(f"{where} must set something, got an empty table")
-    found = {}
+    found: _Setting = {}
     for key, value in table.items():
         if isinstance(value, dict):
-            found |= _leaves(value, f"{where}.{key}", (*path, key))
+            found |= _leaves(value, f"{where}.{key}", (*above, key))
         else:
             try:
                 canonical({"value": value})
             except ValueError:
                 raise ValueError(f"{where}.{key} must be a value that JSON can hold, got {value}") from None
-            found[(*path, key)] = value
+            found[(*above, key)] = value
     return found
 
 
-def _values(values, where):
-    """The values of an axis: a list that is not empty and holds none twice."""
+def _values(values: object, where: str) -> list[Any]:
+    """The values of an axis: a list that is not empty and repeats none."""
     if not isinstance(values, list) or not values:
         raise ValueError(f"{where} must be a list of values, got {values!r}")
     if any(value in values[:index] for index, value in enumerate(values)):
-        raise ValueError(f"{where} must hold no value twice, got {values!r}")
+        raise ValueError(f"{where} must not repeat a value, got {values!r}")
     return values
 
 
-def _resources(table, where):
+def _resources(table: object, where: str) -> dict[str, float]:
     """Amounts by the name of a resource of Dask."""
     if not isinstance(table, dict):
         raise ValueError(f"{where} must be a table, got {table!r}")
@@ -221,19 +235,21 @@ def _resources(table, where):
     return table
 
 
-def _table(table, key, where):
-    if not isinstance(table.get(key, {}), dict):
-        raise ValueError(f"{where}{key} must be a table, got {table[key]!r}")
-    return table.get(key, {})
+def _table(table: JsonObject, key: str, where: str) -> JsonObject:
+    found = table.get(key, {})
+    if not isinstance(found, dict):
+        raise ValueError(f"{where}{key} must be a table, got {found!r}")
+    return found
 
 
-def _list(table, key, where):
-    if not isinstance(table.get(key, []), list):
-        raise ValueError(f"{where}{key} must be a list of tables, got {table[key]!r}")
-    return table.get(key, [])
+def _list(table: JsonObject, key: str, where: str) -> list[Any]:
+    found = table.get(key, [])
+    if not isinstance(found, list):
+        raise ValueError(f"{where}{key} must be a list of tables, got {found!r}")
+    return found
 
 
-def _check_keys(where, table, allowed):
+def _check_keys(where: str, table: object, allowed: Sequence[str]) -> None:
     if not isinstance(table, dict):
         raise ValueError(f"{where} must be a table, got {table!r}")
     for key in table:
@@ -241,18 +257,18 @@ def _check_keys(where, table, allowed):
             raise ValueError(f"{where} must have keys among {', '.join(allowed)}, got {key!r}")
 
 
-def _paths(factor):
-    return {path for setting in factor for path in setting}
+def _keys_of(factor: Iterable[_Setting]) -> set[_Keys]:
+    return {keys for setting in factor for keys in setting}
 
 
-def _clash(path, others):
-    """Is a path, or a table that it lies in, or a part of it, among others?"""
-    return any(path[: len(other)] == other[: len(path)] for other in others)
+def _clash(keys: _Keys, others: Iterable[_Keys]) -> bool:
+    """Whether a key, a table that holds it, or a part of it is among the others."""
+    return any(keys[: len(other)] == other[: len(keys)] for other in others)
 
 
-def _holds(wanted, leaves):
-    return all(path in leaves and leaves[path] == value for path, value in wanted.items())
+def _holds(wanted: _Setting, leaves: Mapping[_Keys, Any]) -> bool:
+    return all(keys in leaves and leaves[keys] == value for keys, value in wanted.items())
 
 
-def _text(setting):
-    return ", ".join(f"{'.'.join(path)}={value!r}" for path, value in setting.items())
+def _text(setting: _Setting) -> str:
+    return ", ".join(f"{'.'.join(keys)}={value!r}" for keys, value in setting.items())

@@ -1,12 +1,11 @@
-"""Results kept on disk, so that nothing is computed twice and an interrupted run goes on.
+"""Results kept on disk: nothing is computed twice, and an interrupted run resumes.
 
 An entry is a folder of Parquet tables, named by what was computed and the SHA-256 of everything that
 determines the result. Each table carries its provenance in itself, and `provenance.json` beside the tables
-repeats it with a digest of every file. A folder that exists is complete, and one that was damaged since is
-computed anew. (joblib.Memory and diskcache keep pickles, which no other program reads, without provenance.)
+repeats it with a digest of every file. A folder that exists is complete; one that has been damaged since is
+computed again. (joblib.Memory and diskcache keep pickles, which no other program reads, without provenance.)
 """
 
-import ast
 import hashlib
 import json
 import os
@@ -17,8 +16,10 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -26,34 +27,54 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-PACKAGE = Path(__file__).parent.parent
+JsonObject: TypeAlias = dict[str, Any]  # what json.loads makes of an object
+Tables: TypeAlias = dict[str, pd.DataFrame]
+
 PROVENANCE_FILE = "provenance.json"
 
 _KEY = b"rope_lib.provenance"  # of the metadata in a Parquet schema
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]*")
 
 
-def stored(name, inputs, compute, *, folder=None):
-    """The tables of the computation that `inputs` determine: read, or computed and kept.
+def stored(
+    name: str,
+    inputs: Mapping[str, Any],
+    compute: Callable[[], Mapping[str, pd.DataFrame]],
+    *,
+    folder: str | Path | None = None,
+) -> Tables:
+    """The tables of the computation that `inputs` determine: read if they are kept, else computed and kept.
 
-    `compute()` returns a dict from names to DataFrames; `inputs` is a JSON-able dict, such as
-    `rope_lib.measure.store.identity` makes.
-    The entry is `folder`/`name`-<digest of `inputs`>; by default `folder` is in the user's cache folder.
-    What is returned has always been read from disk: indices are reset. Of several processes that ask at
-    once one computes and the others wait. A damaged entry is computed anew.
+    `compute()` returns DataFrames by name; `inputs` is a dict of JSON values. The entry is
+    `folder`/`name`-<digest of `inputs`>; by default `folder` is in the user's cache folder. The tables that
+    are returned have always been read from disk, so that indices are reset. Of several processes that call
+    this at the same time, one computes and the others wait. A damaged entry is computed again.
 
     Raises ValueError for a name that no file can have, or inputs that JSON cannot hold.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for length in (2, 2, 3):
+    ...         tables = stored("twice", {"length": length}, lambda: print("computes") or {}, folder=folder)
+    computes
+    computes
     """
     _check_name("name", name)
     parent = user_cache_path("rope-lib") / "measurements" if folder is None else Path(folder)
     return kept(parent / f"{name}-{digest(inputs)}", inputs, compute, name=name)
 
 
-def kept(entry, inputs, compute, *, wait=True, **described):
+def kept(
+    entry: str | Path,
+    inputs: Mapping[str, Any],
+    compute: Callable[[], Mapping[str, pd.DataFrame]],
+    *,
+    wait: bool = True,
+    **described: Any,
+) -> Tables:
     """As `stored`, for a folder `entry` that the caller names; `described` goes into the provenance.
 
-    An entry of other inputs is replaced. With `wait` false, raises filelock.Timeout at once where another
-    process is computing this very entry.
+    An entry of other inputs is replaced. If another process is computing this very entry, this one waits, or
+    raises filelock.Timeout at once if `wait` is false.
     """
     entry, text = Path(entry), canonical(inputs)
     tables = read_if_kept(entry, inputs)
@@ -68,16 +89,21 @@ def kept(entry, inputs, compute, *, wait=True, **described):
         for scratch in entry.parent.glob(f".{entry.name}.scratch-*"):  # left by a killed process
             shutil.rmtree(scratch, ignore_errors=True)
         start = time.perf_counter()
-        tables = compute()
+        computed = compute()
         seconds = time.perf_counter() - start
-        save_tables(entry, tables, described | {"inputs": json.loads(text)} | circumstances(seconds=seconds))
+        save_tables(
+            entry, computed, described | {"inputs": json.loads(text)} | circumstances(seconds=seconds)
+        )
         return read_tables(entry)
 
 
-def circumstances(**measured):
-    """On what, by which command and when a result was made: JSON-able, and different for every run.
+def circumstances(**measured: Any) -> JsonObject:
+    """The circumstances of this run: the machine, the command, the time, and what else was `measured`.
 
-    `accelerator` and `threads` are those of torch, None where nothing has imported it.
+    `accelerator` and `threads` are those of torch, None if nothing has imported it; `utc` is in ISO format.
+
+    >>> list(circumstances(seconds=2.5))  # doctest: +NORMALIZE_WHITESPACE
+    ['command', 'platform', 'processor', 'accelerator', 'threads', 'python', 'utc', 'seconds']
     """
     torch = sys.modules.get("torch")
     notebook = "ipykernel" in sys.modules
@@ -94,24 +120,19 @@ def circumstances(**measured):
     }
 
 
-def source_sha256(folders, package=PACKAGE):
-    """The digest of the code in some `folders` of this library: comments and docstrings do not enter it."""
-    digest = hashlib.sha256()
-    for path in sorted(path for folder in folders for path in (package / folder).glob("**/*.py")):
-        code = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(code):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-                node.body = node.body[1:]
-        digest.update(f"{path.relative_to(package).as_posix()} {ast.dump(code)}\n".encode())
-    return digest.hexdigest()
-
-
-def save_tables(folder, tables, provenance):
-    """Write `tables`, a dict from names to DataFrames, as Parquet with their `provenance`, a JSON-able dict.
+def save_tables(
+    folder: str | Path, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]
+) -> None:
+    """Write `tables`, by name, as Parquet files with their `provenance`, a dict of JSON values.
 
     `folder` appears, or is replaced, when everything is written. Indices are not kept, and columns of text
     come back as pandas' own type for it. Raises ValueError for names that no file can have, columns that
     Parquet cannot hold, or a provenance that JSON cannot.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_tables(f"{folder}/run", {"heads": pd.DataFrame({"layer": [0, 1]})}, {"seed": 7})
+    ...     sorted(os.listdir(f"{folder}/run")), read_provenance(f"{folder}/run")
+    (['heads.parquet', 'provenance.json'], {'seed': 7})
     """
     folder = Path(folder)
     text = canonical(provenance)
@@ -135,23 +156,24 @@ def save_tables(folder, tables, provenance):
         os.rename(made, folder)
 
 
-def read_tables(folder):
-    """The tables of an entry, a dict from names to DataFrames, in the order in which they were saved.
+def read_tables(folder: str | Path) -> Tables:
+    """The tables of an entry by name, in the order in which they were saved.
 
-    Raises FileNotFoundError where there is no entry, and ValueError for one that is damaged.
+    Raises FileNotFoundError if there is no entry, and ValueError for one that is damaged.
     """
     folder = Path(folder)
     described = _described(folder)
     return {name: _read_table(folder, name, described) for name in described["tables"]}
 
 
-def read_provenance(folder):
+def read_provenance(folder: str | Path) -> JsonObject:
     """The provenance of an entry, as it was given to `save_tables`; raises as `read_tables` does."""
-    return _described(Path(folder))["provenance"]
+    provenance: JsonObject = _described(Path(folder))["provenance"]
+    return provenance
 
 
-def read_if_kept(entry, inputs):
-    """The tables of an entry that `inputs` determined; None for no entry, a damaged one or one of others."""
+def read_if_kept(entry: str | Path, inputs: Mapping[str, Any]) -> Tables | None:
+    """The tables of an entry; None if there is none, it is damaged, or it was made from other `inputs`."""
     try:
         if canonical(read_provenance(entry)["inputs"]) == canonical(inputs):
             return read_tables(entry)
@@ -160,8 +182,8 @@ def read_if_kept(entry, inputs):
     return None
 
 
-def digest(values):
-    """The first 20 hexadecimal digits of the SHA-256 of a JSON-able dict, whatever the order of its keys.
+def digest(values: Mapping[str, Any]) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 of a dict of JSON values; the order of keys is free.
 
     >>> digest({"a": 1, "b": (2,)}) == digest({"b": [2], "a": 1})
     True
@@ -169,16 +191,22 @@ def digest(values):
     return hashlib.sha256(canonical(values).encode()).hexdigest()[:20]
 
 
-def canonical(values):
-    """The one JSON text of a dict, whatever the order of its keys. Raises ValueError for what JSON lacks."""
-    try:  # tuples are lists, keys are strings from here
+def canonical(values: Mapping[str, Any]) -> str:
+    """The one JSON text of a dict, whatever the order of its keys.
+
+    Raises ValueError for values that JSON cannot hold.
+
+    >>> canonical({"b": (2,), "a": 1})
+    '{"a":1,"b":[2]}'
+    """
+    try:  # this makes lists of tuples, and strings of all keys
         plain = json.loads(json.dumps(values, allow_nan=False))
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"inputs and provenance must be values that JSON can hold ({error})") from None
 
 
-def _arrow(name, frame):
+def _arrow(name: str, frame: object) -> pa.Table:
     """A DataFrame as Arrow holds it, without its index."""
     if not isinstance(frame, pd.DataFrame):
         raise ValueError(f"table {name!r} must be a DataFrame, got {type(frame).__name__}")
@@ -188,11 +216,12 @@ def _arrow(name, frame):
         raise ValueError(f"table {name!r} must have columns that Parquet can hold ({error})") from None
 
 
-def _described(folder):
+def _described(folder: Path) -> JsonObject:
     """What the JSON file of an entry says: its provenance, and the digest of each table."""
     path = folder / PROVENANCE_FILE
     if not path.is_file():
-        raise FileNotFoundError(f"{folder}: must be a folder of tables, {PROVENANCE_FILE} is not there")
+        raise FileNotFoundError(f"{folder}: must be a folder of tables, but has no {PROVENANCE_FILE}")
+    described: JsonObject = {}
     try:
         described = json.loads(path.read_bytes())
         provenance, tables = described["provenance"], described["tables"]
@@ -201,36 +230,36 @@ def _described(folder):
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
-        raise ValueError(f"{path}: must be what save_tables writes, is damaged")
+        raise ValueError(f"{path}: must be as save_tables wrote it, but is damaged")
     return described
 
 
-def _read_table(folder, name, described):
-    """One table of an entry, after a look at its digest and at the provenance in it."""
+def _read_table(folder: Path, name: str, described: JsonObject) -> pd.DataFrame:
+    """One table of an entry, once its digest and the provenance in it are checked."""
     path = folder / f"{name}.parquet"
     try:
         if _file_sha256(path) != described["tables"][name]:
-            raise ValueError("its SHA-256 is another")
+            raise ValueError("its SHA-256 differs")
         table = pq.read_table(path)
         if json.loads(table.schema.metadata[_KEY]) != described["provenance"]:
-            raise ValueError("its provenance is another")
+            raise ValueError("its provenance differs")
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise ValueError(f"{path}: must be the table that was saved, is damaged ({error})") from error
+        raise ValueError(f"{path}: must be as save_tables wrote it, but is damaged ({error})") from error
     return table.to_pandas()
 
 
-def _check_name(argument, name):
+def _check_name(argument: str, name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{argument} must be a file name of letters, digits, '.', '_' and '-', got {name!r}")
 
 
-def _file_sha256(path):
+def _file_sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _processor():
-    """The name of the processor, which Python itself does not find on Linux."""
+def _processor() -> str:
+    """The name of the processor, which `platform` does not find on Linux."""
     cpus = Path("/proc/cpuinfo")
     text = cpus.read_text(encoding="utf-8", errors="replace") if cpus.is_file() else ""
     found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)

@@ -6,9 +6,12 @@ at position p by exp(j·p·θ_i): the position modulates the phase of an oscilla
 `pairs` = dim/2 oscillators; `...` stands for any leading axes.
 """
 
-import numpy as np
+from collections.abc import Iterator
 
-from .arguments import above_one, even, finite, one, one_of, whole
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arguments import Complexes, Float64, Floats, above_one, even, finite, on_one_axis, one, one_of, whole
 
 LAYOUTS = ("half_split", "interleaved")
 
@@ -17,7 +20,7 @@ LAYOUTS = ("half_split", "interleaved")
 BLOCK = 65_536
 
 
-def frequencies(base, dim):
+def frequencies(base: ArrayLike, dim: int) -> Floats:
     """Angular frequencies θ_i = base^(-2i/dim), fastest first, in radians per token.
 
     Shape `(..., dim/2)` for a `base` of shape `(...)`. Source: paper A, claim A1; RoFormer 2104.09864.
@@ -31,7 +34,7 @@ def frequencies(base, dim):
     return base[..., np.newaxis] ** (-np.arange(0, dim, 2) / dim)
 
 
-def to_complex(x, layout):
+def to_complex(x: ArrayLike, layout: str) -> Complexes:
     """Read channels as oscillators: `(..., dim)` real to `(..., dim/2)` complex.
 
     `"half_split"` pairs channel i with channel i + dim/2 (Llama in transformers); `"interleaved"` pairs
@@ -52,8 +55,10 @@ def to_complex(x, layout):
     return first + 1j * second
 
 
-def from_complex(z, layout):
+def from_complex(z: ArrayLike, layout: str) -> Floats:
     """The inverse of `to_complex`: `(..., pairs)` complex to `(..., 2·pairs)` real.
+
+    Raises ValueError for another layout.
 
     >>> from_complex(to_complex([1., 2., 3., 4.], "half_split"), "half_split")
     array([1., 2., 3., 4.])
@@ -65,10 +70,11 @@ def from_complex(z, layout):
     return np.stack([z.real, z.imag], axis=-1).reshape(*z.shape[:-1], -1)
 
 
-def modulate(z, positions, freqs):
+def modulate(z: ArrayLike, positions: ArrayLike, freqs: ArrayLike) -> Complexes:
     """Phase modulation z_i(p) = z_i·exp(j·p·θ_i): the complex form of RoPE (paper A, claim A1).
 
-    `z` has shape `(..., length, pairs)` or `(..., 1, pairs)`, `positions` `(length,)`, `freqs` `(pairs,)`.
+    `z` has shape `(..., length, pairs)` or `(..., 1, pairs)`, `positions` `(length,)`, `freqs` `(pairs,)`
+    in radians per token. Returns `(..., length, pairs)`. Raises ValueError for shapes that do not match.
 
     >>> np.round(modulate([[1 + 0j]], [0, 1], [np.pi / 2]), 12).ravel()
     array([1.+0.j, 0.+1.j])
@@ -78,10 +84,11 @@ def modulate(z, positions, freqs):
     if z.ndim < 2 or z.shape[-2] not in (1, length) or z.shape[-1] != pairs:
         shape = f"(..., {length} or 1, {pairs})"
         raise ValueError(f"z must have shape {shape} to match positions and freqs, got {z.shape}")
-    return z * np.exp(1j * angles)
+    modulated: Complexes = z * np.exp(1j * angles)
+    return modulated
 
 
-def rotate(x, positions, freqs, layout):
+def rotate(x: ArrayLike, positions: ArrayLike, freqs: ArrayLike, layout: str) -> Floats:
     """Rotate each pair of channels of `x` by position × frequency: RoPE in real arithmetic.
 
     `x` has shape `(..., length, dim)`, `positions` `(length,)`, `freqs` `(dim/2,)` in radians per token.
@@ -102,22 +109,23 @@ def rotate(x, positions, freqs, layout):
         raise ValueError(f"x must have shape {shape} to match positions and freqs, got {x.shape}")
     cos, sin = np.cos(angles), np.sin(angles)
     rotated = np.empty_like(x)
-    # The two channels of each pair, as views into x and into the result.
+    # Where the two channels of each pair are.
     if layout == "half_split":
-        first, second = np.s_[..., :pairs], np.s_[..., pairs:]
+        first, second = slice(None, pairs), slice(pairs, None)
     else:
-        first, second = np.s_[..., 0::2], np.s_[..., 1::2]
-    rotated[first] = x[first] * cos - x[second] * sin
-    rotated[second] = x[first] * sin + x[second] * cos
+        first, second = slice(0, None, 2), slice(1, None, 2)
+    rotated[..., first] = x[..., first] * cos - x[..., second] * sin
+    rotated[..., second] = x[..., first] * sin + x[..., second] * cos
     return rotated
 
 
-def bank_similarity(distance, freqs):
+def bank_similarity(distance: ArrayLike, freqs: ArrayLike) -> Float64:
     """Cosine similarity of the whole bank at two positions `distance` apart: the mean of cos(m·θ_i).
 
     The bank's code for position p is the vector of all (cos p·θ_i, sin p·θ_i); the cosine between the
     codes of two positions is this mean, 1 only where every oscillator has returned at once. It is also
-    B_{m,θ}/(d/2) of Men et al. (2405.14591). Returns the shape of `distance`.
+    B_{m,θ}/(d/2) of Men et al. (2405.14591). `distance` is in tokens and `freqs` `(pairs,)` in radians per
+    token; returns the shape of `distance`. Raises ValueError for numbers that are not finite.
 
     >>> float(bank_similarity(0, frequencies(10_000, 128)))
     1.0
@@ -131,15 +139,17 @@ def bank_similarity(distance, freqs):
     for start in range(0, distance.size, BLOCK):
         part = distance.ravel()[start : start + BLOCK]
         similarity[start : start + BLOCK] = np.cos(_products("distance", part, freqs)).mean(axis=-1)
-    return similarity.reshape(distance.shape)[()]
+    shaped: Float64 = similarity.reshape(distance.shape)[()]
+    return shaped
 
 
-def similarity_blocks(freqs, stop, start=0):
+def similarity_blocks(freqs: ArrayLike, stop: int, start: int = 0) -> Iterator[tuple[int, Floats]]:
     """`bank_similarity` of every whole distance in [start, stop), as (first distance, similarities) blocks.
 
     Write a distance as m = coarse + fine with `fine` below 256: cos(mθ) = cos(coarse·θ)cos(fine·θ) -
     sin(coarse·θ)sin(fine·θ), so a block of 65,536 sums over the bank is the product of two matrices of
-    256 rows. That needs 512 cosines an oscillator where the direct sum needs 65,536.
+    256 rows. That takes 512 cosines for each oscillator where the direct sum takes 65,536. Raises ValueError
+    for a `start` or `stop` that is not a whole number ≥ 0.
 
     >>> first, similarity = next(similarity_blocks(frequencies(10_000, 128), stop=1_000))
     >>> bool(np.allclose(similarity, bank_similarity(np.arange(1_000), frequencies(10_000, 128)), atol=1e-12))
@@ -157,21 +167,16 @@ def similarity_blocks(freqs, stop, start=0):
         yield first, block.ravel()[: stop - first]
 
 
-def _bank(freqs):
-    freqs = finite("freqs", freqs)
-    if freqs.ndim != 1:
-        raise ValueError(f"freqs must have one axis, the oscillators, got shape {freqs.shape}")
-    return freqs
+def _bank(freqs: ArrayLike) -> Floats:
+    return on_one_axis("freqs", finite("freqs", freqs), "the oscillators")
 
 
-def _angles(positions, freqs):
+def _angles(positions: ArrayLike, freqs: ArrayLike) -> Floats:
     """Angles p·θ_i in radians, shape `(length, pairs)`."""
-    positions = finite("positions", positions)
-    if positions.ndim != 1:
-        raise ValueError(f"positions must have one axis, the tokens, got shape {positions.shape}")
-    return _products("positions", positions, _bank(freqs))
+    tokens = on_one_axis("positions", finite("positions", positions), "the tokens")
+    return _products("positions", tokens, _bank(freqs))
 
 
-def _products(name, times, freqs):
+def _products(name: str, times: ArrayLike, freqs: Floats) -> Floats:
     with np.errstate(over="ignore"):
         return finite(f"{name} × freqs", np.multiply.outer(times, freqs))

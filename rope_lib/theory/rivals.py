@@ -1,27 +1,62 @@
 """The two published bounds that a reader should set beside paper A's.
 
-Men et al. (2405.14591) ask that the whole bank's similarity never turn negative within the context;
-Liu et al. (2310.05209) count the channels that completed a turn during training.
+Men et al. (2405.14591) ask that the similarity of the whole bank never turn negative within the context.
+Liu et al. (2310.05209) count the channels that completed a turn during training. Each is here for a base, as
+published, and for any spectrum. Lengths and distances are in tokens, frequencies in radians per token.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from .arguments import above_one, even, held, one, positive, whole
+from .arguments import (
+    Float64,
+    Floats,
+    above_one,
+    even,
+    finite,
+    held,
+    not_negative,
+    on_one_axis,
+    one,
+    positive,
+    whole,
+)
 from .oscillators import bank_similarity, frequencies, similarity_blocks
-from .precision import exact_phase
+from .precision import exact_phase, exact_phase_of
 
-# Bases tried per doubling by `men_minimum_base`. The condition is not monotone in the base, so the
-# scan can miss an island narrower than one step, 0.54 %. At head_dim 128, for 1k to 64k tokens in
-# doublings, ten times as many steps found one: at 16k, 1.0 % lower (231,644 for 234,051).
+# Bases tried for each doubling by `men_minimum_base`. The condition is not monotone in the base, so the scan
+# can miss an island narrower than one step, 0.54 %. At head_dim 128, for 1k to 64k tokens in doublings, ten
+# times as many steps found one such island: at 16k, 1.0 % lower (231,644 for 234,051).
 BASES_PER_DOUBLING = 128
 
+# Distances searched for a negative similarity, unless the caller sets another limit.
+LIMIT = 10_000_000
 
-def men_first_negative(base, head_dim, limit=10_000_000):
-    """The first distance m ≥ 1 at which Σ_i cos(m·θ_i) < 0, or None if there is none up to `limit`.
 
-    Men et al. read it as the longest context that the base supports. Exact: a similarity too close to
-    zero for float64 sums of large angles is recomputed from the exact phases. Raises ValueError for a
-    base not above 1, a head_dim not even and at least 2, or a limit that is not a whole number ≥ 1.
+def first_negative(inv_freq: ArrayLike, limit: int = LIMIT) -> int | None:
+    """The first distance m from 1 to `limit` at which Σ_i cos(m·θ_i) < 0 over a spectrum, or None.
+
+    The criterion of Men et al. for the frequencies `inv_freq` `(pairs,)` that a model turns by, after any
+    retrofit; a pair that does not rotate counts as a cosine of 1. A sum too close to zero for float64 is
+    recomputed from the exact phases. Raises ValueError for frequencies that are not finite numbers on one
+    axis, or a limit that is not a whole number ≥ 1.
+
+    >>> first_negative([1.0]), first_negative([0.0, 0.0], limit=100)
+    (2, None)
+    >>> first_negative(frequencies(10_000, 128) / 8)  # linear scaling by 8 reaches some 8 times as far
+    13649
+    """
+    freqs = on_one_axis("inv_freq", finite("inv_freq", inv_freq), "the pairs")
+    return _first_negative(freqs, limit, lambda distances: exact_phase_of(distances, freqs))
+
+
+def men_first_negative(base: float, head_dim: int, limit: int = LIMIT) -> int | None:
+    """`first_negative` for the bank of a base, whose frequencies are taken before any rounding to float64.
+
+    Men et al. read it as the longest context that the base supports. Raises ValueError for a base not above
+    1, a head_dim not even and at least 2, or a limit that is not a whole number ≥ 1.
 
     >>> men_first_negative(10_000, 128)
     1707
@@ -29,27 +64,36 @@ def men_first_negative(base, head_dim, limit=10_000_000):
     True
     """
     base, head_dim = one(above_one, "base", base), int(one(even, "head_dim", head_dim, 2))
-    freqs = frequencies(base, head_dim)
+    bank = frequencies(base, head_dim)
+    return _first_negative(bank, limit, lambda distances: exact_phase(distances, base, head_dim))
+
+
+def _first_negative(
+    freqs: Floats, limit: int, exact_phases: Callable[[NDArray[np.int64]], Floats]
+) -> int | None:
+    """The first distance of a negative sum; `exact_phases` decide where float64 leaves the sign open."""
     limit = int(one(whole, "limit", limit, 1))
     for first, similarity in similarity_blocks(freqs, stop=limit + 1, start=1):
         # An angle m·θ_i carries a relative error of at most 3 ε: of θ_i, its product, and the sum that the
         # cosine and sine of coarse + fine stand for. 8 ε leaves room for the mean over the bank.
-        uncertainty = 8 * np.finfo(float).eps * (1 + (first + similarity.size) * freqs.mean())
-        for index in np.flatnonzero(similarity < uncertainty):
-            distance = int(first + index)
-            if similarity[index] < -uncertainty:
-                return distance
-            if np.cos(exact_phase([distance], base, head_dim)).sum() < 0:
-                return distance
+        uncertainty = 8 * np.finfo(float).eps * (1 + (first + similarity.size) * np.abs(freqs).mean())
+        below = similarity < -uncertainty
+        certain = int(np.argmax(below)) if below.any() else below.size
+        doubtful = np.flatnonzero(similarity[:certain] < uncertainty)
+        if doubtful.size:
+            below[doubtful] = np.cos(exact_phases(first + doubtful)).sum(axis=-1) < 0
+        if below.any():
+            return first + int(np.argmax(below))
     return None
 
 
-def men_minimum_base(context, head_dim):
+def men_minimum_base(context: int, head_dim: int) -> float:
     """The smallest base that a scan finds with Σ_i cos(m·θ_i) ≥ 0 for every m ≤ `context`.
 
     Men et al. take the infimum over all bases. The condition is not monotone in the base, so the scan
     goes upward from the minimum for half the context (which no longer context can undercut), 128 bases
-    to a doubling, and bisects the last step to a relative 1e-6. Raises ValueError as `men_first_negative`.
+    to a doubling, and bisects the last step to a relative 1e-6. Raises ValueError for a context that is not a
+    whole number ≥ 1, or a head_dim not even and at least 4.
 
     >>> round(men_minimum_base(1_000, 128))
     4206
@@ -57,10 +101,10 @@ def men_minimum_base(context, head_dim):
     context = int(one(whole, "context", context, 1))
     head_dim = int(one(even, "head_dim", head_dim, 4))
 
-    def holds(base):
+    def holds(base: float) -> bool:
         # Most bases of the scan fail early, where a few direct sums are cheaper than a block.
         near = bank_similarity(np.arange(1, min(context, 512) + 1), frequencies(base, head_dim))
-        return near.min() > -1e-9 and men_first_negative(base, head_dim, limit=context) is None
+        return bool(near.min() > -1e-9) and men_first_negative(base, head_dim, limit=context) is None
 
     step = 2 ** (1 / BASES_PER_DOUBLING)
     high = step if context <= 2 else men_minimum_base(context // 2, head_dim)
@@ -69,30 +113,33 @@ def men_minimum_base(context, head_dim):
     while not holds(high):
         low, high = high, high * step
     while high / low > 1 + 1e-6:
-        middle = np.sqrt(low * high)
+        middle = float(np.sqrt(low * high))
         low, high = (low, middle) if holds(middle) else (middle, high)
-    return float(high)
+    return high
 
 
-def liu_critical_dimension(train_length, head_dim, base):
+def liu_critical_dimension(
+    train_length: ArrayLike, head_dim: ArrayLike, base: ArrayLike
+) -> int | NDArray[np.int64]:
     """Channels whose oscillator completed a turn during training: d_extra = 2⌈(d/2)·log_base(T/2π)⌉.
 
-    Source: Liu et al. 2310.05209. At most `head_dim`; raises ValueError for a `train_length` of 2π
-    tokens or fewer, below which no oscillator completes a turn.
+    At most `head_dim`. Source: Liu et al. 2310.05209. Raises ValueError for a `train_length` of 2π tokens or
+    fewer, in which no oscillator completes a turn; a `head_dim` not even and at least 2; a base not above 1.
 
     >>> liu_critical_dimension(4096, 128, 10_000)
     92
     """
-    head_dim = even("head_dim", head_dim, 2)
-    pairs = np.ceil(head_dim / 2 * _log_turns("train_length", train_length) / np.log(above_one("base", base)))
-    dimension = np.minimum(2 * pairs, head_dim).astype(np.int64)
+    channels = even("head_dim", head_dim, 2)
+    pairs = np.ceil(channels / 2 * _log_turns("train_length", train_length) / np.log(above_one("base", base)))
+    dimension: NDArray[np.int64] = np.minimum(2 * pairs, channels).astype(np.int64)
     return int(dimension) if dimension.ndim == 0 else dimension
 
 
-def liu_critical_base(train_length, tune_length, base=10_000.0):
+def liu_critical_base(train_length: ArrayLike, tune_length: ArrayLike, base: ArrayLike = 10_000.0) -> Float64:
     """The base β₀ above which tuning at `tune_length` extrapolates: base^(log_{T_train/2π}(T_tune/2π)).
 
-    Source: Liu et al. 2310.05209, for a model trained at `train_length` with `base`.
+    For a model trained at `train_length` with `base`. Source: Liu et al. 2310.05209. Raises ValueError for a
+    length of 2π tokens or fewer, or a base not above 1.
 
     >>> float(liu_critical_base(4096, 16_384).round())
     71738.0
@@ -102,12 +149,15 @@ def liu_critical_base(train_length, tune_length, base=10_000.0):
         return held("tune_length", tune_length, above_one("base", base) ** exponent)
 
 
-def liu_extrapolation_limit(train_length, head_dim, base, tuned_base):
+def liu_extrapolation_limit(
+    train_length: ArrayLike, head_dim: ArrayLike, base: ArrayLike, tuned_base: ArrayLike
+) -> Float64:
     """Longest context of a model trained with `base`, then tuned with `tuned_base`.
 
     T_extra = 2π·β^(d_extra/d): the period of the last oscillator that training turned fully. Liu et al.
     (2310.05209) state it for tuned bases above `liu_critical_base` of the tuning length; check that
-    separately. An untuned model has `tuned_base` = `base`.
+    separately. An untuned model has `tuned_base` = `base`. Raises ValueError as `liu_critical_dimension`, and
+    for a `tuned_base` not above 1.
 
     >>> float(liu_extrapolation_limit(4096, 128, 10_000, 1_000_000).round())
     129027.0
@@ -118,9 +168,31 @@ def liu_extrapolation_limit(train_length, head_dim, base, tuned_base):
     return held("tuned_base", tuned_base, limit)
 
 
-def _log_turns(name, length):
+def longest_with_seen_angles(inv_freq: ArrayLike, trained_inv_freq: ArrayLike, trained: float) -> float:
+    """Tokens at which a pair of the spectrum `inv_freq` first turns farther than it did in training.
+
+    Training at `trained_inv_freq` on `trained` tokens shows a pair all angles up to the trained length times
+    its frequency, and every angle once it has completed a turn. Both spectra have shape `(pairs,)`. Infinite
+    if no pair meets an angle that it has not seen. With the spectrum unchanged it is the trained length: a
+    stricter reading of Liu et al. 2310.05209, whose limit is the period of the slowest pair that completed a
+    turn. Raises ValueError for frequencies that are not finite numbers ≥ 0, two shapes, or a trained length
+    that is not positive.
+
+    >>> longest_with_seen_angles([1.0, 5e-4], [1.0, 1e-3], 1_000)
+    2000.0
+    """
+    now, before = not_negative("inv_freq", inv_freq), not_negative("trained_inv_freq", trained_inv_freq)
+    if now.shape != before.shape:
+        raise ValueError(f"trained_inv_freq must have the shape of inv_freq {now.shape}, got {before.shape}")
+    trained = one(positive, "trained", trained)
+    limited = (before * trained < 2 * np.pi) & (now > 0)
+    return float(np.min(trained * before[limited] / now[limited], initial=np.inf))
+
+
+def _log_turns(name: str, length: ArrayLike) -> Floats:
     """ln(T/2π): the fastest oscillator, one radian per token, needs 2π tokens for a turn."""
     turns = positive(name, length) / (2 * np.pi)
     if np.any(turns <= 1):
         raise ValueError(f"{name} must be longer than 2π tokens, got {np.min(length)}")
-    return np.log(turns)
+    logarithm: Floats = np.log(turns)
+    return logarithm

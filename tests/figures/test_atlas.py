@@ -67,14 +67,14 @@ def test_a_layer_that_a_retrofit_spares_does_not_hide_it(entries):
 def test_the_first_negative_sum_is_that_of_men_for_a_plain_spectrum():
     rotary = spectrum(type="default")
     expected = men_first_negative(10_000, 128)
-    assert findings.atlas.first_negative(seen(rotary, 4096), 4096) == expected
-    assert findings.atlas.first_negative(seen(rotary, expected), expected) == expected
-    assert findings.atlas.first_negative(seen(rotary, expected - 1), expected - 1) is None
+    assert findings.atlas.first_negative_seen(seen(rotary, 4096), 4096) == expected
+    assert findings.atlas.first_negative_seen(seen(rotary, expected), expected) == expected
+    assert findings.atlas.first_negative_seen(seen(rotary, expected - 1), expected - 1) is None
 
 
 def test_linear_scaling_moves_the_first_negative_sum_by_its_factor():
     rotary = spectrum(type="linear", factor=8)
-    found = findings.atlas.first_negative(seen(rotary, 32_768), 32_768)
+    found = findings.atlas.first_negative_seen(seen(rotary, 32_768), 32_768)
     assert 8 * (men_first_negative(10_000, 128) - 1) < found <= 8 * men_first_negative(10_000, 128)
 
 
@@ -82,8 +82,8 @@ def test_resting_pairs_count_as_ones():
     rotary = replace(spectrum(type="default"), head_dim=256)
     assert findings.atlas.resting_pairs(rotary) == 64
     judged = seen(rotary, 4096)
-    assert findings.atlas.first_negative(judged, 4096) is not None
-    assert findings.atlas.first_negative(judged, 4096, resting=64) is None
+    assert findings.atlas.first_negative_seen(judged, 4096) is not None
+    assert findings.atlas.first_negative_seen(judged, 4096, resting=64) is None
 
 
 def test_the_slowest_pair_of_a_proportional_spectrum_is_one_that_rotates():

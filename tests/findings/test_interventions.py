@@ -11,9 +11,6 @@ from small_tables import random_table, records
 
 from rope_lib import findings
 from rope_lib.measure.trials import LOSS_BIN
-from rope_lib.theory.oscillators import frequencies
-from rope_lib.theory.rivals import men_first_negative
-from rope_lib.theory.scaling import scaled_frequencies
 
 NAMES = ("unchanged", "stretched", "held")  # in no alphabetical order
 LENGTHS, LAYERS, KEY_HEADS, HEADS = (1_024, 1_280), 2, 2, 6
@@ -210,38 +207,3 @@ def test_breaks_by_the_own_band_and_by_that_of_the_unchanged_model():
     assert list(found.columns) == ["band", "own", "shipped"]
     np.testing.assert_array_equal(found.to_numpy(), list(expected.values()))
     pd.testing.assert_frame_equal(losses, before)
-
-
-@pytest.mark.parametrize(("base", "dim"), [(100, 16), (500, 64), (10_000, 64), (10_000, 128), (50_000, 128)])
-def test_the_first_negative_sum_of_an_unscaled_bank_is_mens(base, dim):
-    expected = men_first_negative(base, dim)
-    assert findings.interventions.first_negative(frequencies(base, dim)) == expected
-    assert findings.interventions.first_negative(frequencies(base, dim), limit=expected) == expected
-    assert findings.interventions.first_negative(frequencies(base, dim), limit=expected - 1) is None
-
-
-def scaled(scaling, factor, base=100_000, dim=64):
-    parameters = {"factor": factor, "original_max_position_embeddings": TRAINED}
-    parameters |= {"low_freq_factor": 1, "high_freq_factor": 4}
-    return scaled_frequencies(scaling, base, dim, parameters, factor * TRAINED)[0]
-
-
-@pytest.mark.parametrize("scaling", ["linear", "yarn", "llama3", "hope"])
-def test_the_first_negative_sum_of_a_scaled_bank_is_that_of_plain_sums(scaling):
-    inv_freq = scaled(scaling, 2)
-    distances = np.arange(1, 40_000)
-    sums = sum(np.cos(distances * frequency) for frequency in inv_freq)
-    assert findings.interventions.first_negative(inv_freq) == distances[sums < 0][0]
-
-
-def test_the_longest_context_of_seen_angles_is_the_last_at_which_no_pair_turns_farther_than_in_training():
-    before, after = frequencies(10_000, 64), scaled_frequencies("ntk", 10_000, 64, {"factor": 3}, 3_000)[0]
-    seen = [2 * np.pi if 1_000 * rate >= 2 * np.pi else 1_000 * rate for rate in before]
-    tokens = np.arange(1, 4_000)
-    new = [(tokens * rate > limit) & (limit < 2 * np.pi) for rate, limit in zip(after, seen, strict=True)]
-    expected = tokens[np.any(new, axis=0)][0]
-    found = findings.interventions.longest_with_seen_angles(after, before, 1_000)
-    assert 1_000 < expected - 1 <= found < expected < 3_000
-    assert findings.interventions.longest_with_seen_angles(before, before, 1_000) == pytest.approx(1_000)
-    resting = np.where(1_000 * before < 2 * np.pi, 0, before)
-    assert findings.interventions.longest_with_seen_angles(resting, before, 1_000) == np.inf

@@ -14,9 +14,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from rope_lib.findings.kept import RESULTS, kept
 from rope_lib.measure import load
 from rope_lib.measure.text import reference_text, text_sha256
+from rope_lib.runs.experiments import KINDS
 from rope_lib.runs.grid import make_grid, read_grid
 from rope_lib.runs.store import read_provenance, read_tables
-from rope_lib.show.experiments import KINDS
 from rope_lib.train.config import Config
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"

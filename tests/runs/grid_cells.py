@@ -1,4 +1,4 @@
-"""What the cells of tests/test_grids.py compute. Workers import this, so that it needs no pytest."""
+"""What the cells of tests/runs/test_grids.py compute. Workers import this, so that it needs no pytest."""
 
 import os
 import time

@@ -6,13 +6,17 @@ import mpmath
 import numpy as np
 import pytest
 
+from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import (
+    first_negative,
     liu_critical_base,
     liu_critical_dimension,
     liu_extrapolation_limit,
+    longest_with_seen_angles,
     men_first_negative,
     men_minimum_base,
 )
+from rope_lib.theory.scaling import scaled_frequencies
 
 # Men et al.: the first negative similarity
 
@@ -100,6 +104,63 @@ def test_memory_at_ten_million_positions():
     assert peak > 1e5  # numpy's arrays are traced
 
 
+# The same over any spectrum
+
+
+@pytest.mark.parametrize(("base", "dim"), [(100, 16), (500, 64), (10_000, 64), (10_000, 128), (50_000, 128)])
+def test_over_an_unscaled_bank_it_is_that_of_its_base(base, dim):
+    expected = men_first_negative(base, dim)
+    assert first_negative(frequencies(base, dim)) == expected
+    assert first_negative(frequencies(base, dim), limit=expected) == expected
+    assert first_negative(frequencies(base, dim), limit=expected - 1) is None
+
+
+@pytest.mark.parametrize("scaling", ["linear", "yarn", "llama3", "hope"])
+def test_over_a_scaled_bank_it_is_that_of_plain_sums(scaling):
+    parameters = {"factor": 2, "original_max_position_embeddings": 8_192}
+    parameters |= {"low_freq_factor": 1, "high_freq_factor": 4}
+    inv_freq = scaled_frequencies(scaling, 100_000, 64, parameters, 16_384)[0]
+    distances = np.arange(1, 40_000)
+    sums = sum(np.cos(distances * frequency) for frequency in inv_freq)
+    assert first_negative(inv_freq) == distances[sums < 0][0]
+
+
+def test_the_sign_of_frequencies_does_not_matter():
+    assert first_negative(-frequencies(10_000, 128)) == 1_707
+
+
+def test_a_sum_that_only_touches_zero_is_not_negative():
+    assert first_negative([0.0, np.pi], limit=200_000) is None  # 1 + cos πm is 0 at every odd m
+
+
+# The sum falls with the distance and nearly vanishes at the last: by less than blocks can tell from zero.
+@pytest.mark.parametrize("distance", [3, 700, 30_000])
+@pytest.mark.parametrize("offset", [-1e-12, -1e-13, 1e-13, 1e-12])
+def test_a_sum_near_zero_is_decided_exactly_over_a_spectrum(distance, offset):
+    angles = [2 * np.pi / 3, 0.1, np.arccos(0.5 - np.cos(0.1)) * (1 + offset)]
+    inv_freq = np.array(angles) / distance
+    with mpmath.workdps(40):
+        total = mpmath.fsum(mpmath.cos(distance * mpmath.mpf(frequency)) for frequency in inv_freq)
+    assert 1e-14 < abs(total) < 1e-11
+    assert first_negative(inv_freq, limit=distance) == (distance if total < 0 else None)
+
+
+# Angles seen in training
+
+
+def test_the_longest_with_seen_angles_is_the_last_at_which_no_pair_turns_farther_than_in_training():
+    before, after = frequencies(10_000, 64), scaled_frequencies("ntk", 10_000, 64, {"factor": 3}, 3_000)[0]
+    seen = [2 * np.pi if 1_000 * rate >= 2 * np.pi else 1_000 * rate for rate in before]
+    tokens = np.arange(1, 4_000)
+    new = [(tokens * rate > limit) & (limit < 2 * np.pi) for rate, limit in zip(after, seen, strict=True)]
+    expected = tokens[np.any(new, axis=0)][0]
+    found = longest_with_seen_angles(after, before, 1_000)
+    assert 1_000 < expected - 1 <= found < expected < 3_000
+    assert longest_with_seen_angles(before, before, 1_000) == pytest.approx(1_000)
+    resting = np.where(1_000 * before < 2 * np.pi, 0, before)
+    assert longest_with_seen_angles(resting, before, 1_000) == np.inf
+
+
 # Men et al.: the smallest base
 
 
@@ -177,6 +238,19 @@ BAD_CALLS = {
     "part": (
         lambda: men_first_negative(1e4, 128, 1.5),
         "limit must be a whole number from 1 to 2^53, got 1.5",
+    ),
+    "spectrum": (lambda: first_negative([[1.0]]), "inv_freq must have one axis, the pairs, got shape (1, 1)"),
+    "spectrum nan": (
+        lambda: first_negative([1.0, np.nan]),
+        "inv_freq must be a finite number, got nan at index [1]",
+    ),
+    "two spectra": (
+        lambda: longest_with_seen_angles([1.0], [1.0, 0.5], 1_000),
+        "trained_inv_freq must have the shape of inv_freq (1,), got (2,)",
+    ),
+    "trained length": (
+        lambda: longest_with_seen_angles([1.0], [1.0], 0),
+        "trained must be a finite number > 0, got 0",
     ),
     "context": (lambda: men_minimum_base(0, 128), "context must be a whole number from 1 to 2^53, got 0"),
     "contexts": (lambda: men_minimum_base([1, 2], 128), "context must be a single number, got shape (2,)"),

@@ -1,4 +1,4 @@
-"""Grid files: which cells, in which order, by which names; and what a file that is wrong is told."""
+"""Grid files: which cells, in which order, by which names; and the errors of a file that is wrong."""
 
 import pandas as pd
 import pytest
@@ -114,8 +114,8 @@ def test_a_grid_without_axes_is_one_cell():
     ("text", "line"),
     [
         ("kind = ", "Invalid value (at end of document)"),
-        ("", "kind must be a text, got None"),
-        ("kind = 3", "kind must be a text, got 3"),
+        ("", "kind must be a string, got None"),
+        ("kind = 3", "kind must be a string, got 3"),
         ("axis.x = [1]", "the grid must have keys among about, kind, fixed, axes, together, exclude, "
          "resources, default, full, got 'axis'"),
         ("full.x = 1", "full must have keys among fixed, axes, together, exclude, resources, got 'x'"),
@@ -126,23 +126,23 @@ def test_a_grid_without_axes_is_one_cell():
         ("fixed.a = 2026-01-01", "fixed.a must be a value that JSON can hold, got 2026-01-01"),
         ("axes.a.b = 1", "axes.a.b must be a list of values, got 1"),
         ("axes.a = []", "axes.a must be a list of values, got []"),
-        ("axes.a = [1, 2, 1.0]", "axes.a must hold no value twice, got [1, 2, 1.0]"),
+        ("axes.a = [1, 2, 1.0]", "axes.a must not repeat a value, got [1, 2, 1.0]"),
         ("axes.a = [{b = 1}, 2]", "axes.a must be a table, got 2"),
-        ("axes.a = [1]\nfixed.a = 2", "axes.a must not set what is set elsewhere, got a=1"),
-        ("axes.a = [1]\nfixed.a.b = 2", "axes.a must not set what is set elsewhere, got a=1"),
+        ("axes.a = [1]\nfixed.a = 2", "axes.a must not set a key that is set elsewhere, got a=1"),
+        ("axes.a = [1]\nfixed.a.b = 2", "axes.a must not set a key that is set elsewhere, got a=1"),
         ("together = 1", "together must be a table, got 1"),
-        ("together.t = [{a = 1}]\naxes.a = [2]", "axes.a must not set what is set elsewhere, got a=2"),
+        ("together.t = [{a = 1}]\naxes.a = [2]", "axes.a must not set a key that is set elsewhere, got a=2"),
         ("together.t = [{a = 1, b = 2}]\nfull.fixed.a = 3",
          "full must set all or none of a, b, which vary together"),
         ("exclude.a = 1", "exclude must be a list of tables, got {'a': 1}"),
-        ("axes.a = [1]\nexclude = [{a = 2}]", "exclude must be values of a cell, and a=2 are of none"),
-        ("axes.a = [1]\nexclude = [{a = 1}]", "the grid must have cells, and all of them are excluded"),
+        ("axes.a = [1]\nexclude = [{a = 2}]", "exclude must match a cell of the grid, got a=2"),
+        ("axes.a = [1]\nexclude = [{a = 1}]", "the grid must have cells, but exclude matches every one"),
         ("fixed.s = 1\naxes.t = [{a = 1}, {a = 1, b = 2}]\nfull.fixed.t.b = 2",
          "full must set all or none of t.a, t.b, which vary together"),
         ("resources.GPU = 0", "resources.GPU must be a positive number, got 0"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_in_a_line(tmp_path, text, line):
+def test_errors_name_the_file_the_key_and_what_was_expected(tmp_path, text, line):
     path = tmp_path / "grid.toml"
     path.write_text(text if text.startswith("kind") or not text else f'kind = "k"\n{text}')
     with pytest.raises(ValueError, match=r"grid\.toml: ") as caught:
@@ -175,7 +175,7 @@ def test_of_nothing_finished_there_is_the_table_of_cells_alone(tmp_path):
     ("tables", "line"),
     [
         ({"cells": pd.DataFrame({"y": [1]})},
-         "tables of a cell must not be called 'cells', which tells how each cell went"),
+         "a cell must not return a table 'cells', which is the table about the cells"),
         ({"t": pd.DataFrame({"x": [1]})},
          "table 't' must not have a column 'x', which is an axis of the grid"),
     ],

@@ -1,30 +1,35 @@
-"""Controlled experiments: a grid file, what computes its cells, and the tables that come of them."""
+"""Controlled experiments: a grid file, what computes its cells, and the tables that they make."""
 
 import importlib.metadata
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rope_lib.runs.collect import CELLS, collect
-from rope_lib.runs.grid import read_grid
-from rope_lib.runs.store import circumstances, save_tables, source_sha256
-from rope_lib.runs.sweep import outdated, run_cells
+from .collect import CELLS, collect
+from .grid import read_grid
+from .source import source_sha256
+from .store import JsonObject, circumstances, save_tables
+from .sweep import Swept, outdated, run_cells
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of experiment: what computes a cell, and what determines its result beside the cell.
+    """A kind of experiment: what computes a cell, and what else determines its result.
 
-    `compute` is "module:function" of a function of a cell's values and a folder; `sources` are the folders
-    of this library that it runs, `versions` the packages.
+    `compute` is the "module:function" that `run_cells` calls for each cell; `sources` are the folders of this
+    library that it runs, `versions` the packages.
+
+    >>> sorted(KINDS["train"].inputs())
+    ['compute', 'source_sha256', 'versions']
     """
 
     compute: str
     sources: tuple[str, ...]
     versions: tuple[str, ...] = ("rope-lib", "numpy", "torch")
 
-    def inputs(self):
-        """What determines a result beside the values of its cell. Python brings texts that are learned."""
+    def inputs(self) -> JsonObject:
+        """What determines a result besides the values of its cell; Python brings texts that models learn."""
         versions = {name: importlib.metadata.version(name) for name in self.versions}
         return {
             "compute": self.compute,
@@ -33,16 +38,24 @@ class Kind:
         }
 
 
-# What a grid file may name as its `kind`.
+# What a grid file may name as its `kind`. Names alone: nothing in this package imports what it runs.
 KINDS = {"train": Kind("rope_lib.train.run:run_cell", sources=("theory", "train"))}
 
 
-def run_grid(path, *, size="default", scheduler=None, workers=None, out=None, say=print):
-    """Run what is missing of a grid file, and join the tables of its cells in `out`/`size`.
+def run_grid(
+    path: str | Path,
+    *,
+    size: str = "default",
+    scheduler: str | None = None,
+    workers: int | None = None,
+    out: str | Path | None = None,
+    say: Callable[[str], object] = print,
+) -> tuple[Path, Swept]:
+    """Compute the cells of a grid file that are missing, and join the tables of all cells in `out`/`size`.
 
-    `out` None is `rope-sweep-<name of the file>` in the current folder. The arguments are otherwise those
+    `out` is by default `rope-sweep-<name of the file>` in the current folder; the other arguments are those
     of `run_cells`. Returns the folder of the joined tables, see `collect`, and a `Swept`. Raises ValueError
-    or OSError in one line for a grid that is none, and as `run_cells` does.
+    or OSError, in one line, for a grid that cannot be read or run, and as `run_cells` does.
     """
     grid = read_grid(path, size)
     if grid.kind not in KINDS:
@@ -50,9 +63,9 @@ def run_grid(path, *, size="default", scheduler=None, workers=None, out=None, sa
     kind = KINDS[grid.kind]
     inputs = kind.inputs()
     out = Path(f"rope-sweep-{grid.name}" if out is None else out)
-    anew = outdated(grid.cells, out, inputs)
-    if anew:
-        say(f"{len(anew)} of {len(grid.cells)} cells were made by other code or versions, and are made anew.")
+    old = outdated(grid.cells, out, inputs)
+    if old:
+        say(f"{len(old)} of {len(grid.cells)} cells came from other code or versions and are computed again.")
     swept = run_cells(
         grid.cells, kind.compute, out, inputs=inputs, scheduler=scheduler, workers=workers,
         resources=grid.resources, say=say,

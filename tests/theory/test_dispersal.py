@@ -188,7 +188,7 @@ def test_the_slow_pairs_bound_is_nearly_met_by_pairs_of_one_speed():
 
 
 def test_bad_arguments_are_refused(refuses):
-    refuses(lambda: coherence([[1.0]], [1.0]), "inv_freq must have one axis, got shape (1, 1)")
+    refuses(lambda: coherence([[1.0]], [1.0]), "inv_freq must have one axis, the pairs, got shape (1, 1)")
     refuses(lambda: coherence([1.0], [0.0, 0.0]), "u must not be zero throughout its first 2 weights")
     refuses(
         lambda: coherences([1.0], [1.0, 1.0], [2, 2]),

@@ -16,12 +16,12 @@ from click.testing import CliRunner
 from grid_cells import compute, log, wait_for
 
 from rope_lib.cli import main
+from rope_lib.runs import experiments
 from rope_lib.runs.cluster import connected
 from rope_lib.runs.collect import collect
 from rope_lib.runs.grid import make_grid
 from rope_lib.runs.store import read_provenance, read_tables
 from rope_lib.runs.sweep import entry_of, outdated, run_cells
-from rope_lib.show import experiments
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes")
 
@@ -65,7 +65,7 @@ def test_a_worker_killed_in_mid_cell_loses_that_cell_alone_and_it_goes_on(tmp_pa
     assert tables["cells"].finished.all()
     assert tables["squares"].y.tolist() == [0, 0, 1, 1, 4, 4, 9, 9, 16, 16, 25, 25]
     assert tables["seen"].resumed.tolist() == [False, False, True, False, False, False]
-    assert said == ["x=2 act=hang: finished at try 2, its worker had died"]
+    assert said == ["x=2 act=hang: finished on try 2, after its worker died"]
     assert not list((tmp_path / "scratch").iterdir())
     again = run_cells(swept_grid.cells, compute, tmp_path, progress=False)
     assert (again.computed, xs(again.kept)) == ((), list(range(6)))
@@ -87,7 +87,7 @@ if __name__ == "__main__":
 
 def sweep_process(root, folder, count, acts):
     """A sweep in a process of its own, whose warnings are errors."""
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'runs'}"}
     command = [sys.executable, "-W", "error", "-c", SWEEP, str(folder), str(count), json.dumps(acts)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -142,7 +142,7 @@ def test_cells_that_fail_are_named_with_their_reason_and_the_others_finish(troub
     assert xs(swept.computed) == [0, 5]
     assert {failure.cell.values["x"]: failure.reason for failure in swept.failed} == {
         1: "RuntimeError: two lines",
-        2: "its worker died 3 times, of memory perhaps",
+        2: "its worker died 3 times, perhaps for lack of memory",
         3: "SystemExit: gave up",
         4: "table 't' must be a DataFrame, got list",
     }
@@ -168,7 +168,7 @@ def test_the_joined_tables_tell_which_cells_are_missing(troubled):
     assert tables["squares"].x.tolist() == [0, 0, 5, 5]
 
 
-def test_a_damaged_entry_is_made_anew_and_so_is_one_of_other_inputs(tmp_path):
+def test_a_damaged_entry_is_computed_again_and_so_is_one_of_other_inputs(tmp_path):
     cells = grid(range(3)).cells
     run_cells(cells, compute, tmp_path, inputs={"code": "a"}, workers=1, progress=False)
     path = entry_of(tmp_path, cells[1]) / "squares.parquet"
@@ -211,7 +211,7 @@ def test_local_workers_have_one_thread_and_one_gpu_each(tmp_path, monkeypatch):
 @contextmanager
 def dask(root, *arguments):
     """A process of Dask's own command."""
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'runs'}"}
     command = [sys.executable, "-m", "dask", *map(str, arguments)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -259,7 +259,7 @@ def test_wrong_arguments_are_refused_in_one_line(tmp_path, refuses):
     refuses(lambda: run_cells(cells, compute, tmp_path, workers=0), "workers must be at least 1, got 0")
     refuses(
         lambda: run_cells(cells, compute, tmp_path, scheduler="tcp://127.0.0.1:1", workers=2),
-        "workers must be left out where a scheduler has its own, got 2",
+        "workers must be left out with a scheduler, which has its own, got 2",
     )
     for address in ("nonsense", "a:b:c", "127.0.0.1:1"):
         with pytest.raises(ValueError, match="scheduler must be the address of a running Dask scheduler"):
@@ -314,7 +314,7 @@ def test_the_command_exits_with_1_for_a_failed_cell_and_with_2_for_a_bad_grid(tm
         "Error: 1 cells failed; the same command tries them again\n"
     )
     (tmp_path / "bad.toml").write_text('kind = "tests"')
-    of_which = "size must be default, of which the file has values, got 'full'"
+    of_which = "size must be one that the file defines (default), got 'full'"
     for arguments, line in [
         (["bad.toml"], "bad.toml: kind must be one of test, got 'tests'"),
         (["none.toml"], "none.toml: No such file or directory"),
@@ -326,7 +326,7 @@ def test_the_command_exits_with_1_for_a_failed_cell_and_with_2_for_a_bad_grid(tm
 
 COMMAND = """
 from rope_lib.cli import main
-from rope_lib.show import experiments
+from rope_lib.runs import experiments
 experiments.KINDS["test"] = experiments.Kind("grid_cells:compute", ("theory",), ())
 main()
 """
@@ -334,7 +334,7 @@ main()
 
 def test_an_interrupt_ends_with_one_line_and_leaves_no_worker(root, tmp_path):
     (tmp_path / "stuck.toml").write_text('kind = "test"\nfixed.act = "hang"\naxes.x = [1, 2]')
-    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'runs'}"}
     command = [sys.executable, "-W", "error", "-c", COMMAND, "sweep", "stuck.toml", "--workers", "2"]
     # Tests that a script runs in the background ignore interrupts, and what they start would too.
     heeds_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
