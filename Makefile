@@ -70,9 +70,10 @@ notebooks: setup  ## execute every notebook, write it back in normal form, and c
 	$(PY) tools/notebooks.py run
 	$(PY) tools/notebooks.py check
 
-tables: setup  ## regenerate the tables of rope_lib/models: takes minutes
+tables: setup  ## regenerate the tables of rope_lib/models and the README: takes minutes
 	$(PY) tools/class_defaults.py
 	$(PY) tools/men_bounds.py
+	$(PY) tools/claims_table.py
 
 fuzz: setup  ## feed 100,000 mutated files to each reader, with atheris, which needs Python 3.11
 	$(PY) -m pip install --disable-pip-version-check --quiet atheris==3.0.0
