@@ -43,6 +43,7 @@ def table(rows):
 # The rows
 
 
+@pytest.mark.slow
 def test_an_entry_carries_the_verdict_of_judge(entries):
     for entry in entries:
         assert entry.verdict.verdict == judge(entry.model).verdict

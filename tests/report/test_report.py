@@ -158,6 +158,7 @@ def test_a_budget_of_nothing_leaves_the_shortest_length(saved, text_file, monkey
 # The findings and what is said of them
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_architecture_is_examined_and_described(name, saved, text_file, monkeypatch):
     monkeypatch.setattr(
@@ -228,6 +229,7 @@ class Page(HTMLParser):
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", "phi3"])
 def test_the_command_writes_a_page_a_notebook_and_tables(name, saved, text_file, tmp_path):
     out = tmp_path / "out"
@@ -268,6 +270,7 @@ def test_without_a_model_the_packaged_one_is_measured(text_file, tmp_path):
     assert "Within 256 tokens nothing needs fixing." in said
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(saved, text_file, tmp_path, monkeypatch):
     monkeypatch.setattr(report.findings.Findings, "break_point", 72)
     subject = report.findings.subject(saved("llama"), text_file=text_file)
@@ -361,6 +364,7 @@ def test_only_a_report_is_replaced(saved, tmp_path):
 # Several models
 
 
+@pytest.mark.slow
 def test_each_of_several_models_has_its_report_and_one_that_cannot_be_measured_is_a_line(
     saved, text_file, tmp_path
 ):
