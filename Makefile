@@ -77,8 +77,8 @@ tables: setup  ## regenerate the tables of rope_lib/models and the README: takes
 
 fuzz: setup  ## feed 100,000 mutated files to each reader, with atheris, which needs Python 3.11
 	$(PY) -m pip install --disable-pip-version-check --quiet atheris==3.0.0
-	$(PY) tests/fuzz_gguf.py -runs=100000 -seed=1 -max_len=4096
-	$(PY) tests/fuzz_config.py --atheris 100000 1
+	$(PY) tests/models/fuzz_gguf.py -runs=100000 -seed=1 -max_len=4096
+	$(PY) tests/models/fuzz_config.py --atheris 100000 1
 
 bench: setup  ## run every script in benchmarks
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "$$script"; $(PY) "$$script"; done

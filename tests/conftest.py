@@ -4,9 +4,6 @@ from pathlib import Path
 
 import pytest
 
-# Scripts, which pytest would import.
-collect_ignore = ["fuzz_config.py", "fuzz_gguf.py"]
-
 
 @pytest.fixture(scope="session")
 def root() -> Path:

@@ -1,11 +1,11 @@
 """Numbers measured on another Python's text are run but not compared; all others are."""
 
-import pytest
 import os
 import subprocess
 import sys
 
 import nbformat
+import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from rope_lib.measure.text import reference_text, text_sha256

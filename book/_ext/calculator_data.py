@@ -29,7 +29,10 @@ def atlas_script(models) -> str:
         | {"rotaries": [{key: getattr(rotary, key) for key in ROTARY} for rotary in model.rotaries]}
         for model in models
     ]
-    lines = (json.dumps(row, allow_nan=False, ensure_ascii=False, separators=(",", ":")) for row in rows)
+    encoder = json.JSONEncoder(
+        allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=lambda mapping: mapping.plain()
+    )
+    lines = map(encoder.encode, rows)
     return "globalThis.ropeAtlas = {models: [\n" + ",\n".join(lines) + "\n]};\n"
 
 

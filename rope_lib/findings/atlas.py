@@ -1,17 +1,17 @@
 """The atlas as its chapter shows it: every model with paper A's verdict, two rivals, and its slowest pair."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from rope_lib.models.atlas import AtlasModel, atlas
-from rope_lib.models.case_studies import case_studies
-from rope_lib.models.verdicts import WORST_FIRST, RotaryVerdict, Verdict, classify, judge
+from rope_lib.models.case_studies import CaseStudy, case_studies
+from rope_lib.models.verdicts import VERDICTS, WORST_FIRST, RotaryVerdict, Verdict, classify, judge
 from rope_lib.theory.rivals import first_negative, liu_extrapolation_limit
-
-# Scalings that belong to a model's design; all others were put upon a spectrum that was trained without them.
-_BY_DESIGN = ("default", "mrope", "proportional")
+from rope_lib.theory.scaling import SCALINGS
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Entry:
         stretched = (
             judged
             for judged in (*first, *self.verdict.rotaries)
-            if judged.rotary.scaling["type"] not in _BY_DESIGN
+            if SCALINGS[judged.rotary.scaling["type"]].is_retrofit
         )
         return next(stretched, None)
 
@@ -213,3 +213,186 @@ def known_cases(*, epsilon=0.95, dtype="float32"):
             verdict = judge(model, epsilon=epsilon, dtype=dtype, context=case.context_length)
             pairs.append((case, verdict))
     return tuple(pairs)
+
+
+# What the chapter counts. A *spectrum* is one rotary embedding of a model, with the verdict on it.
+
+Numbers = dict[str, int | str]
+
+# Where each verdict places a model: in its zone, above it (or without one), and else below.
+_SIDES = {"stable": "inside", "beyond_precision": "above", "infeasible": "above"}
+
+
+def spectra(models: Iterable[Entry]) -> list[tuple[Entry, RotaryVerdict]]:
+    """Every spectrum of every model, the one whose slowest pair is fastest for its base first."""
+    pairs = [(entry, judged) for entry in models for judged in entry.verdict.rotaries]
+    return sorted(pairs, key=lambda pair: slow_ratio(*pair))
+
+
+def slow_ratio(entry: Entry, judged: RotaryVerdict) -> float:
+    """1/θ of the slowest pair that rotates, over the effective base: 1 if the paper's formula were exact.
+
+    >>> model = next(entry for entry in entries() if entry.model.name == "Llama 2 7B")
+    >>> round(slow_ratio(model, model.worst), 3)  # 10,000^(-2/128)
+    0.866
+    """
+    return 1 / slowest_frequency(judged, entry.verdict.context) / float(judged.effective_base)
+
+
+def places(models: Iterable[Entry]) -> dict[str, Counter[str]]:
+    """By period of release, how many models lie below, inside and above their zone.
+
+    >>> list(places(entries()))
+    ['to 2023', '2024', 'from 2025']
+    """
+    periods: dict[str, Counter[str]] = {"to 2023": Counter(), "2024": Counter(), "from 2025": Counter()}
+    for entry in models:
+        if entry.worst is not None:
+            year = int(entry.model.release[:4])
+            period = "to 2023" if year <= 2023 else "2024" if year == 2024 else "from 2025"
+            periods[period][_side(entry.verdict)] += 1
+    return periods
+
+
+def moves(models: Iterable[Entry]) -> dict[str, Counter[tuple[str, str]]]:
+    """By type of retrofit, how many models go from one verdict, without it, to another, with it."""
+    counts: dict[str, Counter[tuple[str, str]]] = {}
+    for entry in models:
+        if (stretched := entry.retrofitted) is not None:
+            kind = stretched.rotary.scaling["type"]
+            counts.setdefault(kind, Counter())[entry.without_retrofit, str(entry.verdict.verdict)] += 1
+    return dict(sorted(counts.items()))
+
+
+def described(counts: Mapping[tuple[str, str], int]) -> str:
+    """Where the models of one type of retrofit go, the most frequent first.
+
+    >>> described({("aliased", "unstable"): 1, ("stable", "stable"): 2})
+    'stable (2); aliased → unstable (1)'
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    texts = (words(a) if a == b else f"{words(a)} → {words(b)}" for (a, b), _ in ordered)
+    return "; ".join(f"{text} ({number})" for text, (_, number) in zip(texts, ordered, strict=True))
+
+
+def astray(cases: Iterable[tuple[CaseStudy, Verdict]]) -> list[tuple[CaseStudy, Verdict]]:
+    """The cases whose verdict says otherwise than their behavior, in the order of `VERDICTS`."""
+    parted = [pair for pair in cases if (pair[1].verdict == "stable") != (pair[0].observed == "works")]
+    return sorted(parted, key=lambda pair: VERDICTS.index(pair[1].verdict))
+
+
+def facts(models: Sequence[Entry], cases: Sequence[tuple[CaseStudy, Verdict]]) -> dict[str, str]:
+    """The numbers of the chapter's text by their glue names, from `entries` and `known_cases`."""
+    judged = [entry for entry in models if entry.worst is not None]  # at least one layer rotates
+    numbers = (
+        _of_models(models, judged)
+        | _of_years(judged)
+        | _of_retrofits(models)
+        | _of_rivals(judged)
+        | _of_cases(cases)
+        | _of_slowest_pairs(judged)
+        | _of_resting_pairs(judged)
+    )
+    return {f"atlas-{name}": str(number) for name, number in numbers.items()}
+
+
+def _of_models(models: Sequence[Entry], judged: Sequence[Entry]) -> Numbers:
+    deciding = [(entry, entry.worst) for entry in judged if entry.worst]
+    return {
+        "models": len(models),
+        "judged": len(judged),
+        "no-rope": len(models) - len(judged),
+        "memory": _count(entry.model.confidence == "memory" for entry in models),
+        "stable": _count(entry.verdict.verdict == "stable" for entry in models),
+        "aliased-before": _count(entry.without_retrofit == "aliased" for entry in models),
+        "typical": int(np.median([len(worst.rotary.layers) for _, worst in deciding])),
+        "windowed": _count(worst.context_length < entry.verdict.context for entry, worst in deciding),
+        "some-unrotated": _count(bool(entry.model.unrotated_layers) for entry in judged),
+    }
+
+
+def _of_years(judged: Sequence[Entry]) -> Numbers:
+    periods = list(places(judged).values())
+    return {
+        f"{name}-{place}": f"{100 * counts[place] / counts.total():.0f}"
+        for name, counts in (("first", periods[0]), ("last", periods[-1]))
+        for place in ("below", "inside", "above")
+    }
+
+
+def _of_retrofits(models: Sequence[Entry]) -> Numbers:
+    retrofitted = [entry for entry in models if entry.retrofitted]
+    changed = [entry for entry in retrofitted if entry.without_retrofit != entry.verdict.verdict]
+    lifted = [entry for entry in retrofitted if entry.without_retrofit == "aliased"]
+    return {
+        "retrofitted": len(retrofitted),
+        "changed": len(changed),
+        "made-stable": _count(entry.verdict.verdict == "stable" for entry in changed),
+        "made-beyond": _count(entry.verdict.verdict == "beyond_precision" for entry in changed),
+        "lifted": len(lifted),
+        "lifted-stable": _count(entry.verdict.verdict == "stable" for entry in lifted),
+    }
+
+
+def _of_rivals(judged: Sequence[Entry]) -> Numbers:
+    men = Counter((entry.depth_accepts, entry.men_accepts) for entry in judged)
+    liu = Counter((entry.depth_accepts, entry.liu_accepts) for entry in judged)
+    trained = [entry for entry in judged if (entry.model.trained_context or 0) >= entry.verdict.context]
+    return {
+        "depth-accepts": men[True, True] + men[True, False],
+        "men-accepts": men[True, True] + men[False, True],
+        "men-agree": men[True, True] + men[False, False],
+        "men-stricter": men[True, False],
+        "depth-stricter": men[False, True],
+        "liu-known": sum(number for (_, answer), number in liu.items() if answer is not None),
+        "liu-only": liu[False, True],
+        "liu-against": liu[True, False],
+        "in-training": len(trained),
+        "in-training-outside": _count(entry.verdict.verdict != "stable" for entry in trained),
+        "in-training-men": _count(entry.men_accepts is False for entry in trained),
+    }
+
+
+def _of_cases(cases: Sequence[tuple[CaseStudy, Verdict]]) -> Numbers:
+    parted = Counter((_side(verdict), case.observed) for case, verdict in astray(cases))
+    return {
+        "cases": len(cases),
+        "astray": parted.total(),
+        "above-works": parted["above", "works"],
+        "below-works": parted["below", "works"],
+        "stable-degrades": parted["inside", "degrades"] + parted["inside", "fails"],
+    }
+
+
+def _of_slowest_pairs(judged: Sequence[Entry]) -> Numbers:
+    by_ratio = spectra(judged)
+    extreme, spectrum = by_ratio[0]
+    moved = [entry for entry in judged if entry.verdict_of_slowest != entry.verdict.verdict]
+    rank = WORST_FIRST.index
+    better = _count(rank(entry.verdict_of_slowest) > rank(entry.verdict.verdict) for entry in moved)
+    return {
+        "ratio-median": f"{np.median([slow_ratio(*pair) for pair in by_ratio]):.2f}",
+        "slowest-moved": len(moved),
+        "slowest-better": better,
+        "slowest-worse": len(moved) - better,
+        "extreme": extreme.model.name,
+        "extreme-period": f"{2 * np.pi / slowest_frequency(spectrum, extreme.verdict.context):,.0f}",
+    }
+
+
+def _of_resting_pairs(judged: Sequence[Entry]) -> Numbers:
+    partial = [(each, entry.verdict.context) for entry, each in spectra(judged) if resting_pairs(each.rotary)]
+    whole = (first_negative_seen(each, seen, resting=resting_pairs(each.rotary)) for each, seen in partial)
+    return {
+        "partial": len(partial),
+        "partial-alone": _count(first_negative_seen(each, seen) is None for each, seen in partial),
+        "partial-whole": _count(distance is None for distance in whole),
+    }
+
+
+def _side(verdict: Verdict) -> str:
+    return _SIDES.get(str(verdict.verdict), "below")
+
+
+def _count(answers: Iterable[object]) -> int:
+    return sum(map(bool, answers))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.theory.rivals import liu_critical_dimension
 
 BIN = 256  # tokens
 FEW = 4  # bins past a break point that would be little evidence of one
@@ -68,3 +69,34 @@ def breaks(losses, trained):
         seen = (np.nan if at is None or at > latest else at for at in found)
         rows[name] = [trained_band(table, trained)[1], *seen]
     return pd.DataFrame.from_dict(rows, orient="index", columns=["band", "own", "shipped"])
+
+
+def facts(
+    losses: pd.DataFrame, summary: pd.DataFrame, *, trained: int, head_dim: int, base: float
+) -> dict[str, str]:
+    """The numbers of the chapter's text, by their glue names.
+
+    `losses` is as in `break_point`, `summary` as `clusters.summarize` makes it, with at least one length
+    within the `trained` one. Raises ValueError for losses without a break.
+    """
+    broken = break_point(losses, trained)
+    if broken is None:
+        raise ValueError(f"losses must leave the band of the trained length, {trained:,} tokens, for good")
+    rows = summary.set_index("length")
+    shortest, longest, inside = rows.index.min(), rows.index.max(), rows.index[rows.index <= trained].max()
+    pairs, turned = head_dim // 2, liu_critical_dimension(trained, head_dim, base) // 2
+    return {
+        "break-trained": f"{trained:,}",
+        "break-inside": f"{inside:,}",
+        "break-beyond": f"{longest:,}",
+        "break-point": f"{broken:,}",
+        "break-point-ratio": f"{broken / trained:.2f}",
+        "break-loss-inside": f"{rows.nll_last[inside]:.2f}",
+        "break-loss-beyond": f"{rows.nll_last[longest]:.2f}",
+        "break-rank-short": f"{rows.key_stable_rank_post[shortest]:.2f}",
+        "break-rank-inside": f"{rows.key_stable_rank_post[inside]:.2f}",
+        "break-sink-drop": f"{rows.sink_attention[inside] / rows.sink_attention[longest]:.0f}",
+        "break-pairs": f"{pairs}",
+        "break-turned": f"{turned}",
+        "break-unturned": f"{pairs - turned}",
+    }

@@ -10,9 +10,6 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .intercept import rotary_module
 
-# Scalings that choose their frequencies by the length of the input.
-LENGTH_DEPENDENT = ("dynamic", "longrope")
-
 _IMPLEMENTATION = "sdpa"  # the attention that computes no length × length array
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from rope_lib.theory.arguments import one, whole
+from rope_lib.theory.scaling import is_length_dependent
 
-from .attending import LENGTH_DEPENDENT, Intervention, attending, products, spectrum_of, trained_length
+from .attending import Intervention, attending, products, spectrum_of, trained_length
 from .intercept import captured, probe_tokens, queries_and_keys, rotations
 
 # Queries whose scores exist at once: nine heads of 128 queries by 16,384 keys are 75 MB, and their
@@ -201,7 +202,7 @@ def layer_turns(network):
     length of the input or are not those of its one rotary module.
     """
     parameters = getattr(network.config.get_text_config(), "rope_parameters", None) or {}
-    if parameters.get("rope_type") in LENGTH_DEPENDENT:
+    if is_length_dependent(parameters.get("rope_type")):
         raise ValueError(
             f"model must rotate alike at every length, got rope_type {parameters['rope_type']!r}"
         )

@@ -15,8 +15,9 @@ import torch
 from tqdm import tqdm
 
 from rope_lib.runs.store import stored
+from rope_lib.theory.scaling import is_length_dependent
 
-from .attending import LENGTH_DEPENDENT, keys_repeated
+from .attending import keys_repeated
 from .clouds import Cloud, cloud_columns, coordinates, norm_profile, pair_columns, shared_axes
 from .intercept import captured
 from .interventions import UNCHANGED
@@ -134,7 +135,7 @@ def depends_on_length(network):
     """Whether the rotation of a model depends on the length of its input: each length takes its own pass."""
     parameters = network.config.get_text_config().rope_parameters or {}
     nested = [value for value in parameters.values() if isinstance(value, dict)]  # by type of layer
-    return any(each.get("rope_type") in LENGTH_DEPENDENT for each in (nested or [parameters]))
+    return any(is_length_dependent(each.get("rope_type")) for each in (nested or [parameters]))
 
 
 def measure_pass(network, tokens, lengths, intervention, progress):

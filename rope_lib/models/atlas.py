@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
+from .checks import Check, Json, json_object, length_in_tokens, shown
 from .config import read_config
-from .reading import LONGEST, mapping, shown, whole
 from .spec import ModelSpec
 
 _FILE = Path(__file__).with_name("atlas.json")
@@ -18,7 +18,7 @@ _RELEASE = re.compile(r"20\d\d(-(0[1-9]|1[0-2]))?")
 
 @dataclass(frozen=True)
 class AtlasModel(ModelSpec):
-    """A published model. The values that its verdict needs are those of its config; these say what it is."""
+    """A published model: what its config says, and these facts about it."""
 
     hf_id: str  # owner/name on the Hugging Face Hub
     release: str  # year, or year-month
@@ -28,7 +28,7 @@ class AtlasModel(ModelSpec):
 
 
 @lru_cache(maxsize=1)
-def atlas():
+def atlas() -> tuple[AtlasModel, ...]:
     """Every model of the atlas, a tuple of `AtlasModel` in the order of the file.
 
     >>> model = atlas()[0]
@@ -38,7 +38,7 @@ def atlas():
     rows = json.loads(_FILE.read_text(encoding="utf-8"))["models"]
     models = tuple(parse_model(row) for row in rows)
     for key in ("name", "hf_id"):
-        seen = set()
+        seen: set[str] = set()
         for model in models:
             value = getattr(model, key).lower()
             if value in seen:
@@ -47,10 +47,10 @@ def atlas():
     return models
 
 
-def atlas_model(name):
+def atlas_model(name: str) -> AtlasModel:
     """The model of that name or Hub id, in upper or lower case.
 
-    Raises ValueError, with the names closest to it, where the atlas has none.
+    Raises ValueError with the closest names where the atlas has no such model.
 
     >>> atlas_model("deepseek-ai/deepseek-v3").name
     'DeepSeek-V3'
@@ -65,15 +65,15 @@ def atlas_model(name):
 
 
 @lru_cache(maxsize=1)
-def _by_name():
+def _by_name() -> dict[str, AtlasModel]:
     """Models by name and by Hub id, both in lower case."""
     return {key.lower(): model for model in atlas() for key in (model.name, model.hf_id)}
 
 
-def parse_model(row):
+def parse_model(row: Json) -> AtlasModel:
     """One row of the atlas as an `AtlasModel`.
 
-    Raises ValueError, one line that names the model and the field, for what is missing or not allowed.
+    Raises ValueError, one line with the model and the field, for what is missing or not allowed.
 
     >>> row = dict(name="Tiny", hf_id="a/b", release="2024", trained_context=None, source="none",
     ...            confidence="sure", notes="", config={})
@@ -81,11 +81,12 @@ def parse_model(row):
     Traceback (most recent call last):
     ValueError: Tiny: confidence must be read or memory, got 'sure'
     """
-    name = mapping("a row of the atlas", row).get("name")
+    name = json_object("a row of the atlas", row).get("name")
     if not isinstance(name, str) or not name:
         raise ValueError(f"name of an atlas row must be a string that is not empty, got {shown(name)}")
     for field in sorted((row.keys() - {"name"}) ^ _CHECKS.keys()):
-        raise ValueError(f"{name}: {field} {'is no field of' if field in row else 'is missing from'} its row")
+        fault = "is not a field of" if field in row else "is missing from"
+        raise ValueError(f"{name}: {field} {fault} its row")
     for field, check in _CHECKS.items():
         check(f"{name}: {field}", row[field])
     try:
@@ -98,42 +99,42 @@ def parse_model(row):
     return AtlasModel(**{**values, "notes": notes}, **own)
 
 
-def _text(key, value):
+def _text(key: str, value: Json) -> None:
     if not isinstance(value, str):
         raise ValueError(f"{key} must be a string, got {shown(value)}")
 
 
-def _filled(key, value):
+def _filled(key: str, value: Json) -> None:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key} must be a string that is not empty, got {shown(value)}")
 
 
-def _hub_id(key, value):
+def _hub_id(key: str, value: Json) -> None:
     if not isinstance(value, str) or not re.fullmatch(r"[\w.-]+/[\w.-]+", value):
         raise ValueError(f"{key} must be owner/name, got {shown(value)}")
 
 
-def _date(key, value):
+def _date(key: str, value: Json) -> None:
     if not isinstance(value, str) or not _RELEASE.fullmatch(value):
         raise ValueError(f"{key} must be YYYY or YYYY-MM, got {shown(value)}")
 
 
-def _length(key, value):
+def _length(key: str, value: Json) -> None:
     if value is not None:
-        whole(LONGEST)(key, value)
+        length_in_tokens(key, value)
 
 
-def _confidence(key, value):
+def _confidence(key: str, value: Json) -> None:
     if value not in CONFIDENCE:
         raise ValueError(f"{key} must be {' or '.join(CONFIDENCE)}, got {shown(value)}")
 
 
-_CHECKS = {
+_CHECKS: dict[str, Check[object]] = {
     "hf_id": _hub_id,
     "release": _date,
     "trained_context": _length,
     "source": _filled,
     "confidence": _confidence,
     "notes": _text,
-    "config": mapping,
+    "config": json_object,
 }

@@ -1,15 +1,17 @@
 """The case studies: published models at a context length, and how each is known to behave there.
 
-Table 1 of paper A was not available; the rows of origin `table 1` are that table as reconstructed. The
-others were added. A benchmark, RULER (2404.06654), decides most of what is known. For each of its models
-taken up here the table holds the longest length at which RULER finds the model satisfactory and the
-longest at which it was tested.
+Table 1 of paper A was not available; the rows of origin `table 1` are that table as reconstructed, the others
+were added. Most of what is known comes from a benchmark, RULER (2404.06654): for each of its models used here
+there is a row at the longest length at which RULER finds the model satisfactory, and one at the longest that
+it tested.
 """
 
 import csv
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 OBSERVED = ("works", "degrades", "fails", "unknown")
 CONFIDENCE = ("read", "memory", "reconstructed")
@@ -19,6 +21,9 @@ ORIGINS = ("table 1", "added")
 RULER_THRESHOLD = 85.6
 
 _FILE = Path(__file__).with_name("case_studies.csv")
+
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class CaseStudy:
 
 
 @lru_cache(maxsize=1)
-def case_studies():
+def case_studies() -> tuple[CaseStudy, ...]:
     """All case studies, in the order of the file.
 
     >>> first = case_studies()[0]
@@ -61,15 +66,14 @@ def case_studies():
         return tuple(parse_row(row) for row in csv.DictReader(file))
 
 
-def parse_row(row):
+def parse_row(row: Mapping[str, str]) -> CaseStudy:
     """One row of the file, a dict of strings, as a `CaseStudy`.
 
-    Raises ValueError that names the model, the column and what was expected.
+    Raises ValueError with the model, the column and what was expected.
     """
 
-    def number(column, kind, optional=False):
-        if optional and not row[column]:
-            return None
+    def number(column: str, kind: Callable[[str], Number]) -> Number:
+        value: Number | None
         try:
             value = kind(row[column])
         except ValueError:
@@ -78,7 +82,10 @@ def parse_row(row):
             raise ValueError(f"{row['model']}: {column} must be a number >= 0, got {row[column]!r}")
         return value
 
-    def choice(column, allowed):
+    def optional(column: str, kind: Callable[[str], Number]) -> Number | None:
+        return number(column, kind) if row[column] else None
+
+    def choice(column: str, allowed: tuple[str, ...]) -> str:
         if row[column] not in allowed:
             names = ", ".join(allowed)
             raise ValueError(f"{row['model']}: {column} must be one of {names}, got {row[column]!r}")
@@ -86,20 +93,20 @@ def parse_row(row):
 
     return CaseStudy(
         model=row["model"],
-        base=number("base", float, optional=True),
+        base=optional("base", float),
         context_length=number("context_length", int),
         num_layers=number("num_layers", int),
         head_dim=number("head_dim", int),
-        effective_base=number("effective_base", float, optional=True),
+        effective_base=optional("effective_base", float),
         retrofit=row["retrofit"],
         observed=choice("observed", OBSERVED),
         note=row["note"],
         source=row["source"],
         confidence=choice("confidence", CONFIDENCE),
         origin=choice("origin", ORIGINS),
-        train_length=number("train_length", int, optional=True),
-        pretrain_length=number("pretrain_length", int, optional=True),
-        pretrain_base=number("pretrain_base", float, optional=True),
-        ruler=number("ruler", float, optional=True),
-        ruler_4k=number("ruler_4k", float, optional=True),
+        train_length=optional("train_length", int),
+        pretrain_length=optional("pretrain_length", int),
+        pretrain_base=optional("pretrain_base", float),
+        ruler=optional("ruler", float),
+        ruler_4k=optional("ruler_4k", float),
     )

@@ -1,4 +1,4 @@
-"""What a GGUF file says of its model: the metadata, and the tensors that hold a scaling of the frequencies.
+"""What a GGUF file says of its model: the metadata, and the tensors that scale the frequencies.
 
 Only the header and those few tensors are read, in one pass. Every length in the file is a claim: it is
 checked against the bytes that are left before anything is allocated, so that a damaged or hostile file costs
@@ -13,8 +13,16 @@ import os
 import re
 import stat
 import struct
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
+
+from ..theory.arguments import Floats
+
+# A number, boolean or string; a tuple of numbers or booleans; None for what is not kept.
+MetadataValue: TypeAlias = bool | int | float | str | tuple[bool | int | float, ...] | None
+Metadata: TypeAlias = dict[str, MetadataValue]
+Tensors: TypeAlias = dict[str, Floats]
 
 MAX_HEADER = 2**26  # bytes; the largest vocabularies with their merges take some 2^24
 MAX_NUMBERS = 65_536  # in one array that is kept; in all tensors together
@@ -40,20 +48,20 @@ _BFLOAT16 = 30
 _FLOATS = {0: "f4", 1: "f2", 28: "f8", _BFLOAT16: "u2"}  # tensor types, as numpy reads them
 
 
-def read_gguf(path):
+def read_gguf(path: str | os.PathLike[str]) -> tuple[Metadata, Tensors]:
     """The metadata of a GGUF file and its rope tensors: two dicts, `(metadata, tensors)`.
 
     metadata  from key to value. Numbers, booleans and strings are Python's own; an array of numbers or
-              booleans is a tuple. What was there but was not kept is None: arrays of strings (a vocabulary),
-              arrays of arrays, more than 65,536 numbers, a string over 1 MiB, and whatever would take all
-              values together past 16 MiB.
+              booleans is a tuple. None stands for what the file holds but is not kept: arrays of strings (a
+              vocabulary), arrays of arrays, more than 65,536 numbers, a string over 1 MiB, and whatever would
+              take all values together past 16 MiB.
     tensors   from name to a float64 array of one axis: `rope_freqs.weight` (frequencies are divided by it:
               Llama 3), `rope_factors_long.weight` and `rope_factors_short.weight` (LongRoPE), with `blk.N.`
-              before the name where a file has them per layer. Their values are not judged here.
+              before the name where a file has them per layer. Their values are not checked here.
 
-    Raises ValueError with one line that names the file and the key, tensor or byte at fault, for anything
-    that is not a whole, valid GGUF of version 1, 2 or 3, and for a header over 64 MiB; OSError where the
-    file cannot be opened.
+    Raises ValueError, one line with the file and the key, tensor or byte at fault, for anything that is not a
+    complete, valid GGUF of version 1, 2 or 3, and for a header over 64 MiB; OSError for a file that cannot be
+    opened.
 
     >>> import struct, tempfile
     >>> key = b"llama.rope.freq_base"
@@ -72,10 +80,10 @@ def read_gguf(path):
         return _read(_Cursor(file, name, status.st_size))
 
 
-def _read(cursor):
-    """`read_gguf` of what the cursor walks over."""
+def _read(cursor: "_Cursor") -> tuple[Metadata, Tensors]:
+    """The metadata and the rope tensors of the file under the cursor."""
     number_of_tensors, number_of_keys = cursor.begin()
-    metadata = {}
+    metadata: Metadata = {}
     for index in range(number_of_keys):
         key = cursor.text(f"the name of key {index} of {number_of_keys}")
         what = f"key {_short(key)}"
@@ -89,7 +97,7 @@ def _read(cursor):
 class _Cursor:
     """A position in the header that never passes its end; every read says what it is reading."""
 
-    def __init__(self, file, name, size):
+    def __init__(self, file: BinaryIO, name: str, size: int) -> None:
         self.file, self.name, self.size = file, name, size
         self.position = 0
         self.end = min(size, MAX_HEADER)
@@ -98,16 +106,16 @@ class _Cursor:
         self.order = "<"  # of bytes, as in `struct`
         self.count_code = "Q"
 
-    def fault(self, what, allowed, value):
+    def fault(self, what: str, allowed: str, value: object) -> ValueError:
         return ValueError(f"{self.name}: {what} must {allowed}, got {value}")
 
-    def need(self, what, size):
+    def need(self, what: str, size: int) -> None:
         if size > self.end - self.position:
             end = "the end of the file" if self.end == self.size else "the limit of a header"
             where = f"{what} at byte {self.position}"
             raise self.fault(where, f"end by byte {self.end}, {end}", f"{size} bytes")
 
-    def take(self, what, size):
+    def take(self, what: str, size: int) -> bytes:
         self.need(what, size)
         data = self.file.read(size)
         if len(data) != size:
@@ -115,30 +123,31 @@ class _Cursor:
         self.position += size
         return data
 
-    def skip(self, what, size):
+    def skip(self, what: str, size: int) -> None:
         self.need(what, size)
         self.position += size
         self.file.seek(self.position)
 
-    def numbers(self, what, code, count):
+    def numbers(self, what: str, code: str, count: int) -> tuple[Any, ...]:
         layout = f"{self.order}{count}{code}"
         return struct.unpack(layout, self.take(what, struct.calcsize(layout)))
 
-    def number(self, what, code):
+    def number(self, what: str, code: str) -> Any:
         return self.numbers(what, code, 1)[0]
 
-    def count(self, what):
-        return self.number(what, self.count_code)
+    def count(self, what: str) -> int:
+        count: int = self.number(what, self.count_code)
+        return count
 
-    def decoded(self, what, size):
-        """A string, without the zero bytes that some early writers counted in at its end."""
+    def decoded(self, what: str, size: int) -> str:
+        """A string, without the zero bytes that some early writers counted as part of it."""
         try:
             return self.take(what, size).decode().rstrip("\0")
         except UnicodeDecodeError as error:
             byte = self.position - size + error.start
             raise self.fault(what, "be UTF-8", f"{error.object[error.start]:#04x} at byte {byte}") from None
 
-    def text(self, what):
+    def text(self, what: str) -> str:
         """The name of a key or tensor."""
         size = self.count(f"the length of {what}")
         if size > MAX_NAME:
@@ -148,14 +157,14 @@ class _Cursor:
             raise self.fault(what, "not be empty", repr(text))
         return text
 
-    def keeps(self, size):
+    def keeps(self, size: int) -> bool:
         """Whether a value that takes `size` bytes of memory may be kept; if so, it is counted."""
         fits = self.kept + size <= MAX_KEPT
         self.kept += size * fits
         return fits
 
-    def begin(self):
-        """Read what every file begins with, and return its number of tensors and of keys."""
+    def begin(self) -> tuple[int, int]:
+        """Read the first bytes of the file: its number of tensors, and of keys."""
         magic = self.take("the first four bytes", 4)
         if magic != b"GGUF":
             raise self.fault("the first four bytes", "be b'GGUF'", magic)
@@ -163,42 +172,45 @@ class _Cursor:
         if version not in _VERSIONS:
             raise self.fault("the version", "be 1, 2 or 3", int.from_bytes(version, "little"))
         self.order, self.count_code = _VERSIONS[version]
-        counts = []
-        for what in "the number of tensors", "the number of keys":
-            counts.append(self.count(what))
-            if counts[-1] > MAX_ENTRIES:
-                raise self.fault(what, f"be at most {MAX_ENTRIES}", counts[-1])
-        return counts
+        return self._limited("the number of tensors"), self._limited("the number of keys")
+
+    def _limited(self, what: str) -> int:
+        count = self.count(what)
+        if count > MAX_ENTRIES:
+            raise self.fault(what, f"be at most {MAX_ENTRIES}", count)
+        return count
 
 
-def _short(name):
+def _short(name: str) -> str:
     return repr(name if len(name) <= 80 else name[:77] + "...")
 
 
-def _value(cursor, what):
+def _value(cursor: _Cursor, what: str) -> MetadataValue:
     """The value of a key, or None for one that is passed over."""
     kind = cursor.number(f"the type of {what}", "I")
     if kind == _STRING:
         size = cursor.count(f"the length of {what}")
-        if size <= MAX_STRING and cursor.keeps(4 * size):  # one rare character makes all of them four bytes
+        if size <= MAX_STRING and cursor.keeps(4 * size):  # with one rare character, each takes four bytes
             return cursor.decoded(what, size)
-        return cursor.skip(what, size)
+        cursor.skip(what, size)
+        return None
     if kind == _ARRAY:
         kind, count = _array(cursor, what)
         if kind in _NUMBERS and count <= MAX_NUMBERS and cursor.keeps(44 * count):
             return _numbers(cursor, what, kind, count)
-        return _skip_items(cursor, what, kind, count)
+        _skip_items(cursor, what, kind, count)
+        return None
     if kind in _NUMBERS:
         return _numbers(cursor, what, kind, 1)[0]
     raise cursor.fault(f"the type of {what}", "be 0 to 12", kind)
 
 
-def _array(cursor, what):
+def _array(cursor: _Cursor, what: str) -> tuple[int, int]:
     """The type and the number of an array's items."""
     return cursor.number(f"the type of items of {what}", "I"), cursor.count(f"the number of items of {what}")
 
 
-def _numbers(cursor, what, kind, count):
+def _numbers(cursor: _Cursor, what: str, kind: int, count: int) -> tuple[bool | int | float, ...]:
     values = cursor.numbers(what, _NUMBERS[kind], count)
     if kind != _BOOL:
         return values
@@ -207,8 +219,8 @@ def _numbers(cursor, what, kind, count):
     return tuple(map(bool, values))
 
 
-def _skip_items(cursor, what, kind, count, depth=1):
-    """Pass over the items of an array; those of one size all at once."""
+def _skip_items(cursor: _Cursor, what: str, kind: int, count: int, depth: int = 1) -> None:
+    """Pass over the items of an array: all at once where they have one size."""
     if kind in _NUMBERS:
         cursor.skip(what, count * struct.calcsize("=" + _NUMBERS[kind]))
     elif kind == _STRING:
@@ -224,12 +236,12 @@ def _skip_items(cursor, what, kind, count, depth=1):
         raise cursor.fault(f"the type of items of {what}", "be 0 to 12", kind)
 
 
-def _skip_strings(cursor, what, count):
+def _skip_strings(cursor: _Cursor, what: str, count: int) -> None:
     """Pass over strings. Each begins with its length, so where one starts follows from the one before.
 
-    A walk in Python over a vocabulary takes longer than all the rest. So the lengths below 256, which stand
-    out by their zero bytes, are found all at once and hold as far as each starts where the one before ends;
-    what is left of the chunk, after a longer string or an empty one, is walked.
+    A loop in Python over a vocabulary takes longer than everything else. So numpy finds lengths below 256,
+    which stand out by their zero bytes, all at once, and they count up to the first that does not start where
+    the one before ends. A loop passes over the strings left in the chunk, after a longer or an empty one.
     """
     length = struct.Struct(cursor.order + cursor.count_code)
     dtype, size, unpack = np.dtype(f"{cursor.order}u{length.size}"), length.size, length.unpack_from
@@ -245,7 +257,7 @@ def _skip_strings(cursor, what, count):
         cursor.skip(what, offset - len(chunk))
 
 
-def _short_strings(chunk, dtype, most):
+def _short_strings(chunk: bytes, dtype: np.dtype[Any], most: int) -> tuple[int, int]:
     """How many strings below 256 bytes `chunk` begins with, up to `most`, and where the last of them ends."""
     everywhere = np.ndarray(max(0, len(chunk) - dtype.itemsize + 1), dtype, chunk, strides=1)
     starts = np.flatnonzero(everywhere < 256)[:most]
@@ -255,17 +267,17 @@ def _short_strings(chunk, dtype, most):
     return passed, int(ends[passed - 1]) if passed else 0
 
 
-def _alignment(cursor, metadata):
-    """What the offsets of tensors are multiples of."""
+def _alignment(cursor: _Cursor, metadata: Metadata) -> int:
+    """The number that the offsets of tensors are multiples of."""
     alignment = metadata.get("general.alignment", 32)
     if type(alignment) is not int or alignment < 8 or alignment & (alignment - 1):
         raise cursor.fault("key 'general.alignment'", "be a power of two of at least 8", repr(alignment)[:80])
     return alignment
 
 
-def _rope_tensors(cursor, number, alignment):
+def _rope_tensors(cursor: _Cursor, number: int, alignment: int) -> dict[str, tuple[int, int, int]]:
     """Where the rope tensors lie: from name to numpy type, count of numbers and first byte in the file."""
-    places = {}
+    places: dict[str, tuple[int, int, int]] = {}
     total = 0
     farthest = 0, ""
     for index in range(number):
@@ -300,7 +312,7 @@ def _rope_tensors(cursor, number, alignment):
     return {name: (kind, count, data + offset) for name, (kind, count, offset) in places.items()}
 
 
-def _floats(cursor, what, kind, count, first):
+def _floats(cursor: _Cursor, what: str, kind: int, count: int, first: int) -> Floats:
     """The numbers of a tensor, as float64."""
     dtype = np.dtype(cursor.order + _FLOATS[kind])
     cursor.position, cursor.end = min(first, cursor.size), cursor.size

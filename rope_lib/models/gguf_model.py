@@ -1,38 +1,28 @@
 """Read a `.gguf` file as a `ModelSpec`: its metadata, and the tensors in which llama.cpp keeps divisors.
 
-The metadata of a Llama 3.1 or a Phi-3 file says that there is no scaling: it stands in `rope_freqs.weight`,
-or in `rope_factors_long.weight` and `rope_factors_short.weight`. What llama.cpp knows of an architecture and
-writes into no file (which layers slide, which rotate) is in the tables below.
+The metadata of a Llama 3.1 or a Phi-3 file states no scaling: it is in the tensor `rope_freqs.weight`, or in
+`rope_factors_long.weight` and `rope_factors_short.weight`. What llama.cpp knows of an architecture and writes
+into no file (which layers slide, which rotate) is in `families.ARCHITECTURES`.
 """
 
 import math
+import os
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any, TypeAlias
 
+from ..theory.arguments import Floats
+from .checks import LIMITS, JsonObject, shown
 from .config import read_config
+from .families import architecture_of
 from .gguf import read_gguf
 from .layers import CHUNKED, FULL, LINEAR, SLIDING
 from .params import with_origins
-from .reading import LIMITS, shown
-from .spec import FrozenDict
+from .spec import FrozenDict, ModelSpec
 
 LLAMA_CPP = "the code of llama.cpp"
 DEFAULT_BASE = 10_000.0  # where a file has no rope.freq_base
-
-# Architectures that llama.cpp runs without a rotary embedding.
-WITHOUT_ROPE = {
-    "bert", "bloom", "clip", "gpt2", "jais", "jamba", "jina-bert-v2", "kimi-linear", "mamba", "mamba2", "mpt",
-    "nemotron_h", "nemotron_h_moe", "nomic-bert-none", "refact", "rwkv6", "rwkv7", "rwkv6qwen2", "arwkv7",
-    "starcoder", "t5", "t5encoder", "wavtokenizer-dec",
-}  # fmt: skip
-
-# Layers that see all, one in so many, where a file has a window and does not say which layers it is for.
-FULL_EVERY = {
-    "afmoe": 4, "cohere2": 4, "exaone4": 4, "gemma2": 2, "gemma3": 6, "gpt-oss": 2, "llama4": 4, "olmo2": 4,
-}  # fmt: skip
-NO_ROPE_IN_FULL_LAYERS = {"afmoe", "cohere2", "exaone4", "llama4"}
-NO_ROPE_EVERY = {"smollm3": 4}
-LOCAL_BASE = {"gemma3": 10_000.0}  # of sliding layers, which the scaling of the others leaves alone
 
 # Keys of a GGUF file, after the architecture, under the names of a config.json.
 STANDARD = {
@@ -56,25 +46,29 @@ STANDARD = {
 }
 
 
-def read_gguf_model(path, name):
-    """The `ModelSpec` of a GGUF file. `name` is what to call the model.
+Value: TypeAlias = Callable[[str], Any]  # the value of a key of the architecture, or None
+Origins: TypeAlias = dict[str, tuple[str, str]]  # quantity → (provenance, source)
 
-    Raises ValueError, one line, for a file that is damaged or is no model of text, and as `read_config` with
-    the keys of the file in its messages.
+
+def read_gguf_model(path: str | os.PathLike[str], name: str) -> ModelSpec:
+    """The `ModelSpec` of a GGUF file, named `name`.
+
+    Raises ValueError, one line, for a file that is damaged or is no model of text, and as `read_config` does,
+    with the keys of the file in its messages.
     """
     metadata, tensors = read_gguf(path)
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not re.fullmatch(r"[\w.-]{1,60}", architecture):
         raise ValueError("general.architecture must name the model: is this a later part of a file?")
 
-    def value(key):
+    def value(key: str) -> Any:
         return metadata.get(f"{architecture}.{key}")
 
     given = {standard: value(key) for standard, key in STANDARD.items() if "." not in standard}
     config = {standard: found for standard, found in given.items() if found is not None}
-    supplied = {}
+    supplied: Origins = {}
     heads = config.get("num_attention_heads")
-    if isinstance(heads, tuple) and heads:  # one a layer
+    if isinstance(heads, tuple) and heads:  # one number for each layer
         config["num_attention_heads"] = max(heads)
     if value("attention.key_length_mla") is not None:
         config["head_dim"] = value("attention.key_length_mla")
@@ -99,13 +93,16 @@ def read_gguf_model(path, name):
     return with_origins(replace(spec, sources=FrozenDict(sources), notes=notes), supplied)
 
 
-def _set_sliding(architecture, config, scaling, value, supplied):
-    """What differs in sliding layers: their base, which no scaling touches then, and their head size."""
+def _set_sliding(
+    architecture: str, config: JsonObject, scaling: JsonObject, value: Value, supplied: Origins
+) -> None:
+    """What differs in sliding layers: a base of their own, which no scaling touches, and their head size."""
     own = {FULL: scaling, SLIDING: scaling}
-    if "rope_local_base_freq" in config or architecture in LOCAL_BASE:
+    sliding_base = architecture_of(architecture).sliding_base
+    if "rope_local_base_freq" in config or sliding_base is not None:
         own[SLIDING] = {}
         if "rope_local_base_freq" not in config:
-            config["rope_local_base_freq"] = LOCAL_BASE[architecture]
+            config["rope_local_base_freq"] = sliding_base
             supplied["sliding.base"] = ("class_default", LLAMA_CPP)
     if value("attention.key_length_swa") is not None and value("rope.dimension_count_swa") is not None:
         sizes = (config.get("head_dim"), config.pop("rotary_dim", None))
@@ -122,7 +119,7 @@ def _set_sliding(architecture, config, scaling, value, supplied):
         config["rope_parameters"] = scaling
 
 
-def _share(architecture, sizes, suffix):
+def _share(architecture: str, sizes: tuple[Any, Any], suffix: str) -> JsonObject:
     """The rotated share of a head, from `(head size, rotated channels)`."""
     head_dim, rotary_dim = sizes
     if rotary_dim is None or rotary_dim == head_dim:
@@ -133,18 +130,19 @@ def _share(architecture, sizes, suffix):
     return {"partial_rotary_factor": rotary_dim / head_dim}
 
 
-def _difference(config, ahead):
-    """The number of layers without those that predict tokens ahead."""
+def _difference(config: JsonObject, ahead: Any) -> Any:
+    """The number of layers without the `ahead` ones that predict tokens ahead."""
     layers = config.get("num_hidden_layers")
     if isinstance(layers, int) and isinstance(ahead, int) and 0 < ahead < layers:
         return layers - ahead
     return layers
 
 
-def _layers(architecture, config, value, supplied):
+def _layers(architecture: str, config: JsonObject, value: Value, supplied: Origins) -> JsonObject:
     """Which layers rotate and which have a window, as keys of a config."""
     supplied["layers"] = ("class_default", LLAMA_CPP)
-    if architecture in WITHOUT_ROPE:
+    known = architecture_of(architecture)
+    if not known.has_rope:
         supplied["unrotated_layers"] = ("class_default", f"{LLAMA_CPP} runs {architecture} without RoPE")
         return {"use_rope": False}
     number = config.get("num_hidden_layers")
@@ -154,38 +152,38 @@ def _layers(architecture, config, value, supplied):
     heads = value("attention.head_count_kv")
     if isinstance(heads, tuple) and len(heads) >= number:
         kinds = [kind if count else LINEAR for kind, count in zip(kinds, heads, strict=False)]
-    result = {"layer_types": kinds}
+    result: JsonObject = {"layer_types": kinds}
     supplied["unrotated_layers"] = supplied["layers"]
-    if architecture == "llama4" and "attention_chunk_size" not in config:
-        result["attention_chunk_size"] = 8192
+    if known.chunk is not None and "attention_chunk_size" not in config:
+        result["attention_chunk_size"] = known.chunk
         supplied["window"] = ("class_default", LLAMA_CPP)
-    if architecture in NO_ROPE_IN_FULL_LAYERS and len(set(kinds)) > 1:
+    if not known.rotates_full_layers and len(set(kinds)) > 1:
         result["no_rope_layers"] = [int(kind != FULL) for kind in kinds]
         supplied["unrotated_layers"] = ("class_default", LLAMA_CPP)
-    elif architecture in NO_ROPE_EVERY:
-        period = NO_ROPE_EVERY[architecture]
-        result["no_rope_layers"] = [int((layer + 1) % period != 0) for layer in range(number)]
+    elif known.no_rope_every is not None:
+        result["no_rope_layers"] = [int((layer + 1) % known.no_rope_every != 0) for layer in range(number)]
         supplied["unrotated_layers"] = ("class_default", LLAMA_CPP)
     return result
 
 
-def _kinds(architecture, number, value, supplied):
+def _kinds(architecture: str, number: int, value: Value, supplied: Origins) -> list[str]:
     """The kind of each layer, by the file's own pattern or by what llama.cpp knows of the architecture."""
     window, pattern = value("attention.sliding_window"), value("attention.sliding_window_pattern")
-    windowed = CHUNKED if architecture == "llama4" else SLIDING
+    known = architecture_of(architecture)
+    windowed = SLIDING if known.chunk is None else CHUNKED
     if isinstance(pattern, tuple) and len(pattern) >= number:
         supplied["layers"] = ("explicit", f"{architecture}.attention.sliding_window_pattern")
         return [windowed if slides else FULL for slides in pattern[:number]]
     if isinstance(value("full_attention_interval"), int) and value("full_attention_interval") > 0:
         supplied["layers"] = ("derived", f"{architecture}.full_attention_interval")
         return [LINEAR if (layer + 1) % value("full_attention_interval") else FULL for layer in range(number)]
-    period = pattern if isinstance(pattern, int) and pattern > 0 else FULL_EVERY.get(architecture)
+    period = pattern if isinstance(pattern, int) and pattern > 0 else known.full_every
     if period is None or (windowed == SLIDING and window is None):
         return [FULL] * number
     return [windowed if (layer + 1) % period else FULL for layer in range(number)]
 
 
-def _scaling(value, tensors, supplied):
+def _scaling(value: Value, tensors: Mapping[str, Floats], supplied: Origins) -> JsonObject:
     """The scaling object of a config.json, from the file's keys and its tensors of divisors."""
     scaling = {
         standard.removeprefix("rope_parameters."): value(key)
@@ -216,7 +214,7 @@ def _scaling(value, tensors, supplied):
     return scaling
 
 
-def _yarn(scaling, value):
+def _yarn(scaling: JsonObject, value: Value) -> JsonObject:
     """YaRN as llama.cpp runs it: `attn_factor` multiplies the temperature, and a log multiplier undoes it."""
     factor, extra = scaling.get("factor"), scaling.pop("attention_factor", None)
     if value("rope.scaling.yarn_log_multiplier"):
@@ -226,7 +224,7 @@ def _yarn(scaling, value):
     return scaling
 
 
-def _in_gguf_terms(architecture, text):
+def _in_gguf_terms(architecture: str, text: str) -> str:
     """A message or a source with the file's keys in place of those of a config.json."""
     text = text.replace(f".{FULL}", "").replace(f".{SLIDING}", "")  # the file has one object for all
     names = sorted(STANDARD, key=len, reverse=True)

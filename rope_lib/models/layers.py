@@ -5,7 +5,10 @@ The kind of a layer is its name in transformers' `layer_types`; `NO_ROPE` stands
 
 import re
 
-from .reading import LONGEST, flag, indices, not_negative, shown, whole
+from . import checks
+from .checks import Json, JsonObject, shown
+from .families import Rotating
+from .reading import Reading
 
 NO_ROPE = "no_rope"
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -13,19 +16,19 @@ CHUNKED, LINEAR = "chunked_attention", "linear_attention"
 HYBRID, HYBRID_SLIDING = "hybrid", "hybrid_sliding"  # attention and a state space side by side
 COMPRESSED_SPARSE, HEAVILY_COMPRESSED = "compressed_sparse_attention", "heavily_compressed_attention"
 
-# What the attention of a kind sees, where its name says more than that.
+# What the attention of a kind sees, for kinds whose names do not say just that.
 SEES = {"indexed_attention": "full", HYBRID: "full", HYBRID_SLIDING: "sliding"}
 
 # What DeepSeek-V4 calls its objects of rope_parameters.
 LABELS = {SLIDING: "main", COMPRESSED_SPARSE: "compress", HEAVILY_COMPRESSED: "compress"}
 
-# Layers in which no query meets a key, and layers in which some do though their names do not say so.
+# Layers without queries and keys, and layers that have them although their names do not say so.
 WITHOUT_ATTENTION = {LINEAR, "mamba", "mamba2", "conv", "short_conv", "recurrent", "mlp", "moe"}
 WITH_ATTENTION = {HYBRID, HYBRID_SLIDING}
 NAMED = WITHOUT_ATTENTION | WITH_ATTENTION
 
-# What the words, letters and numbers of a family's own list stand for, by the key of that list.
-WORDS = {
+# The kinds that the words, letters and numbers of a family's own list stand for, by the key of that list.
+WORDS: dict[str, dict[str | int, str]] = {
     "layer_types": {"attention": FULL},
     "layers_block_type": {"attention": FULL},  # Bamba, Jamba, Granite 4, Zamba 2
     "hybrid_override_pattern": {"*": FULL, "M": "mamba", "-": "mlp", "E": "moe"},  # Nemotron-H
@@ -49,45 +52,40 @@ INDICES = {
     "hybrid_layer_ids": (HYBRID, "mamba"),  # Zamba 2
 }
 
-# The code of these rotates queries and keys in sliding layers only. Without a window, those of EXAONE and its
-# kin rotate in all layers, the others in none.
-ONLY_SLIDING_ROTATES = {"afmoe", "cohere2", "cohere2_moe", "flint"}
-ONLY_SLIDING_ROTATES_IF_ANY = {"exaone4", "exaone4_5", "exaone_moe", "kolibri1"}
-
 # Values of a config that turn the rotary embedding off, and values of position_embedding_type that do not.
 SWITCHES = {"alibi": True, "use_alibi": True, "use_rope": False, "mla_use_nope": True}
 ROTARY_POSITIONS = ("rope", "rotary")
-NONE_WITHOUT_BASE = {"olmo_hybrid"}  # rope_parameters without a base say that nothing rotates
 
 
-def seen(kind):
+def seen(kind: str) -> str:
     """What the attention of a kind of layers sees: "full", "sliding", "chunked", …"""
     return SEES.get(kind, kind.removesuffix("_attention"))
 
 
-def class_entry(reading, kind):
-    """What the model's class says of the spectrum of this kind: empty if nothing, None if it has none."""
-    of_class = reading.defaults.get("rope_parameters") or {}
+def class_entry(reading: Reading, kind: str) -> JsonObject | None:
+    """What the model's class says of this kind's spectrum: empty if nothing, None if the kind has none."""
+    of_class: JsonObject = reading.defaults.get("rope_parameters") or {}
     if is_by_kind(of_class):
-        return of_class.get(kind, of_class.get(LABELS.get(kind), {}))
+        entry: JsonObject | None = of_class.get(kind, of_class.get(LABELS.get(kind, kind), {}))
+        return entry
     return of_class
 
 
-def is_by_kind(of_class):
-    """Whether a class has an object of rope_parameters for each kind of layers."""
+def is_by_kind(of_class: JsonObject) -> bool:
+    """Whether the rope_parameters of a class hold an object for each kind of layers."""
     return any(value is None or isinstance(value, dict) for value in of_class.values())
 
 
-def layer_kinds(reading, model_type, num_layers, window):
+def layer_kinds(reading: Reading, num_layers: int, window: int | None) -> list[str]:
     """The kind of each layer, a list of `num_layers` names; records "layers" and "unrotated_layers".
 
     `window` is the sliding window of the model in tokens, or None. Raises ValueError for a list of the wrong
     length, for an entry that is not known, and where only a list could say.
     """
-    switched_off = _switched_off(reading, model_type)
+    switched_off = _switched_off(reading)
     if switched_off:
         reading.record("unrotated_layers", *switched_off)
-        reading.record("layers", "derived", "all are alike in that none rotates")
+        reading.record("layers", "derived", "no layer rotates")
         return [NO_ROPE] * num_layers
     kinds = _listed(reading, num_layers)
     if kinds is None:
@@ -100,16 +98,16 @@ def layer_kinds(reading, model_type, num_layers, window):
         raise ValueError(f"{key} is missing: {reading.sources['layers']} names sliding layers")
     if "layers" not in reading.provenance:
         known = bool(reading.defaults)
-        why = "no key tells layers apart" if known else f"model type {shown(model_type)} is not known"
+        why = "no key tells layers apart" if known else f"model type {shown(reading.model_type)} is not known"
         reading.record("layers", "derived" if known else "assumed", why)
-    rotates = _rotating(reading, model_type, kinds)
+    rotates = _rotating(reading, kinds)
     if CHUNKED in reading.defaults.get("layer_pattern", ()) and reading.value("layer_types") is None:
         kinds = [CHUNKED if rotating else FULL for rotating in rotates]  # Llama 4
     return [kind if rotating else NO_ROPE for kind, rotating in zip(kinds, rotates, strict=True)]
 
 
-def _listed(reading, num_layers):
-    """Kinds from a list, or letters, with one entry a layer; or from the numbers of some layers."""
+def _listed(reading: Reading, num_layers: int) -> list[str] | None:
+    """Kinds from a list, or letters, with one entry for each layer; or from the numbers of some layers."""
     for name, words in WORDS.items():
         entries = reading.per_layer(name, num_layers, letters=True)
         if entries is not None:
@@ -118,12 +116,12 @@ def _listed(reading, num_layers):
     for name, (special, others) in INDICES.items():
         if reading.value(name) is not None:
             reading.record("layers", "alias", reading.key(name))
-            chosen = indices(reading.key(name), reading.value(name), num_layers)
+            chosen = checks.layer_numbers(reading.key(name), reading.value(name), num_layers)
             return [special if layer in chosen else others for layer in range(num_layers)]
     return None
 
 
-def _kind(key, words, entry):
+def _kind(key: str, words: dict[str | int, str], entry: Json) -> str:
     """The kind that an entry of a list stands for."""
     kind = words.get(entry, entry) if type(entry) in (str, int) else None
     if not isinstance(kind, str) or not (kind in NAMED or re.fullmatch(r"[a-z0-9_]{1,50}_attention", kind)):
@@ -131,7 +129,7 @@ def _kind(key, words, entry):
     return kind
 
 
-def _repeating(reading, num_layers):
+def _repeating(reading: Reading, num_layers: int) -> list[str] | None:
     """Kinds from a key that says how often one layer differs."""
     pattern = reading.value("sliding_window_pattern")
     if isinstance(pattern, str):  # EXAONE 4 writes the period out: LLLG
@@ -142,19 +140,19 @@ def _repeating(reading, num_layers):
         return [SLIDING if pattern[layer % len(pattern)] == "L" else FULL for layer in range(num_layers)]
     for name, (special, others) in PERIODS.items():
         if reading.value(name) is not None:
-            period = whole(LONGEST)(reading.key(name), reading.value(name))
+            period = checks.length_in_tokens(reading.key(name), reading.value(name))
             first = _first_of_period(reading, name, special)
             reading.record("layers", "derived", reading.key(name))
             return [others if (layer + 1 - first) % period else special for layer in range(num_layers)]
     if reading.value("use_sliding_window") is True:
-        full = reading.find("full_before_window", not_negative, recorded="layers")
+        full = reading.find("full_before_window", checks.whole_number_from_zero, recorded="layers")
         if full is not None:
             return [FULL if layer < full else SLIDING for layer in range(num_layers)]
     return None
 
 
-def _first_of_period(reading, name, special):
-    """1 where the layer that differs comes first in its period, as in the class's own pattern; 0 if last."""
+def _first_of_period(reading: Reading, name: str, special: str) -> int:
+    """1 where the class's own pattern begins with the layer that differs, 0 where it ends with it."""
     pattern = reading.defaults.get("layer_pattern")
     if pattern is None and name == "global_attn_every_n_layers":  # ModernBERT and AFMoE count it differently
         key = reading.key(name)
@@ -162,17 +160,19 @@ def _first_of_period(reading, name, special):
     return int(pattern is not None and len(set(pattern)) > 1 and pattern[0] == special)
 
 
-def _of_class(reading, num_layers):
+def _of_class(reading: Reading, num_layers: int) -> list[str] | None:
     """Kinds by the pattern that the model's class repeats, or by its list for a model of its own depth."""
-    pattern, listed = reading.defaults.get("layer_pattern"), reading.defaults.get("layer_types")
-    if listed and len(set(listed)) == 1:
+    pattern, listed = reading.defaults.get("layer_pattern"), reading.defaults.get("layer_types", [])
+    if not pattern and not listed:
+        return None
+    if len(set(listed)) == 1:
         pattern = listed[:1]
     elif listed and len(listed) != num_layers:
         key, source = reading.key("layer_types"), reading.defaults["source"]
         raise ValueError(f"{key} is missing, and that of {source} is for {len(listed)} layers")
-    if not pattern and not listed:
-        return None
-    kinds = [pattern[layer % len(pattern)] for layer in range(num_layers)] if pattern else list(listed)
+    kinds = list(listed)
+    if pattern:
+        kinds = [pattern[layer % len(pattern)] for layer in range(num_layers)]
     if "last_layer" in reading.defaults:
         kinds[-1] = reading.defaults["last_layer"]
     if len(set(kinds)) > 1:
@@ -180,12 +180,13 @@ def _of_class(reading, num_layers):
     return kinds
 
 
-def _rotating(reading, model_type, kinds):
+def _rotating(reading: Reading, kinds: list[str]) -> list[bool]:
     """Whether each layer rotates its queries and keys."""
-    if model_type in ONLY_SLIDING_ROTATES or (model_type in ONLY_SLIDING_ROTATES_IF_ANY and SLIDING in kinds):
-        _refuse_dense_layers(reading, model_type)
-        source = f"the code of {reading.defaults['source']} rotates sliding layers only"
-        reading.record("unrotated_layers", "class_default", source)
+    rule = reading.family.rotating
+    if rule is Rotating.SLIDING or (rule is Rotating.SLIDING_IF_ANY and SLIDING in kinds):
+        _refuse_dense_layers(reading)
+        code = reading.defaults.get("source", f"{reading.model_type} models")
+        reading.record("unrotated_layers", "class_default", f"the code of {code} rotates sliding layers only")
         return [kind == SLIDING for kind in kinds]
     uses = _no_rope_layers(reading, len(kinds))
     rotates = [kind not in WITHOUT_ATTENTION and use for kind, use in zip(kinds, uses, strict=True)]
@@ -194,13 +195,16 @@ def _rotating(reading, model_type, kinds):
     return rotates
 
 
-def _switched_off(reading, model_type):
+def _switched_off(reading: Reading) -> tuple[str, str] | None:
     """`(provenance, source)` where a model has no rotary embedding at all, else None."""
     defaults = reading.defaults
     if defaults.get("rope") is False:
         return "class_default", f"no rotary embedding in the code of {defaults['source']}"
     for name, off in SWITCHES.items():
-        if reading.value(name) is not None and flag(reading.key(name), reading.value(name)) is off:
+        if (
+            reading.value(name) is not None
+            and checks.true_or_false(reading.key(name), reading.value(name)) is off
+        ):
             return "explicit", reading.key(name)
     optional = defaults.get("rope_optional")
     if optional and reading.config.get(optional["key"], optional["default"]) not in optional["rope_when"]:
@@ -208,37 +212,39 @@ def _switched_off(reading, model_type):
     positions = reading.value("position_embedding_type")
     if positions is not None and positions not in ROTARY_POSITIONS:
         return "explicit", reading.key("position_embedding_type")
-    if model_type in NONE_WITHOUT_BASE and "rope_parameters" in reading.config:
+    if reading.family.is_off_without_base and "rope_parameters" in reading.config:
         parameters = reading.value("rope_parameters")
         if parameters is None or (isinstance(parameters, dict) and parameters.get("rope_theta") is None):
             return "explicit", f"{reading.key('rope_parameters')} without a base"
     return None
 
 
-def _refuse_dense_layers(reading, model_type):
-    """Command A+ forces the rotation of its first, dense layers, by keys that are not read here."""
-    key = "first_k_dense_replace"
-    kinds = reading.value("mlp_layer_types")
-    if model_type == "cohere2_moe" and (reading.value(key) or (isinstance(kinds, list) and "dense" in kinds)):
-        raise ValueError(f"{reading.key(key)} of {model_type} must be 0: its rule for RoPE is not read")
+def _refuse_dense_layers(reading: Reading) -> None:
+    """Raise ValueError for first, dense layers in a family that has a rule for them that is not read here."""
+    key, kinds = "first_k_dense_replace", reading.value("mlp_layer_types")
+    has_dense = bool(reading.value(key)) or (isinstance(kinds, list) and "dense" in kinds)
+    if has_dense and reading.family.has_own_rule_for_dense_layers:
+        raise ValueError(
+            f"{reading.key(key)} of {reading.model_type} must be 0: its rule for RoPE is not read"
+        )
 
 
-def _no_rope_layers(reading, num_layers):
-    """`no_rope_layers` as booleans, True where RoPE is used: Llama 4 and SmolLM3 write 1 for that.
+def _no_rope_layers(reading: Reading, num_layers: int) -> list[bool]:
+    """`no_rope_layers` as booleans: True where RoPE is used, for which Llama 4 and SmolLM3 write 1.
 
     An empty list stands for the class's own rule: every `no_rope_layer_interval`-th layer has none.
     """
     if reading.value("no_rope_layers"):
         key = reading.key("no_rope_layers")
-        listed = reading.per_layer("no_rope_layers", num_layers)
+        listed = reading.per_layer("no_rope_layers", num_layers) or []
         if any(type(entry) is not int or entry not in (0, 1) for entry in listed):
             raise ValueError(f"{key} must list 0 and 1, 1 where RoPE is used, got {shown(listed)}")
         reading.record("unrotated_layers", "explicit", key)
         return [bool(entry) for entry in listed]
-    interval = reading.find("no_rope_interval", whole(LONGEST), recorded="unrotated_layers")
+    interval = reading.find("no_rope_interval", checks.length_in_tokens, recorded="unrotated_layers")
     if interval is not None:
         return [(layer + 1) % interval != 0 for layer in range(num_layers)]
-    if reading.value("no_rope_layers") is not None:  # an empty list in the file of a class that is not known
+    if reading.value("no_rope_layers") is not None:  # an empty list, in a class that is not known
         key = reading.key("no_rope_layers")
         raise ValueError(f"{key} must list 0 or 1 for each layer: no rule of this model is known")
     of_class = reading.defaults.get("no_rope_layers")

@@ -1,4 +1,4 @@
-"""The base that Men et al. (2405.14591) ask for, from a table: computing it takes seconds."""
+"""The base that Men et al. (2405.14591) ask for, from a table, because computing it takes seconds."""
 
 import csv
 from functools import lru_cache
@@ -8,7 +8,7 @@ _FILE = Path(__file__).with_name("men_bounds.csv")
 
 
 @lru_cache(maxsize=1)
-def men_bounds():
+def men_bounds() -> dict[tuple[float, int], float]:
     """`theory.rivals.men_minimum_base` by (context in tokens, head_dim), as tools/men_bounds.py computed it.
 
     >>> round(men_bounds()[1024, 128])
@@ -16,11 +16,11 @@ def men_bounds():
     """
     with _FILE.open(encoding="utf-8", newline="") as file:
         return {
-            (int(row["context"]), int(row["head_dim"])): float(row["base"]) for row in csv.DictReader(file)
+            (float(row["context"]), int(row["head_dim"])): float(row["base"]) for row in csv.DictReader(file)
         }
 
 
-def men_bound(context, head_dim):
+def men_bound(context: float, head_dim: int) -> float | None:
     """The tabulated base for one context and head size, or None where the table has no such row.
 
     >>> men_bound(1025, 128) is None

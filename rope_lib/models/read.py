@@ -6,17 +6,18 @@ import re
 import stat
 from pathlib import Path
 
+from .checks import Json, JsonObject, shown
 from .config import read_config
 from .gguf_model import read_gguf_model
 from .params import read_params
-from .reading import shown
+from .spec import ModelSpec
 
 LARGEST_CONFIG = 64 * 2**20  # bytes
 MOST_VALUES = 2_000_000  # that a config may hold: each costs more memory than its bytes in the file
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # a Hugging Face id: owner/name
 
 
-def read_model(source, *, download=False):
+def read_model(source: JsonObject | str | bytes | os.PathLike[str], *, download: bool = False) -> ModelSpec:
     """The `ModelSpec` of a model.
 
     `source` is the dict of a config; or the path of a `config.json`, of Meta's or Mistral's `params.json`, of
@@ -24,7 +25,7 @@ def read_model(source, *, download=False):
     cache. Nothing is fetched unless `download` is true, and then no more than `config.json`. No code of a
     model is run.
 
-    Raises FileNotFoundError where nothing is found, and ValueError for what cannot be read: one line, which
+    Raises FileNotFoundError where nothing is found, and ValueError for what cannot be read: one line that
     names the file, the key and what was expected.
 
     >>> config = {"num_hidden_layers": 30, "hidden_size": 576, "num_attention_heads": 9}
@@ -48,13 +49,13 @@ def read_model(source, *, download=False):
     return _read_file(path, _name_of(path))
 
 
-def _line(path):
+def _line(path: str | Path) -> str:
     """A path in a message: on one line, whatever it is made of."""
     return str(path) if str(path).isprintable() else repr(str(path))
 
 
-def _read_file(path, name):
-    """Read one file, by its kind; its name stands before every fault found in it."""
+def _read_file(path: Path, name: str) -> ModelSpec:
+    """Read one file, by its kind; every error begins with its name."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("must be a regular file")
@@ -67,11 +68,11 @@ def _read_file(path, name):
         named = message.startswith(_line(path))
         raise ValueError(message if named else f"{_line(path)}: {message}") from None
     except RecursionError:
-        message = "must be JSON of a sensible depth, got brackets nested too deeply"
+        message = "must be JSON that is not nested too deeply, got more brackets than can be read"
         raise ValueError(f"{_line(path)}: {message}") from None
 
 
-def _load_json(path):
+def _load_json(path: Path) -> Json:
     """A JSON file as Python values; anything that is not JSON raises ValueError."""
     size = path.stat().st_size
     if size > LARGEST_CONFIG:
@@ -87,24 +88,24 @@ def _load_json(path):
         raise ValueError(f"must be text in UTF-8, got another byte at offset {error.start}") from None
 
 
-def _whole_number(digits):
+def _whole_number(digits: str) -> int:
     """An integer of the file; nothing in a config has more than 300 digits."""
     if len(digits) > 300:
         raise ValueError(f"a whole number must have at most 300 digits, got {len(digits):,}")
     return int(digits)
 
 
-def _without_duplicates(pairs):
-    """An object of the file; a key that stands twice with two values contradicts itself."""
-    values = {}
+def _without_duplicates(pairs: list[tuple[str, Json]]) -> JsonObject:
+    """An object of the file. Raises ValueError for a key that occurs twice, with different values."""
+    values: JsonObject = {}
     for key, value in pairs:
         if key in values and values[key] != value:
-            raise ValueError(f"{shown(key)} must stand once in an object, got it twice with different values")
+            raise ValueError(f"{shown(key)} must occur once in an object, got it twice with different values")
         values[key] = value
     return values
 
 
-def _file_in(folder):
+def _file_in(folder: Path) -> Path:
     """The file that describes the model of a folder."""
     for name in ("config.json", "params.json"):
         if (folder / name).exists():
@@ -119,13 +120,13 @@ def _file_in(folder):
     return first_parts[0]
 
 
-def _name_of(path):
+def _name_of(path: Path) -> str:
     """What to call a model: the name of its file, or of its folder where all files are named alike."""
     return path.resolve().parent.name if path.name in ("config.json", "params.json") else path.stem
 
 
-def _cached(repository):
-    """The config of a Hugging Face id in the local cache, of the revision last fetched as `main`."""
+def _cached(repository: str) -> Path:
+    """The config of a Hugging Face id in the local cache, at the revision last fetched as `main`."""
     home = Path(os.environ.get("HF_HOME") or Path(_cache_home()) / "huggingface")
     hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
     folder = hub / f"models--{repository.replace('/', '--')}"
@@ -140,11 +141,11 @@ def _cached(repository):
     raise FileNotFoundError(f"{repository}: {missing}")
 
 
-def _cache_home():
+def _cache_home() -> str | Path:
     return os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
 
 
-def _downloaded(repository):
+def _downloaded(repository: str) -> Path:
     """The config of a Hugging Face id, fetched into the local cache."""
     try:
         from huggingface_hub import hf_hub_download
@@ -152,6 +153,6 @@ def _downloaded(repository):
         raise ValueError("downloading needs the package huggingface_hub: install rope-lib[models]") from None
     try:
         return Path(hf_hub_download(repository, "config.json"))
-    except OSError as error:  # every error of the hub and of the network is one
+    except OSError as error:  # as are all errors of the hub and of the network
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise FileNotFoundError(f"{repository}: config.json could not be fetched: {reason}") from None

@@ -1,11 +1,14 @@
 """Find values in a model's config under any of their names, and remember where each one came from."""
 
 import json
-import math
+from collections.abc import Iterable
 from copy import copy
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+
+from .checks import LIMITS, Check, Json, JsonObject, Value, shown
+from .families import family
 
 # The standard name of each quantity first, then the names that other families use for it.
 NAMES = {
@@ -41,24 +44,35 @@ NAMES = {
     "mla_nope": ("qk_nope_head_dim",),
 }  # fmt: skip
 
-# Names of one quantity must agree, but for these: a length is often stated for more than one purpose.
+# All names of one quantity must agree, except for these: a length is often stated for more than one purpose.
 MAY_DIFFER = {"context"}
-
-# Far beyond any model, so that a slip or a hostile file is refused before anything is allocated for it.
-LIMITS = {"num_layers": 10_000, "head_dim": 65_536, "hidden_size": 2**24, "num_heads": 65_536}
-LONGEST = 10**12  # tokens
 
 
 @lru_cache(maxsize=1)
-def class_defaults():
+def class_defaults() -> JsonObject:
     """The table that tools/class_defaults.py makes: its source, and a row for each model type."""
-    return json.loads(Path(__file__).with_name("class_defaults.json").read_text(encoding="utf-8"))
+    table: JsonObject = json.loads(
+        Path(__file__).with_name("class_defaults.json").read_text(encoding="utf-8")
+    )
+    return table
 
 
-class Part(NamedTuple):
+def class_row(model_type: str) -> JsonObject:
+    """The row of a model type in the table of class defaults, with its source; empty where there is none.
+
+    >>> class_row("gptj")["rotary_dim"], class_row("of_no_class")
+    (64, {})
+    """
+    table = class_defaults()
+    row = table["models"].get(model_type)
+    return {**row, "source": f"{model_type} in {table['source']}"} if row else {}
+
+
+@dataclass(frozen=True)
+class Part:
     """An object inside a config."""
 
-    values: dict | None  # None where null stands for it
+    values: JsonObject
     key: str  # its full name
     is_own: bool  # whether it is for one kind of layers alone
 
@@ -66,55 +80,60 @@ class Part(NamedTuple):
 class Reading:
     """One pass over a config: values by quantity, with their provenance, and notes for the reader.
 
-    `config` is the object that holds the text model, `path` the keys that lead to it, `defaults` its class's
-    row in the table of class defaults. The keys of an `attn_config` inside count as its own (DBRX, MPT).
+    `config` is the object that holds the text model, `path` the keys that lead to it. The keys of an
+    `attn_config` inside count as its own (DBRX, MPT).
     """
 
-    def __init__(self, config, path, defaults):
+    def __init__(self, config: JsonObject, path: str, model_type: str) -> None:
         inner = config.get("attn_config")
         inner = inner if isinstance(inner, dict) else {}
-        self.config = {**inner, **config}
-        self.defaults = defaults
-        self.provenance, self.sources, self.notes = {}, {}, []
-        self.scope = ""  # before the name of each quantity recorded: the kind of layers that it is for
+        self.config: JsonObject = {**inner, **config}
+        self.model_type = model_type
+        self.defaults = class_row(model_type)
+        self.family = family(model_type)
+        self.provenance: dict[str, str] = {}
+        self.sources: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.scope = ""  # prefix of each quantity recorded: the kind of layers that it is for
         self._path = f"{path}." if path else ""
         self._inner = set(inner) - set(config)
 
-    def with_values(self, values):
-        """The same reading, with other values under some keys; what it records is recorded here too."""
+    def with_values(self, values: Iterable[tuple[str, Json]]) -> "Reading":
+        """The same reading with other values under some keys; both share their records and notes."""
         other = copy(self)
         other.config = {**self.config, **dict(values)}
         return other
 
-    def unrecorded(self):
-        """The same reading, whose records and notes are lost."""
+    def unrecorded(self) -> "Reading":
+        """The same reading with records and notes of its own."""
         other = copy(self)
         other.provenance, other.sources, other.notes = {}, {}, []
         return other
 
-    def key(self, name):
+    def key(self, name: str) -> str:
         """The full name of a key, for messages and sources."""
         return f"{self._path}attn_config.{name}" if name in self._inner else self._path + name
 
-    def value(self, name):
-        """What stands under `name`, or None."""
+    def value(self, name: str) -> Json:
+        """The value under `name`, or None."""
         return self.config.get(name)
 
-    def record(self, quantity, provenance, source):
+    def record(self, quantity: str, provenance: str, source: str) -> None:
         """Remember where a quantity came from: one of `spec.PROVENANCE`, and the key or the reason."""
         self.provenance[self.scope + quantity] = provenance
         self.sources[self.scope + quantity] = source
 
-    def for_kind(self, kind):
+    def for_kind(self, kind: str) -> "Reading":
         """The same reading, with the defaults that the class has for this kind of layers."""
         other = copy(self)
         other.defaults = {**self.defaults, **self.defaults.get("layer_overrides", {}).get(kind, {})}
         return other
 
-    def per_layer(self, name, num_layers, letters=False):
-        """The list under `name`, an entry a layer, or None; `letters` allows a string in place of a list.
+    def per_layer(self, name: str, num_layers: int, *, letters: bool = False) -> list[Json] | None:
+        """The list under `name`, with one entry for each layer, or None.
 
-        What follows for layers that predict tokens ahead, beyond the model's own, is left out.
+        With `letters`, a string counts as the list of its letters. Entries for layers that predict tokens
+        ahead, beyond the model's own layers, are left out. Raises ValueError for a list of another length.
         """
         value = self.value(name)
         if value is None:
@@ -129,13 +148,17 @@ class Reading:
             raise ValueError(f"{key} must list one entry for each of {num_layers} layers, got {got}")
         return entries
 
-    def find_stated(self, quantity, check, recorded=None):
-        """The checked value of a quantity under any of its names, or None; `recorded` renames its record."""
+    def find_stated(self, quantity: str, check: Check[Value], recorded: str | None = None) -> Value | None:
+        """The checked value of a quantity under any of its names, or None.
+
+        Records where it came from, under the name of the quantity or as `recorded`. Raises ValueError where
+        two names state different values.
+        """
         standard, *others = NAMES[quantity]
         of_class = [key for key, name in self.defaults.get("aliases", {}).items() if name == standard]
         given = {}
         if any(self.value(name) is not None for name in of_class):
-            others = []  # the class has a name of its own for it: the others are for something else
+            others = []  # the class has a name of its own for it: the others mean something else
         for name in dict.fromkeys((standard, *of_class, *others)):
             if self.value(name) is not None:
                 given[name] = check(self.key(name), self.value(name))
@@ -151,140 +174,22 @@ class Reading:
         self.record(recorded or quantity, "explicit" if name == standard else "alias", self.key(name))
         return value
 
-    def find(self, quantity, check, recorded=None):
-        """As `find_stated`, else the default of the model's class; None without one."""
+    def find(self, quantity: str, check: Check[Value], recorded: str | None = None) -> Value | None:
+        """The same as `find_stated`, else the default of the model's class, else None."""
         value = self.find_stated(quantity, check, recorded)
         if value is not None or NAMES[quantity][0] in self.config:
-            return value  # null is a statement, that there is none, and keeps the default out
+            return value  # null says that there is none, so that no default takes its place
         of_class = [self.defaults[name] for name in NAMES[quantity] if self.defaults.get(name) is not None]
         if not of_class:
             return None
         self.record(recorded or quantity, "class_default", self.defaults["source"])
-        return of_class[0]
+        default: Value = of_class[0]
+        return default
 
-    def need(self, quantity, check, recorded=None):
-        """As `find`, but what is missing raises."""
+    def need(self, quantity: str, check: Check[Value], recorded: str | None = None) -> Value:
+        """The same as `find`; raises ValueError where it finds nothing."""
         value = self.find(quantity, check, recorded)
         if value is None:
             key = self.key(NAMES[quantity][0])
             raise ValueError(f"{key} is missing, and no default of this model is known")
         return value
-
-
-def whole(limit):
-    """A check for whole numbers from 1 to `limit`; JSON writes some as 4096.0."""
-
-    def check(key, value):
-        if not _is_number(value) or value != int(value) or not 1 <= value <= limit:
-            raise ValueError(f"{key} must be a whole number from 1 to {limit}, got {shown(value)}")
-        return int(value)
-
-    return check
-
-
-def base(key, value):
-    """A check for RoPE bases."""
-    if not _is_number(value) or not 1 < value < 1e300:
-        raise ValueError(f"{key} must be a finite number > 1, got {shown(value)}")
-    return float(value)
-
-
-def base_or_0(key, value):
-    """A check for RoPE bases, or 0 for none."""
-    return 0 if _is_number(value) and value == 0 else base(key, value)
-
-
-def positive(key, value):
-    """A check for numbers above 0."""
-    if not _is_number(value) or not 0 < value < 1e300:
-        raise ValueError(f"{key} must be a finite number > 0, got {shown(value)}")
-    return float(value)
-
-
-def share(key, value):
-    """A check for the share of a head that rotates: above 0, at most 1."""
-    if not _is_number(value) or not 0 < value <= 1:
-        raise ValueError(f"{key} must be a number above 0 and at most 1, got {shown(value)}")
-    return float(value)
-
-
-def mapping(key, value):
-    """A check for JSON objects."""
-    if not isinstance(value, dict):
-        raise ValueError(f"{key} must be an object, got {shown(value)}")
-    return value
-
-
-def flag(key, value):
-    """A check for true and false."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{key} must be true or false, got {shown(value)}")
-    return value
-
-
-def not_negative(key, value):
-    """A check for whole numbers from 0."""
-    if not _is_number(value) or value != int(value) or not 0 <= value <= LONGEST:
-        raise ValueError(f"{key} must be a whole number from 0 to {LONGEST}, got {shown(value)}")
-    return int(value)
-
-
-def indices(key, value, num_layers):
-    """A check for lists of layers, counted from 0: a set."""
-    if not isinstance(value, list) or any(type(layer) is not int for layer in value):
-        raise ValueError(f"{key} must list layers, counted from 0, got {shown(value)}")
-    if value and not 0 <= min(value) <= max(value) < num_layers:
-        outside = min(value) if min(value) < 0 else max(value)
-        raise ValueError(f"{key} must list layers from 0 to {num_layers - 1}, got {shown(outside)}")
-    return set(value)
-
-
-def parameter(key, value):
-    """A check for what a scaling may read: true, false, a finite number, or a list of finite numbers."""
-    values = value if isinstance(value, list) else [value]
-    if not all(isinstance(one, bool) or _is_number(one) for one in values):
-        raise ValueError(f"{key} must be a finite number, or a list of some, got {shown(value)}")
-    return value
-
-
-def sections(key, value):
-    """A check for how many pairs each axis has."""
-    if not isinstance(value, list) or any(type(pairs) is not int or pairs < 0 for pairs in value):
-        raise ValueError(f"{key} must list whole numbers of pairs, got {shown(value)}")
-    return value
-
-
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(_as_float(value))
-
-
-def _as_float(value):
-    try:
-        return float(value)
-    except OverflowError:  # an integer beyond float64
-        return math.inf
-
-
-def shown(value):
-    """A value in a message: one short line, whatever it holds."""
-    if isinstance(value, dict | list | tuple):
-        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)} entries"
-    if isinstance(value, str | bytes):
-        value = value[:100]
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of more digits than Python prints
-        return "an integer of thousands of digits"
-    return shortened(text)
-
-
-def shortened(text, length=60):
-    """Text of a file or a path, fit for one line: printable characters, and no more than `length` of them."""
-    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: length + 1])
-    return text if len(text) <= length else text[: length - 3] + "..."
-
-
-def listed(names):
-    """Keys of a file in a message: at most eight, sorted, on one line."""
-    names = sorted(shortened(str(name)) for name in names)
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

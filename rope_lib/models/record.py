@@ -1,9 +1,11 @@
 """A verdict as plain data and as sentences: what `rope-lib check` prints, with and without `--json`."""
 
+from typing import Any
+
 import numpy as np
 
 from .men_bounds import men_bound
-from .verdicts import NO_ROPE
+from .verdicts import NO_ROPE, RotaryVerdict, Verdict
 
 # What each bound of a record is called.
 BOUND_NAMES = {
@@ -14,16 +16,16 @@ BOUND_NAMES = {
     "men": "Men et al.",
 }
 
-# Provenance that a reader should be told of, in words.
+# How to say that a value does not come from the file.
 _WEAK = {"class_default": "is not in the file: the default of its class", "assumed": "is assumed"}
 
 
-def record(verdict):
+def record(verdict: Verdict) -> dict[str, Any]:
     """The JSON object of a verdict at one context, as plain Python values.
 
-    Layers count from 0. `inv_freq` is in radians per token, at the context judged: only dynamic and longrope
-    scaling depend on it. `men` is the base that Men et al. (2405.14591) ask for, null where not tabulated.
-    Raises ValueError for a verdict at several contexts, epsilons or dtypes.
+    Layers count from 0. `inv_freq` is in radians per token, at the context of the verdict. `men` is the base
+    that Men et al. (2405.14591) ask for, null where it is not tabulated. Raises ValueError for a verdict at
+    several contexts, epsilons or dtypes.
 
     >>> from rope_lib.models import judge, read_model
     >>> config = {"model_type": "llama", "num_hidden_layers": 32, "head_dim": 128, "rope_theta": 500_000}
@@ -32,15 +34,15 @@ def record(verdict):
     """
     if any(np.ndim(value) for value in (verdict.context, verdict.epsilon, verdict.dtype)):
         raise ValueError("verdict must be at one context, epsilon and dtype, got arrays")
-    spec = verdict.spec
+    spec, context = verdict.spec, float(verdict.context)
     return {
         "model": spec.name,
         "architecture": spec.architecture,
         "num_layers": spec.num_layers,
-        "context": _number(verdict.context),
+        "context": _number(context),
         "declared_context": spec.declared_context,
         "original_context": spec.original_context,
-        "rotaries": [_rotary_record(judged, verdict.context) for judged in verdict.rotaries],
+        "rotaries": [_rotary_record(judged, context) for judged in verdict.rotaries],
         "unrotated_layers": list(spec.unrotated_layers),
         "provenance": dict(spec.provenance),
         "sources": dict(spec.sources),
@@ -49,7 +51,7 @@ def record(verdict):
     }
 
 
-def _rotary_record(judged, context):
+def _rotary_record(judged: RotaryVerdict, context: float) -> dict[str, Any]:
     rotary = judged.rotary
     inv_freq, attention_factor = rotary.spectrum(context)
     return {
@@ -59,41 +61,41 @@ def _rotary_record(judged, context):
         "head_dim": rotary.head_dim,
         "rotary_dim": rotary.rotary_dim,
         "window": rotary.window,
-        "scaling": dict(rotary.scaling),
+        "scaling": rotary.scaling.plain(),
         "attention_factor": float(attention_factor),
         "inv_freq": inv_freq.tolist(),
         "effective_base": float(judged.effective_base),
         "bounds": {
             **{name: float(bound) for name, bound in judged.bounds.items()},
-            "men": men_bound(judged.context_length, rotary.rotary_dim) if inv_freq.all() else None,
+            "men": men_bound(float(judged.context_length), rotary.rotary_dim) if inv_freq.all() else None,
         },
         "verdict": judged.verdict,
         "verdict_without_scaling": judged.verdict_without_scaling,
     }
 
 
-def reasons(verdict):
+def reasons(verdict: Verdict) -> tuple[str, ...]:
     """Why a verdict is what it is, and what it rests on: a tuple of sentences."""
-    spec = verdict.spec
+    spec, context = verdict.spec, float(verdict.context)
     lines = [_why(judged, verdict) for judged in verdict.rotaries]
     if verdict.verdict == NO_ROPE:
         why = spec.sources.get("unrotated_layers", "its config")
         lines.append(f"No layer applies a rotary embedding ({why}), so the bounds say nothing of this model.")
-    if spec.declared_context is not None and verdict.context > spec.declared_context:
+    if spec.declared_context is not None and context > spec.declared_context:
         declared = _tokens(spec.declared_context)
-        lines.append(f"{_tokens(verdict.context)} are beyond the declared context of {declared}.")
+        lines.append(f"{_tokens(context)} are beyond the declared context of {declared}.")
     for quantity, provenance in spec.provenance.items():
         if provenance in _WEAK:
             lines.append(f"{quantity} {_WEAK[provenance]} ({spec.sources[quantity]}).")
     return (*lines, *spec.notes)
 
 
-def _why(judged, verdict):
+def _why(judged: RotaryVerdict, verdict: Verdict) -> str:
     """One sentence: the bound that decided, and what the scaling changed."""
     bounds, base = judged.bounds, f"the effective base {float(judged.effective_base):,.0f}"
-    layers, seen = len(judged.rotary.layers), _tokens(judged.context_length)
+    layers, seen = len(judged.rotary.layers), _tokens(float(judged.context_length))
     depth = f"the depth bound {bounds['depth']:,.0f} of {layers} layers at {seen}"
-    wall = f"the precision wall {bounds['precision']:,.0f} of {verdict.dtype}"
+    wall = f"the precision wall {bounds['precision']:,.0f} of {verdict.dtype!s}"
     why = {
         "infeasible": f"{depth} is not below {wall}: no base satisfies both",
         "beyond_precision": f"{base} is not below {wall}",
@@ -101,23 +103,23 @@ def _why(judged, verdict):
         "unstable": f"{base} is below the DC-stability bound {bounds['stability']:,.0f} at {seen}",
         "unstable_at_depth": f"{base} is below {depth}",
         "stable": f"{base} lies between {depth} and {wall}",
-    }[judged.verdict]
+    }[str(judged.verdict)]
     changed = judged.verdict_without_scaling != judged.verdict
     without = f" Without the scaling: {judged.verdict_without_scaling}." if changed else ""
     return f"{judged.rotary.kind}: {judged.verdict}, since {why}.{without}"
 
 
-def _tokens(length):
-    return f"{float(length):,.0f} tokens"
+def _tokens(length: float) -> str:
+    return f"{length:,.0f} tokens"
 
 
-def _number(value):
+def _number(value: float) -> int | float:
     """A whole number as int, for JSON."""
     return int(value) if value == int(value) else float(value)
 
 
-def base_text(value):
-    """A base or a bound on it, as a reader writes it.
+def base_text(value: float) -> str:
+    """A base or a bound on it, in the form for readers: whole from 100, else four digits.
 
     >>> base_text(4_000_000.0), base_text(2.5)
     ('4,000,000', '2.5')

@@ -1,16 +1,13 @@
 """How wide a head is and how much of it rotates, for the layers of one kind."""
 
-from . import reading as check
+from .checks import LIMITS, share_of_head, whole_number_to
 from .layers import FULL, class_entry, is_by_kind
-from .reading import LIMITS
-
-# Zamba 2 attends to two streams at once, so that hidden_size says nothing of its heads.
-STATES_HEAD_DIM = {"zamba2"}
+from .reading import NAMES, Part, Reading
 
 
-def head_dim_of(reading, model_type, kind):
+def head_dim_of(reading: Reading, kind: str) -> int:
     """Channels of a query or key in a layer of this kind."""
-    size = check.whole(LIMITS["head_dim"])
+    size = whole_number_to(LIMITS["head_dim"])
     rope, nope = reading.find("mla_rope", size, "head_dim"), reading.find("mla_nope", size, "head_dim")
     if rope is not None and nope is not None:
         reading.record("head_dim", "derived", f"{reading.key('qk_nope_head_dim')} + qk_rope_head_dim")
@@ -19,10 +16,10 @@ def head_dim_of(reading, model_type, kind):
     own = reading.find("head_dim", size) if own is None else own
     if own is not None:
         return own
-    if model_type in STATES_HEAD_DIM:
+    if not reading.family.head_dim_is_quotient:
         return reading.need("head_dim", size)
-    hidden = reading.need("hidden_size", check.whole(LIMITS["hidden_size"]), "head_dim")
-    heads = reading.need("num_heads", check.whole(LIMITS["num_heads"]), "head_dim")
+    hidden = reading.need("hidden_size", whole_number_to(LIMITS["hidden_size"]), "head_dim")
+    heads = reading.need("num_heads", whole_number_to(LIMITS["num_heads"]), "head_dim")
     if hidden % heads:
         missing = reading.key("head_dim")
         raise ValueError(f"{missing} is missing, and hidden_size {hidden} is no multiple of {heads} heads")
@@ -30,38 +27,40 @@ def head_dim_of(reading, model_type, kind):
     return hidden // heads
 
 
-def share_of(reading, model_type, kind, part):
+def share_of(reading: Reading, kind: str, part: Part) -> float:
     """The share of a head that rotates: by a key, by class default, else all."""
     share = _stated_share(reading, part)
-    return share or _class_share(reading, model_type, kind, part) or 1.0
+    return share or _class_share(reading, kind, part) or 1.0
 
 
-def _stated_share(reading, part):
-    """The share of a head that rotates, as the config has it, or None."""
+def _stated_share(reading: Reading, part: Part) -> float | None:
+    """The share of a head that rotates, as the config states it, or None."""
     share = part.values.get("partial_rotary_factor")
     if share is not None:
         reading.record("rotary_dim", "derived", f"head_dim × {part.key}.partial_rotary_factor")
-        return check.share(f"{part.key}.partial_rotary_factor", share)
-    return reading.find_stated("partial_rotary_factor", check.share, recorded="rotary_dim")
+        return share_of_head(f"{part.key}.partial_rotary_factor", share)
+    return reading.find_stated("partial_rotary_factor", share_of_head, recorded="rotary_dim")
 
 
-def _class_share(reading, model_type, kind, part):
+def _class_share(reading: Reading, kind: str, part: Part) -> float | None:
     """The share of a head that rotates, by the code of the model's class, or None."""
-    if model_type == "chatglm":
-        reading.record("rotary_dim", "class_default", "the code of chatglm models rotates half of each head")
-        return 0.5
+    share = reading.family.rotated_share
+    if share is not None:
+        rotated = f"the code of {reading.model_type} models rotates {share:g} of each head"
+        reading.record("rotary_dim", "class_default", rotated)
+        return share
     if part.is_own and is_by_kind(reading.defaults.get("rope_parameters") or {}):
-        return None  # such a class fills nothing in where the config has an object for each kind
+        return None  # such a class has no defaults for a config with an object for each kind
     share = (class_entry(reading, kind) or {}).get("partial_rotary_factor")
-    if share is None or any(name in reading.config for name in check.NAMES["partial_rotary_factor"]):
+    if share is None or any(name in reading.config for name in NAMES["partial_rotary_factor"]):
         return None
     reading.record("rotary_dim", "class_default", reading.defaults["source"])
-    return share
+    return float(share)
 
 
-def rotary_dim_of(reading, model_type, kind, part, head_dim):
+def rotary_dim_of(reading: Reading, kind: str, part: Part, head_dim: int) -> int:
     """Channels of a head that rotate: as many as a key says, or the class, or all of them."""
-    size = check.whole(LIMITS["head_dim"])
+    size = whole_number_to(LIMITS["head_dim"])
     rotary_dim = reading.find("mla_rope", size, recorded="rotary_dim")
     if rotary_dim is None:
         share = _stated_share(reading, part)
@@ -72,10 +71,10 @@ def rotary_dim_of(reading, model_type, kind, part, head_dim):
             raise ValueError(f"{keys} must agree, got {rotary_dim} and {counted}")
         rotary_dim = counted if rotary_dim is None else rotary_dim
     if rotary_dim is None:
-        share = _class_share(reading, model_type, kind, part)
+        share = _class_share(reading, kind, part)
         rotary_dim = reading.find("rotary_dim", size) if share is None else int(head_dim * share)
     if rotary_dim is None:
-        reading.record("rotary_dim", "derived", "head_dim: no key says that less rotates")
+        reading.record("rotary_dim", "derived", "head_dim: all of it, as no key states less")
         rotary_dim = head_dim
     if rotary_dim > head_dim or rotary_dim % 2 or rotary_dim < 2:
         allowed = f"an even number from 2 to the head size {head_dim}"

@@ -1,33 +1,83 @@
 """A model as its files describe it: what rotates, by which spectrum, and where each value came from."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from ..theory.arguments import Floats
 from ..theory.oscillators import frequencies
-from ..theory.scaling import scaled_frequencies
+from ..theory.scaling import SpectrumAndFactor, scaled_frequencies
 
 # Where a value came from, the surest first: under its standard name; under another name; the default of the
-# model's class; computed from other values of the file; supplied by the reader because nothing says it.
+# model's class; computed from other values of the file; supplied by the reader because nothing states it.
 PROVENANCE = ("explicit", "alias", "class_default", "derived", "assumed")
 
 
-class FrozenDict(dict):
-    """A dict that refuses to change, so that a frozen dataclass is frozen all the way down.
+class FrozenDict(Mapping[str, Any]):
+    """A mapping that does not change, hashed by its values, so that equal descriptions hash alike.
 
-    >>> FrozenDict(type="default")["type"] = "linear"
-    Traceback (most recent call last):
-    TypeError: a model's description does not change: make another with dataclasses.replace
+    Lists inside become tuples, and mappings become `FrozenDict`s; comparison takes a list for the tuple of
+    its items. Raises ValueError for NaN, which does not equal itself.
+
+    >>> FrozenDict(type="linear", factor=2) == FrozenDict(factor=2.0, type="linear")
+    True
+    >>> FrozenDict(sections=[1, 2])
+    {'sections': (1, 2)}
     """
 
-    def _refuse(self, *args, **kwargs):
-        raise TypeError("a model's description does not change: make another with dataclasses.replace")
+    __slots__ = ("_values",)
 
-    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
+    def __init__(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        self._values = {key: _frozen(value) for key, value in {**(values or {}), **more}.items()}
+        for key, value in self._values.items():
+            if _holds_nan(value):
+                raise ValueError(f"{key} must not be NaN")
 
-    def __hash__(self):
-        return hash(tuple(sorted((key, str(value)) for key, value in self.items())))
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
 
-    def __reduce__(self):
-        return FrozenDict, (dict(self),)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return self._values == {key: _frozen(value) for key, value in other.items()}
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._values.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._values)
+
+    def plain(self) -> dict[str, Any]:
+        """The same as a dict that JSON can hold: with lists for tuples, and dicts inside.
+
+        >>> FrozenDict(sections=(1, 2)).plain()
+        {'sections': [1, 2]}
+        """
+        return {key: _plain(value) for key, value in self._values.items()}
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    return FrozenDict(value) if isinstance(value, Mapping) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(map(_plain, value))
+    return value.plain() if isinstance(value, FrozenDict) else value
+
+
+def _holds_nan(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return any(map(_holds_nan, value))
+    return isinstance(value, float) and value != value
 
 
 @dataclass(frozen=True)
@@ -35,25 +85,25 @@ class Rotary:
     """One spectrum, and the layers that it drives."""
 
     layers: tuple[int, ...]  # counted from 0
-    kind: str  # "full", "sliding", "chunked", … : what the attention of these layers sees
+    kind: str  # what the attention of these layers sees: "full", "sliding", "chunked", …
     base: float
     head_dim: int  # channels of a query or key
     rotary_dim: int  # of those, the channels that the spectrum covers: inv_freq has half as many entries
     window: int | None  # tokens that these layers see; None where they see all
-    scaling: FrozenDict  # {"type": a name of theory.scaling.SCALINGS, and its numbers}
+    scaling: FrozenDict  # {"type": a name in theory.scaling.SCALINGS, and the numbers that this type reads}
 
-    def spectrum(self, context_length):
-        """`(inv_freq, attention_factor)` at a context: see `rope_lib.theory.scaling`.
+    def spectrum(self, context_length: float) -> SpectrumAndFactor:
+        """`(inv_freq, attention_factor)` at a context in tokens: see `rope_lib.theory.scaling`.
 
         >>> halved = Rotary((0,), "full", 10_000.0, 4, 4, None, FrozenDict(type="linear", factor=2))
         >>> halved.spectrum(4096)
         (array([0.5  , 0.005]), 1.0)
         """
         return scaled_frequencies(
-            self.scaling["type"], self.base, self.rotary_dim, self.scaling, context_length
+            self.scaling["type"], self.base, self.rotary_dim, self.scaling.plain(), context_length
         )
 
-    def effective_base(self, context_length):
+    def effective_base(self, context_length: float) -> float:
         """The base × the factor by which the scaling slows the slowest pair that rotates.
 
         >>> halved = Rotary((0,), "full", 10_000.0, 4, 4, None, FrozenDict(type="linear", factor=2))
@@ -63,10 +113,10 @@ class Rotary:
         return effective_base(self.spectrum(context_length)[0], self.base)
 
 
-def effective_base(inv_freq, base):
-    """The base × the factor by which a spectrum `inv_freq` slows the slowest pair that rotates in it.
+def effective_base(inv_freq: Floats, base: float) -> float:
+    """The base × the factor by which a spectrum `inv_freq` `(pairs,)` slows its slowest rotating pair.
 
-    It is how paper A's verdict on a retrofit is read: by the slowest oscillator alone (papers A and YaRN).
+    Paper A's verdict on a retrofit goes by this number: by the slowest oscillator alone (papers A and YaRN).
 
     >>> effective_base(frequencies(10_000, 64) / 2, 10_000.0)
     20000.0
@@ -89,13 +139,15 @@ class ModelSpec:
     original_context: int | None  # the length before a retrofit, where one is stated
     rotaries: tuple[Rotary, ...]
     unrotated_layers: tuple[int, ...]
-    provenance: FrozenDict  # quantity → one of PROVENANCE; of a second spectrum under its name in `scopes`
+    provenance: FrozenDict  # quantity → one of PROVENANCE; `scopes` prefixes those of further spectra
     sources: FrozenDict  # quantity → the key, or the reason, in words
     notes: tuple[str, ...]  # what a reader should know: what was assumed, what was not used
 
 
-def scopes(kinds):
-    """What stands before the names of each spectrum's quantities, from the kinds of all spectra.
+def scopes(kinds: Sequence[str]) -> list[str]:
+    """The prefix of each spectrum's quantities in `ModelSpec.provenance`, from the kinds of all spectra.
+
+    The first spectrum has none.
 
     >>> scopes(["full", "sliding", "full", "full"])
     ['', 'sliding.', 'full2.', 'full3.']

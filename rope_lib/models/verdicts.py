@@ -1,12 +1,19 @@
 """Paper A's bounds put together into one verdict on a model."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from ..theory.arguments import above_one, positive, whole
+from ..theory.arguments import Floats, above_one, positive, whole
 from ..theory.bounds import aliasing_bound, goldilocks_zone, precision_wall, stability_bound
+from ..theory.scaling import is_length_dependent
+from .case_studies import CaseStudy
 from .spec import FrozenDict, ModelSpec, Rotary
+
+Names: TypeAlias = str | NDArray[np.str_]  # one of the names below, or an array of them
 
 # In the order in which they are tried: the first that applies is the verdict on one spectrum.
 VERDICTS = ("infeasible", "beyond_precision", "aliased", "unstable", "unstable_at_depth", "stable")
@@ -15,20 +22,17 @@ VERDICTS = ("infeasible", "beyond_precision", "aliased", "unstable", "unstable_a
 WORST_FIRST = ("infeasible", "aliased", "unstable", "beyond_precision", "unstable_at_depth", "stable")
 NO_ROPE = "no_rope"  # the verdict on a model in which no layer rotates
 
-# The only scalings whose spectrum depends on the context.
-_BY_CONTEXT = ("dynamic", "longrope", "su")
-
 
 @dataclass(frozen=True)
 class RotaryVerdict:
-    """Paper A's bounds for one spectrum of a model: numbers, or arrays where a context was one."""
+    """Paper A's bounds for one spectrum of a model: numbers, or arrays where `judge` was given arrays."""
 
     rotary: Rotary
-    context_length: np.ndarray  # tokens that these layers see: the context, or a shorter window
-    effective_base: np.ndarray
+    context_length: Floats  # tokens that these layers see: the context, or a shorter window
+    effective_base: Floats
     bounds: FrozenDict  # "aliasing", "stability", "depth" and "precision"
-    verdict: np.ndarray | str  # one of VERDICTS
-    verdict_without_scaling: np.ndarray | str
+    verdict: Names  # of VERDICTS
+    verdict_without_scaling: Names
 
 
 @dataclass(frozen=True)
@@ -36,19 +40,25 @@ class Verdict:
     """What paper A's bounds say of a model."""
 
     spec: ModelSpec
-    context: np.ndarray  # tokens
-    epsilon: np.ndarray
-    dtype: np.ndarray | str
+    context: Floats  # tokens
+    epsilon: ArrayLike
+    dtype: ArrayLike
     rotaries: tuple[RotaryVerdict, ...]
-    verdict: np.ndarray | str  # of the worst spectrum; "no_rope" where there is none
+    verdict: Names  # of the worst spectrum; "no_rope" where there is none
 
 
-def judge(spec, *, epsilon=0.95, dtype="float32", context=None):
-    """Paper A's verdict on a model at a context, its declared one if none is given.
+def judge(
+    spec: ModelSpec,
+    *,
+    epsilon: ArrayLike = 0.95,
+    dtype: ArrayLike = "float32",
+    context: ArrayLike | None = None,
+) -> Verdict:
+    """Paper A's verdict on a model at a context in tokens, its declared one by default.
 
     A layer with a window sees no more than that; the depth is the number of layers that a spectrum drives.
     `epsilon`, `dtype` and `context` may be arrays: they broadcast, and so do the numbers of the result.
-    Raises ValueError as `classify`, and for a model that declares no context when none is given.
+    Raises ValueError as `classify` does, and for a model that declares no context if none is given.
 
     >>> from rope_lib.models.config import read_config
     >>> spec = read_config({"model_type": "llama", "num_hidden_layers": 32, "head_dim": 128,
@@ -62,12 +72,12 @@ def judge(spec, *, epsilon=0.95, dtype="float32", context=None):
         context = spec.declared_context
     if context is None:
         raise ValueError(f"{spec.name} declares no context: give one")
-    context = positive("context", context)
-    rotaries = tuple(_judge_rotary(rotary, context, epsilon, dtype) for rotary in spec.rotaries)
-    return Verdict(spec, context, epsilon, dtype, rotaries, _worst(rotaries, context, epsilon, dtype))
+    contexts = positive("context", context)
+    rotaries = tuple(_judge_rotary(rotary, contexts, epsilon, dtype) for rotary in spec.rotaries)
+    return Verdict(spec, contexts, epsilon, dtype, rotaries, _worst(rotaries, contexts, epsilon, dtype))
 
 
-def _judge_rotary(rotary, context, epsilon, dtype):
+def _judge_rotary(rotary: Rotary, context: Floats, epsilon: ArrayLike, dtype: ArrayLike) -> RotaryVerdict:
     seen = context if rotary.window is None else np.minimum(context, rotary.window)
     layers = len(rotary.layers)
     effective_base = _effective_base(rotary, context)
@@ -83,16 +93,18 @@ def _judge_rotary(rotary, context, epsilon, dtype):
     return RotaryVerdict(rotary, seen, effective_base, bounds, with_scaling, without)
 
 
-def _effective_base(rotary, context):
+def _effective_base(rotary: Rotary, context: Floats) -> Any:
     """The effective base at each context, computed once for each that differs."""
-    if rotary.scaling["type"] not in _BY_CONTEXT:
+    if not is_length_dependent(rotary.scaling["type"]):
         return np.float64(rotary.effective_base(1))
     lengths, inverse = np.unique(context, return_inverse=True)
     bases = np.array([rotary.effective_base(length) for length in lengths])
     return bases[inverse].reshape(context.shape)[()]
 
 
-def _worst(rotaries, context, epsilon, dtype):
+def _worst(
+    rotaries: tuple[RotaryVerdict, ...], context: Floats, epsilon: ArrayLike, dtype: ArrayLike
+) -> Names:
     """The verdict of the worst spectrum, element by element."""
     if not rotaries:
         shape = np.broadcast_shapes(context.shape, np.shape(epsilon), np.shape(dtype))
@@ -103,7 +115,14 @@ def _worst(rotaries, context, epsilon, dtype):
     return worst if worst.ndim else str(worst)
 
 
-def classify(effective_base, context_length, num_layers, *, epsilon=0.95, dtype="float32"):
+def classify(
+    effective_base: ArrayLike,
+    context_length: ArrayLike,
+    num_layers: ArrayLike,
+    *,
+    epsilon: ArrayLike = 0.95,
+    dtype: ArrayLike = "float32",
+) -> Names:
     """The verdict of paper A's bounds, one of VERDICTS, for a base that a retrofit may have stretched.
 
     `infeasible`         depth bound ≥ precision wall: no base would do (claim A6)
@@ -114,8 +133,8 @@ def classify(effective_base, context_length, num_layers, *, epsilon=0.95, dtype=
     `stable`             none of these
 
     Any argument may be an array; they broadcast. Returns a string for scalars, else an array of strings.
-    Raises ValueError for a base not above 1, a context that is not positive and finite, layers that are
-    not a whole number ≥ 1, an epsilon outside (0, 1) or an unknown dtype.
+    Raises ValueError for a base not above 1, a context (in tokens) that is not positive and finite, layers
+    that are not a whole number ≥ 1, an epsilon outside (0, 1) or an unknown dtype.
 
     >>> classify(500_000, 8_192, 32)
     'stable'
@@ -137,18 +156,20 @@ def classify(effective_base, context_length, num_layers, *, epsilon=0.95, dtype=
     return verdict if verdict.ndim else str(verdict)
 
 
-def disagreements(cases, *, epsilon=0.95, dtype="float32"):
-    """Of the given cases, how many the verdict `stable` misjudges, and how many the training length does.
+def disagreements(
+    cases: Iterable[CaseStudy], *, epsilon: float = 0.95, dtype: str = "float32"
+) -> tuple[int, int]:
+    """How many of the given cases the verdict `stable` misjudges, and how many the training length does.
 
-    A case is misjudged when it is called `stable` and does not work, or works and is not called so. The
-    rule to compare with knows nothing of RoPE: a context no longer than the longest training sequence
-    works. `cases` are `CaseStudy` objects of known behavior; returns the two counts, or raises ValueError
-    when a case's behavior or training length is unknown.
+    A case is misjudged if it is called `stable` and does not work, or works and is not called `stable`. The
+    other rule knows nothing of RoPE: a context no longer than the longest training sequence works. Raises
+    ValueError for a case of unknown behavior or training length.
 
     >>> from rope_lib.models.case_studies import case_studies
     >>> disagreements([case for case in case_studies() if case.model == "LLaMA-2 7B"])
     (1, 0)
     """
+    cases = list(cases)
     for case in cases:
         if case.observed == "unknown" or case.train_length is None:
             raise ValueError(f"cases must be of known behavior and training length, got {case.model}")

@@ -154,8 +154,8 @@ def liu_extrapolation_limit(
 ) -> Float64:
     """Longest context of a model trained with `base`, then tuned with `tuned_base`.
 
-    T_extra = 2π·β^(d_extra/d): the period of the last oscillator that training turned fully. Liu et al.
-    (2310.05209) state it for tuned bases above `liu_critical_base` of the tuning length; check that
+    T_extra = 2π·β^(d_extra/d): the period of the first pair that did not complete a turn in training. Liu et
+    al. (2310.05209) state it for tuned bases above `liu_critical_base` of the tuning length; check that
     separately. An untuned model has `tuned_base` = `base`. Raises ValueError as `liu_critical_dimension`, and
     for a `tuned_base` not above 1.
 

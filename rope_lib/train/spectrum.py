@@ -14,28 +14,18 @@ import torch
 from rope_lib.theory.arguments import above_one, even, finite, not_negative, one, one_of, positive, whole
 from rope_lib.theory.bounds import SIGNIFICAND_BITS
 from rope_lib.theory.precision import FLOAT64_ANGLE, Arithmetic, round_to
-from rope_lib.theory.scaling import SCALINGS, scaled_frequencies
+from rope_lib.theory.scaling import ORIGINAL_LENGTH, SCALINGS, scaled_frequencies
 
-# The parameters that each scaling reads, besides the length of training, which is always supplied.
-_YARN = ("factor", "beta_fast", "beta_slow", "truncate", "mscale", "mscale_all_dim")
+# The parameters that each spectrum reads, besides the length of training, which is always supplied.
 PARAMETERS = {
-    "default": (),
-    "linear": ("factor",),
-    "ntk": ("factor",),
-    "dynamic": ("factor", "alpha"),
-    "yarn": (*_YARN, "attention_factor"),
-    "llama3": ("factor", "low_freq_factor", "high_freq_factor"),
-    "rope_id": ("shortest_period",),
-    "high_freq": ("shortest_period",),
-    "half_rope": (),
-    "p_rope": ("p",),
-    "hope": (),
+    **{
+        name: tuple(key for key in scaling.reads if key != ORIGINAL_LENGTH)
+        for name, scaling in SCALINGS.items()
+    },
     "nope": (),
     "band": ("share", "shortest_period", "turns"),
     "explicit": ("inv_freq", "attention_factor"),
 }
-
-_ORIGINAL = "original_max_position_embeddings"
 
 
 def rope_id_temperature(length, trained):
@@ -153,7 +143,7 @@ class Spectrum:
         one(above_one, "base", self.base)
         one_of("temperature", self.temperature, TEMPERATURES)
         one_of("arithmetic", self.arithmetic, SIGNIFICAND_BITS)
-        allowed = (*PARAMETERS[self.scaling], _ORIGINAL)
+        allowed = (*PARAMETERS[self.scaling], ORIGINAL_LENGTH)
         unknown = [key for key in self.parameters if key not in allowed]
         if unknown:
             raise ValueError(
@@ -162,7 +152,7 @@ class Spectrum:
 
     def at(self, length, trained, head_dim):
         """The `Rotation` for `length` tokens, of heads of `head_dim` channels trained to `trained` tokens."""
-        parameters = {_ORIGINAL: trained, **self.parameters}
+        parameters = {ORIGINAL_LENGTH: trained, **self.parameters}
         if "factor" in PARAMETERS[self.scaling]:
             # The stretch of `dynamic` grows with the length by itself, from its factor 1.
             stretch = 1.0 if self.scaling == "dynamic" else max(1.0, length / trained)
@@ -178,8 +168,8 @@ class Spectrum:
         if self.scaling == "nope":
             return np.zeros(pairs), 1.0
         if self.scaling == "band":
-            return band(pairs, **{name: parameters[name] for name in parameters if name != _ORIGINAL},
-                        trained=parameters[_ORIGINAL]), 1.0  # fmt: skip
+            return band(pairs, **{name: parameters[name] for name in parameters if name != ORIGINAL_LENGTH},
+                        trained=parameters[ORIGINAL_LENGTH]), 1.0  # fmt: skip
         inv_freq = not_negative("inv_freq", parameters.get("inv_freq"))
         if inv_freq.shape != (pairs,):
             raise ValueError(f"inv_freq must hold one number for each of {pairs} pairs, got {inv_freq.shape}")

@@ -1,7 +1,7 @@
 """Fuzz the reader of configs: whatever the file, it reads and judges it or raises ValueError with one line.
 
-    python tests/fuzz_config.py [RUNS] [SEED]
-    pip install atheris && python tests/fuzz_config.py --atheris [RUNS] [SEED]
+    python tests/models/fuzz_config.py [RUNS] [SEED]
+    pip install atheris && python tests/models/fuzz_config.py --atheris [RUNS] [SEED]
 
 Not a test: pytest does not collect it. It mutates real configs: values replaced by nasty ones, moved to other
 keys, deleted, added, at any depth; and some as text, byte by byte. It counts what it saw.
@@ -156,7 +156,7 @@ BROKE = [
 @lru_cache(maxsize=1)
 def seeds():
     """Configs to start from: the public ones of tests/golden, and one for each other convention."""
-    path = Path(__file__).parent / "golden" / "configs.json"
+    path = Path(__file__).parent.parent / "golden" / "configs.json"
     public = json.loads(path.read_text(encoding="utf-8"))
     return {name: config for name, config in public.items() if name != "source"} | _OTHERS
 

@@ -1,7 +1,7 @@
 """Fuzz the GGUF reader: whatever the bytes, it reads them or raises ValueError with one line, soon.
 
     pip install atheris
-    python tests/fuzz_gguf.py -runs=100000 -seed=1 -max_len=4096 [CORPUS_FOLDER]
+    python tests/models/fuzz_gguf.py -runs=100000 -seed=1 -max_len=4096 [CORPUS_FOLDER]
 
 Not a test: pytest does not collect it. It starts from small valid files of each version and byte order, which
 it writes into the folder (a temporary one by default), and counts what it saw.

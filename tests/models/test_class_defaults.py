@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
@@ -19,13 +18,8 @@ def models(table):
     return table["models"]
 
 
-def test_the_table_is_what_the_installed_transformers_gives(root, table):
-    try:
-        installed = f"transformers {version('transformers')}"
-    except PackageNotFoundError:
-        pytest.skip("transformers is not installed")
-    if installed != table["source"]:
-        pytest.skip(f"the table is of {table['source']}, installed is {installed}")
+def test_the_table_is_what_the_installed_transformers_gives(root):
+    pytest.importorskip("transformers")
     run = subprocess.run(
         [sys.executable, "tools/class_defaults.py", "--check"],
         cwd=root,

@@ -269,7 +269,7 @@ def test_fields_must_be_all_there_and_no_others():
     assert parse_model(ROW).rotaries[0].base == 10_000
     with pytest.raises(ValueError, match=r"^Tiny: notes is missing from its row$"):
         parse_model({key: value for key, value in ROW.items() if key != "notes"})
-    with pytest.raises(ValueError, match=r"^Tiny: stars is no field of its row$"):
+    with pytest.raises(ValueError, match=r"^Tiny: stars is not a field of its row$"):
         parse_model({**ROW, "stars": 3})
 
 

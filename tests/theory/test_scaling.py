@@ -21,7 +21,7 @@ from transformers.models.phi.modeling_phi import PhiRotaryEmbedding
 from transformers.models.phimoe.modeling_phimoe import PhimoeRotaryEmbedding
 
 from rope_lib.theory.oscillators import frequencies
-from rope_lib.theory.scaling import SCALINGS, scaled_frequencies
+from rope_lib.theory.scaling import SCALINGS, scaled_frequencies, scaling_names
 
 DIM = 8
 LENGTH = {"original_max_position_embeddings": 4096}
@@ -47,7 +47,6 @@ FULL = {
     "p_rope": {"p": 0.5},
     "hope": LENGTH,
 }
-FULL["su"] = FULL["longrope"]
 
 
 def spectrum(scaling, base, dim, parameters, context):
@@ -258,7 +257,7 @@ def test_published_formulas(base, dim):
             np.testing.assert_allclose(ours[0], np.array(expected, float), rtol=1e-13, atol=0, err_msg=name)
             assert ours[1] == pytest.approx(float(attention_factor), rel=1e-13), name
             seen.add(scaling)
-    assert seen == SCALINGS.keys() - {"su"}
+    assert seen == SCALINGS.keys()
 
 
 # Published values
@@ -290,7 +289,6 @@ def test_every_type_by_its_name(scaling):
     assert inv_freq.shape == (DIM // 2,)
     assert type(attention_factor) is float
     assert repr(FULL[scaling]) == before
-    assert SCALINGS["su"] is SCALINGS["longrope"]
 
 
 @pytest.mark.parametrize(
@@ -404,8 +402,8 @@ def test_messages(refuses):
     def call(scaling, base=10_000, context=8192, **parameters):
         return lambda: scaled_frequencies(scaling, base, DIM, FULL.get(scaling, {}) | parameters, context)
 
-    known = ", ".join(SCALINGS)
-    refuses(call("xdrope"), f"scaling must be one of {known}, got 'xdrope'")
+    known = ", ".join(scaling_names())
+    refuses(call("spiral"), f"scaling must be one of {known}, got 'spiral'")
     refuses(call(None), f"scaling must be one of {known}, got None")
     refuses(call("linear", factor=0.5), "factor must be a finite number of at least 1, got 0.5")
     refuses(call("linear", factor=True), "factor must be a finite number of at least 1, got True")

@@ -1,0 +1,88 @@
+"""The `params.json` of Meta and of Mistral."""
+
+import pytest
+from model_configs import LLAMA, refused
+
+from rope_lib.models import judge, read_model
+
+META = {"dim": 4096, "multiple_of": 256, "n_heads": 32, "n_layers": 32, "norm_eps": 1e-05, "vocab_size": -1}
+
+
+MISTRAL = {"dim": 4096, "n_layers": 32, "head_dim": 128, "hidden_dim": 14336, "n_heads": 32, "n_kv_heads": 8}
+
+
+def test_llama_2_params(file):
+    spec = read_model(file(META, "Llama-2-7b/params.json"))
+    (rotary,) = spec.rotaries
+    assert (spec.name, spec.architecture, spec.declared_context) == ("Llama-2-7b", "Llama (Meta)", None)
+    assert (rotary.base, rotary.head_dim, len(rotary.layers)) == (10_000.0, 128, 32)
+    assert (spec.provenance["base"], spec.sources["base"]) == ("class_default", "Meta's reference code")
+    with pytest.raises(ValueError, match="declares no context"):
+        judge(spec)
+    assert judge(spec, context=4096).verdict == "unstable"
+
+
+def test_llama_31_params(file):
+    params = {**META, "rope_theta": 500_000.0, "use_scaled_rope": True, "n_kv_heads": 8}
+    spec = read_model(file(params, "params.json"))
+    (rotary,) = spec.rotaries
+    expected = {**LLAMA["rope_scaling"], "type": "llama3"}
+    assert dict(rotary.scaling) == {key: value for key, value in expected.items() if key != "rope_type"}
+    assert (spec.original_context, spec.provenance["scaling"]) == (8192, "class_default")
+    assert (rotary.base, spec.provenance["base"]) == (500_000.0, "explicit")
+
+
+@pytest.mark.parametrize(
+    ("keys", "base", "window", "provenance"),
+    [
+        ({"sliding_window": 4096}, 10_000.0, 4096, "class_default"),  # v0.1
+        ({"rope_theta": 1e6, "dim": 5120, "max_seq_len": 128_000}, 1e6, None, "explicit"),  # Nemo
+        ({}, 1e6, None, "class_default"),
+    ],
+    ids=["v0.1", "nemo", "v0.2"],
+)
+def test_mistral_params(file, keys, base, window, provenance):
+    spec = read_model(file({**MISTRAL, **keys}, "params.json"))
+    (rotary,) = spec.rotaries
+    assert (rotary.base, rotary.window, rotary.head_dim) == (base, window, 128)
+    assert (spec.architecture, spec.provenance["base"]) == ("Mistral", provenance)
+    assert spec.declared_context == keys.get("max_seq_len")
+
+
+def test_mistral_yarn_params(file):
+    yarn = {
+        "factor": 128,
+        "original_max_position_embeddings": 8192,
+        "beta": 32,
+        "alpha": 1,
+        "apply_scale": False,
+    }
+    params = {**MISTRAL, "rope_theta": 1e6, "yarn": yarn, "max_seq_len": 1_048_576}
+    spec = read_model(file(params, "params.json"))
+    (rotary,) = spec.rotaries
+    assert rotary.scaling["type"] == "yarn"
+    assert (rotary.scaling["beta_fast"], rotary.scaling["beta_slow"]) == (32, 1)
+    assert rotary.spectrum(131_072)[1] == 1.0
+    assert rotary.effective_base(131_072) == pytest.approx(1.28e8)
+    assert (spec.original_context, spec.declared_context) == (8192, 1_048_576)
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ([], "params.json must be an object"),
+        ({}, "num_hidden_layers is missing"),
+        ({**META, "n_layers": "32"}, "n_layers must be a whole number"),
+        ({**META, "rope_theta": "x"}, "rope_theta must be a finite number"),
+        ({**META, "use_scaled_rope": True, "rope_scaling_factor": -3}, "rope_scaling_factor must be"),
+        ({**META, "use_scaled_rope": "yes"}, "use_scaled_rope must be true or false"),
+        ({**MISTRAL, "yarn": 3}, "yarn must be an object"),
+        ({**MISTRAL, "yarn": {"factor": "x"}}, "yarn.factor must be"),
+    ],
+    ids=range(8),
+)
+def test_bad_params(file, params, says):
+    path = file(params, "params.json")
+    line = refused(path)
+    assert line.startswith(f"{path}: ")
+    assert says in line
