@@ -257,6 +257,7 @@ def test_the_command_writes_a_page_a_notebook_and_tables(name, saved, text_file,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "out", "text.txt"]
 
 
+@pytest.mark.model
 def test_without_a_model_the_packaged_one_is_measured(text_file, tmp_path):
     out = tmp_path / "out"
     result = run("--lengths", "64,256", "--text", text_file, "--device", "cpu", "--out", out)
