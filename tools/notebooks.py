@@ -26,6 +26,9 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 MAX_IMAGE_BYTES = 100_000
+MAX_LINES = 40  # of any code cell: what is longer belongs to the library
+MAX_VISIBLE_LINES = 15  # of one that the page shows open: it teaches, and does no bookkeeping
+HIDDEN = {"hide-cell", "hide-input", "remove-cell", "remove-input"}  # tags of cells whose code is not shown
 GLUED = "application/papermill.record/"  # the MIME prefix under which myst_nb's glue() hides a value
 
 KEPT_NOTEBOOK_METADATA = ("authors", "myst", "mystnb", "title")  # the rest is not an author's
@@ -164,6 +167,8 @@ def offenses(path: Path) -> Iterator[str]:
                     f"{where}: execution count {cell.execution_count}, expected {expected}:"
                     " not run top to bottom on a fresh kernel"
                 )
+        if excess := too_long(cell):
+            yield f"{where}: {excess}"
         if cell.source.rstrip().endswith(";"):
             # nbval runs cells without history, where IPython does not see the semicolon and shows the value.
             yield f"{where}: ends in `;`, which nbval does not heed: assign the value, or end in plt.show()"
@@ -181,6 +186,18 @@ def offenses(path: Path) -> Iterator[str]:
         yield f"{len(parameter_cells)} cells tagged `parameters` {parameter_cells}, expected exactly one"
     if text != normal:
         yield "not in normal form: run `make notebooks`, or `tools/notebooks.py run` on it"
+
+
+def too_long(cell: NotebookNode) -> str | None:
+    """What is wrong with the length of a code cell; None for one that is short enough."""
+    lines = len(cell.source.splitlines())
+    if lines > MAX_LINES:
+        return (
+            f"{lines} lines, at most {MAX_LINES} are allowed, hidden ones included: move logic to the library"
+        )
+    if lines > MAX_VISIBLE_LINES and not HIDDEN.intersection(cell.metadata.get("tags", [])):
+        return f"{lines} visible lines, at most {MAX_VISIBLE_LINES} are allowed: hide it, or shorten it"
+    return None
 
 
 def output_offenses(output: NotebookNode, cell: NotebookNode) -> Iterator[str]:
@@ -248,7 +265,7 @@ def run(paths: tuple[Path, ...], timeout: int) -> None:
 @main.command()
 @notebook_paths
 def check(paths: tuple[Path, ...]) -> None:
-    """Refuse notebooks that are not executed, whole, described, small and in normal form."""
+    """Refuse notebooks not executed in order or not in normal form, long cells, images without alt text."""
     notebooks = find_notebooks(paths)
     found = [f"{path}: {offense}" for path in notebooks for offense in offenses(path)]
     for line in found:

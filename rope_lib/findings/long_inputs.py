@@ -1,7 +1,7 @@
 """Summaries of the packaged model on inputs up to sixteen times its trained length: the kept `long_input`.
 
-`tools/long_input.py` made the tables: losses, keys and pairs are those of `measure.trials` with a column
-`dtype` before the others, and `costs` has a row for each timed pass. Losses are in nats, lengths and
+`tools/results.py long_input` made the tables: losses, keys and pairs are those of `measure.trials` with a
+column `dtype` before the others, and `costs` has a row for each timed pass. Losses are in nats, lengths and
 positions in tokens. An *octave* is named by the length at which it ends: that of 8,192 holds the positions
 from 4,096 up to it. A mean over heads counts every head the same.
 """

@@ -121,7 +121,7 @@ def predictors(table: pd.DataFrame, head_dim: int, length: int, limit: float = D
 
 
 def rounded_parts(pairs: pd.DataFrame, head_dim: int, length: int, limit: float = DISPLACED) -> pd.DataFrame:
-    """The table `pairs` of `tools/precision_parts.py` as a row for each setting, number and side of pairs.
+    """The table `pairs` of the result `precision_parts` as a row for each setting, number and side of pairs.
 
     Columns: arithmetic, shift, base, side, rounded; kept, its least and most over seeds; and displaced, the
     share of all pairs that is rounded and off by more than `limit` (see `displaced`).

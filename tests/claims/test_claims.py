@@ -64,6 +64,7 @@ def test_a_text_without_the_marks_is_refused(refuses):
         refuses(lambda text=text: with_summary(text, "table"), line)
 
 
+@pytest.mark.slow
 def test_a_claim_needs_what_it_says(monkeypatch):
     """Without the packaged model, and without kept results, those claims fail that say they need them."""
 

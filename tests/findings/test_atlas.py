@@ -119,6 +119,7 @@ def number(facts, name):
 # The counts
 
 
+@pytest.mark.slow
 def test_every_model_that_rotates_has_one_place(entries, facts):
     periods = atlas.places(entries)
     assert sum(counts.total() for counts in periods.values()) == number(facts, "judged")

@@ -36,12 +36,14 @@ def compare(folder, root, sha256):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_wrong_number_on_this_text_is_refused(tmp_path, root):
     result = compare(tmp_path, root, text_sha256(reference_text())[:12])
     assert result.returncode == 1, result.stdout
     assert "1 failed, 1 passed" in result.stdout
 
 
+@pytest.mark.slow
 def test_numbers_on_another_text_are_not_compared_and_that_is_said(tmp_path, root):
     result = compare(tmp_path, root, "0" * 12)
     assert result.returncode == 0, result.stdout

@@ -18,6 +18,7 @@ def models(table):
     return table["models"]
 
 
+@pytest.mark.slow
 def test_the_table_is_what_the_installed_transformers_gives(root):
     pytest.importorskip("transformers")
     run = subprocess.run(
@@ -30,6 +31,7 @@ def test_the_table_is_what_the_installed_transformers_gives(root):
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.slow
 def test_a_difference_is_named(root):
     script = """
 import sys

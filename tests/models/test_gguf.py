@@ -180,6 +180,7 @@ def real():
     return next(Path(package.origin).parent.glob("*.gguf"))
 
 
+@pytest.mark.slow
 def test_a_real_file_as_a_second_reader_reads_it(gguf, real):
     metadata, tensors = read_gguf(real)
     fields = {key: field for key, field in gguf.GGUFReader(real).fields.items() if key[:5] != "GGUF."}
@@ -193,6 +194,7 @@ def test_a_real_file_as_a_second_reader_reads_it(gguf, real):
     assert len(metadata["tokenizer.ggml.token_type"]) == 49_152
 
 
+@pytest.mark.slow
 def test_a_real_header_cut_anywhere_is_refused(gguf, real):
     end = gguf.GGUFReader(real).data_offset
     with real.open("rb") as file:

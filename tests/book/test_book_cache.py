@@ -54,6 +54,7 @@ def caches(book) -> list[str]:
     return [folder.name for folder in (book / "_build" / ".jupyter_cache").iterdir()]
 
 
+@pytest.mark.slow
 def test_output_follows_the_library(book):
     page, executed = build(book)
     assert "The value is 1." in page

@@ -1,6 +1,7 @@
 """tools/notebooks.py refuses what it must, passes what is good, and nbval sees a changed number."""
 
 import base64
+import importlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, writes
 
 FIGURE = """
@@ -22,9 +24,23 @@ plt.show()
 
 @pytest.fixture
 def tool(root):
+    """The tool as a program of its own, which starts kernels."""
+
     def call(*arguments):
         command = [sys.executable, str(root / "tools" / "notebooks.py"), *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    return call
+
+
+@pytest.fixture
+def check(root, monkeypatch):
+    """The tool's `check`, in this process: what it prints, and its exit status."""
+    monkeypatch.syspath_prepend(root / "tools")
+    main = importlib.import_module("notebooks").main
+
+    def call(*paths):
+        return CliRunner().invoke(main, ["check", *map(str, paths)])
 
     return call
 
@@ -69,8 +85,9 @@ def edited(executed, tmp_path):
     return edit
 
 
-def test_executed_notebook_passes(tool, executed, edited):
+def test_executed_notebook_passes(tool, check, executed, edited):
     assert tool("check", executed).returncode == 0
+    assert check(executed).exit_code == 0
     unchanged = edited(lambda notebook, cells: None)
     assert unchanged.read_bytes() == executed.read_bytes()  # so the offenses below come from the edits alone
 
@@ -86,6 +103,7 @@ def test_run_normalizes(executed):
     assert notebook["cells"][2]["outputs"][0]["text"] == ["horizon\n", "62832\n"]
 
 
+@pytest.mark.slow
 def test_run_again_changes_nothing(tool, executed, tmp_path):
     again = shutil.copy(executed, tmp_path / "again.ipynb")
     os.utime(again, (1, 1))
@@ -119,6 +137,16 @@ def not_run(notebook, cells):
 
 def semicolon(notebook, cells):
     cells["horizon"]["source"] += ";"
+
+
+def code_of(lines, *tags):
+    """A change that gives a cell so many lines of code, which do nothing, and tags."""
+
+    def lengthen(notebook, cells):
+        cells["horizon"]["source"] = "\n".join(["pass"] * lines).splitlines(keepends=True)
+        cells["horizon"]["metadata"] = {"tags": list(tags)} if tags else {}
+
+    return lengthen
 
 
 def no_parameters(notebook, cells):
@@ -192,6 +220,11 @@ def no_notebook(notebook, cells):
         (not_fresh, "cell 2 (parameters): execution count 2, expected 1"),
         (not_run, "cell 5 (figure): execution count None, expected 4"),
         (semicolon, "cell 3 (horizon): ends in `;`"),
+        (code_of(16), "cell 3 (horizon): 16 visible lines, at most 15 are allowed"),
+        (code_of(16, "hide-output"), "cell 3 (horizon): 16 visible lines, at most 15 are allowed"),
+        (code_of(41), "cell 3 (horizon): 41 lines, at most 40 are allowed"),
+        (code_of(41, "hide-cell"), "cell 3 (horizon): 41 lines, at most 40 are allowed"),
+        (code_of(41, "remove-input"), "cell 3 (horizon): 41 lines, at most 40 are allowed"),
         (no_parameters, "0 cells tagged `parameters`"),
         (two_parameters, "2 cells tagged `parameters`"),
         (parameters_in_prose, "cell 1 (title): tagged `parameters`, but it is not a code cell"),
@@ -209,19 +242,27 @@ def no_notebook(notebook, cells):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_offense_is_refused(tool, edited, change, offense):
+def test_offense_is_refused(check, edited, change, offense):
     path = edited(change)
-    result = tool("check", path)
-    assert result.returncode == 1
+    result = check(path)
+    assert result.exit_code == 1
     assert f"{path}: {offense}" in result.stdout
 
 
-def test_garbage_and_nothing_are_refused(tool, tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    [code_of(15), *(code_of(40, tag) for tag in ("hide-cell", "hide-input", "remove-cell", "remove-input"))],
+)
+def test_a_cell_of_the_greatest_length_passes(check, edited, change):
+    assert check(edited(change)).exit_code == 0
+
+
+def test_garbage_and_nothing_are_refused(check, tmp_path):
     garbage = tmp_path / "garbage.ipynb"
     garbage.write_text('{"cells": [')
-    assert "not a readable notebook" in tool("check", garbage).stdout
+    assert "not a readable notebook" in check(garbage).stdout
     garbage.unlink()
-    assert tool("check", tmp_path).returncode == 2  # no notebook at all is no pass
+    assert check(tmp_path).exit_code == 2  # no notebook at all is no pass
 
 
 def test_run_leaves_a_failing_notebook_alone(tool, edited):
@@ -236,6 +277,7 @@ def test_run_leaves_a_failing_notebook_alone(tool, edited):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_run_shows_standard_error_and_does_not_store_it(tool, edited):
     def warn(notebook, cells):
         cells["parameters"]["source"] = "import warnings\nwarnings.warn('Careful!')\nbase = 10_000"
@@ -261,6 +303,7 @@ def corrupt_glue(notebook, cells):
     cells["glued"]["outputs"][0]["data"]["application/papermill.record/text/plain"] = "62831.8"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "failed"),
     [(lambda *_: None, 0), (corrupt_print, 1), (corrupt_glue, 1)],
@@ -274,6 +317,7 @@ def test_nbval_sees_a_corrupted_number(edited, change, failed):
     assert expected in result.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_nbval_sees_a_corrupted_number_in_a_chapter_of_the_book(root, tmp_path):
     """The same on a copy of a real chapter: the first digit that it stores in a table is changed."""
     chapter = json.loads((root / "notebooks" / "03_dc_stability.ipynb").read_text(encoding="utf-8"))

@@ -1,0 +1,288 @@
+"""tools/results.py: every grid and every kept result has a maker, and each maker keeps what it made."""
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from rope_lib.findings.kept import RESULTS, kept
+from rope_lib.measure import load
+from rope_lib.measure.text import reference_text, text_sha256
+from rope_lib.runs.experiments import KINDS
+from rope_lib.runs.grid import make_grid, read_grid
+from rope_lib.runs.store import read_provenance, read_tables
+from rope_lib.train.config import Config
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+GRIDS = sorted(path.stem for path in EXPERIMENTS.glob("*.toml") if "\nkind = " in path.read_text("utf-8"))
+# What made results before `tools/results.py` did; see results/README.md.
+EARLIER = "python tools/(experiments.py )?{name}(.py)?( --.*)?"
+
+TINY_GRID = """
+about = "Tiny"
+kind = "train"
+
+[fixed]
+model = { layers = 1, width = 8, heads = 1, head_dim = 4 }
+task = { name = "recall", parameters = { pairs = 2, queries = 1 } }
+training = { steps = 2, batch = 2, length = 16 }
+evaluation = { lengths = [16], examples = 2, geometry = 1 }
+
+[axes]
+spectrum.base = [10, 100]
+seed = [0]
+"""
+
+
+@pytest.fixture
+def results(monkeypatch, root, tmp_path):
+    """The tool, as a module that keeps its results, sweeps and measurements in folders of this test."""
+    monkeypatch.syspath_prepend(root / "tools")
+    tool = importlib.import_module("results")
+    monkeypatch.setattr(tool, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr("rope_lib.runs.store.user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    return tool
+
+
+def call(tool, *arguments):
+    return CliRunner().invoke(tool.main, arguments)
+
+
+# Names
+
+
+def unmatched(folders, makers, grids):
+    """What lacks its counterpart: folders without a maker, makers without a folder, grids without a maker.
+
+    A maker's result of the size `full` has a folder of its own, which need not be there.
+    """
+    folders = {name.removesuffix("_full") for name in folders}
+    return (folders ^ set(makers)) | (set(grids) - set(makers))
+
+
+def test_every_result_has_a_maker_and_every_grid_a_name(results):
+    folders = [path.name for path in RESULTS.iterdir() if path.is_dir()]
+    assert unmatched(folders, results.MAKERS, GRIDS) == set()
+    assert {"spectra", "interventions"} <= set(results.MAKERS)
+
+
+@pytest.mark.parametrize(
+    ("folders", "makers", "grids"),
+    [
+        (["a", "stray"], ["a"], ["a"]),
+        (["a", "stray_full"], ["a"], ["a"]),
+        (["a"], ["a", "stray"], ["a"]),
+        (["a"], ["a"], ["a", "stray"]),
+    ],
+    ids=["folder", "full folder", "maker", "grid"],
+)
+def test_what_has_no_counterpart_is_named(folders, makers, grids):
+    assert unmatched(folders, makers, grids) == {"stray"}
+    assert unmatched(["a", "a_full"], ["a"], ["a"]) == set()
+
+
+def test_a_single_configuration_is_no_result(results):
+    assert sorted(results.grid_files()) == GRIDS
+    assert {path.stem for path in EXPERIMENTS.glob("*.toml")} - set(GRIDS) == {"byte_rope_id", "recall_rope"}
+
+
+def test_the_list_of_results_names_each_with_its_command(results):
+    listed = (RESULTS / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `python tools/results.py (\w+)`", listed, re.MULTILINE)
+    assert sorted(rows) == sorted((name, name) for name in results.MAKERS)
+
+
+# Grids
+
+
+@pytest.mark.parametrize("size", ["default", "full"])
+@pytest.mark.parametrize("name", GRIDS)
+def test_the_cells_of_a_grid_can_be_run(name, size):
+    grid = read_grid(EXPERIMENTS / f"{name}.toml", size)
+    assert grid.kind in KINDS
+    chosen = grid.cells[:: max(1, len(grid.cells) // 24)]  # a thousand cells differ little in what they hold
+    for cell in chosen:
+        config = Config.from_dict({key: value for key, value in cell.values.items() if key != "device"})
+        assert config.training.length in config.evaluation.lengths
+    assert {cell.values.get("device") for cell in grid.cells} == ({None} if size == "default" else {"cuda"})
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_what_is_kept_belongs_to_the_grid_that_is_here(name):
+    now = read_grid(EXPERIMENTS / f"{name}.toml")
+    made = read_provenance(RESULTS / name)
+    then = make_grid(tomllib.loads(made["inputs"]["grid"]))
+    assert [cell.digest for cell in then.cells] == [cell.digest for cell in now.cells]
+    cells = kept(name)[0]["cells"]
+    assert len(cells) == len(now.cells)
+    assert cells.finished.all()
+    assert cells.inputs.nunique() == 1  # one code and one set of versions made them all
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in RESULTS.iterdir() if path.is_dir()))
+def test_the_recorded_command_names_the_result(name):
+    command = read_provenance(RESULTS / name)["command"]
+    now = f"python tools/results.py {name.removesuffix('_full')}( --.*)?"
+    assert re.fullmatch(f"{now}|{EARLIER.format(name=name)}", command)
+
+
+@pytest.mark.slow
+def test_a_grid_is_run_and_kept(results, monkeypatch, tmp_path):
+    file = tmp_path / "tiny.toml"
+    file.write_text(TINY_GRID)
+    monkeypatch.setattr(
+        results, "MAKERS", {"tiny": results.Maker(results.partial(results.grid, file), "Tiny")}
+    )
+    results.MAKERS["tiny"].make(workers=1)
+    tables, made = read_tables(tmp_path / "results" / "tiny"), read_provenance(tmp_path / "results" / "tiny")
+    assert len(tables["summary"]) == made["cells"] == 2
+    assert "base" in tables["summary"]
+    assert made["command"] == "python tools/results.py tiny"
+    assert made["inputs"]["grid"] == TINY_GRID
+
+
+def test_nothing_is_kept_of_a_grid_with_a_failed_cell(results, monkeypatch, tmp_path):
+    swept = type("Swept", (), {"failed": ["a cell"]})
+    monkeypatch.setattr(results, "run_grid", lambda *_, **__: (tmp_path, swept))
+    found = call(results, "spectra")
+    assert found.exit_code == 1
+    assert "spectra: 1 cells failed, nothing is kept" in found.output
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_full_grid_is_another_result(results, monkeypatch, tmp_path):
+    tables, made = kept("spectra")
+    monkeypatch.setattr(results, "run_grid", lambda *_, **__: (tmp_path, type("Swept", (), {"failed": []})))
+    monkeypatch.setattr(results, "read_tables", lambda folder: tables)
+    monkeypatch.setattr(results, "read_provenance", lambda folder: made)
+    monkeypatch.setattr(results, "condensed", lambda tables: tables)
+    assert call(results, "spectra", "--size", "full").exit_code == 0
+    found = read_provenance(tmp_path / "results" / "spectra_full")
+    assert found["command"] == "python tools/results.py spectra --size full"
+
+
+# The packaged model, in place of which a tiny one stands here
+
+
+@pytest.fixture
+def tiny_model(monkeypatch, results):
+    def load_model(*, device="cpu", dtype="float32"):
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+            num_key_value_heads=1, head_dim=8, max_position_embeddings=32, attn_implementation="sdpa",
+        )  # fmt: skip
+        network = LlamaForCausalLM(config).to(getattr(torch, dtype)).eval()
+        return load.LanguageModel("tiny", network, None, "0" * 64)
+
+    def tokenize(model, text, length):
+        return torch.tensor([ord(letter) % 64 for letter in text[:length]])
+
+    monkeypatch.setattr(load, "load_model", load_model)
+    monkeypatch.setattr(load, "tokenize", tokenize)
+    monkeypatch.setattr("rope_lib.measure.trials.CENTER_TOKENS", 32)
+    monkeypatch.setattr("rope_lib.measure.trials.LOSS_BIN", 16)
+    monkeypatch.setattr(results, "INTERVENTION_LENGTHS", [32, 64])
+    monkeypatch.setattr(results, "LONG_LENGTHS", [32, 64, 128])
+    monkeypatch.setattr(results, "TIMED_LENGTH", 32)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_model")
+def test_interventions_are_kept_under_their_names(results, tmp_path):
+    found = call(results, "interventions")
+    assert found.exit_code == 0, found.output
+    tables, made = (
+        read_tables(tmp_path / "results/interventions"),
+        read_provenance(tmp_path / "results/interventions"),
+    )
+    assert sorted(tables) == ["keys", "losses", "pairs"]
+    assert tables["keys"].intervention.nunique() == kept("interventions")[0]["keys"].intervention.nunique()
+    assert made["inputs"].keys() == read_provenance(RESULTS / "interventions")["inputs"].keys()
+    assert made["text_sha256"] == text_sha256(reference_text())
+    assert made["command"] == "python tools/results.py interventions"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_model")
+def test_a_long_input_is_measured_in_both_types_and_under_every_intervention(results, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("To be, or not to be. " * 20)
+    found = call(results, "long_input", "--device", "cpu", "--text", str(text))
+    assert found.exit_code == 0, found.output
+    tables, made = (
+        read_tables(tmp_path / "results/long_input"),
+        read_provenance(tmp_path / "results/long_input"),
+    )
+    expected = kept("long_input")[0]
+    for name, table in tables.items():
+        assert list(table.columns) == list(expected[name].columns)
+    for name in ("keys", "losses", "pairs"):
+        trials = [
+            t[["dtype", "intervention"]].drop_duplicates().reset_index(drop=True)
+            for t in (tables[name], expected[name])
+        ]
+        pd.testing.assert_frame_equal(*trials)
+    costs = tables["costs"]
+    assert list(zip(costs.dtype, costs.length, costs.run, strict=True)) == [
+        (dtype, length, run)
+        for dtype in ("float32", "bfloat16")
+        for length, run in ((32, "bare"), (128, "bare"), (32, "measure"), (128, "measure"))
+    ]
+    assert made["command"] == "python tools/results.py long_input --device cpu --text FILE"
+
+
+@pytest.mark.slow
+def test_the_parts_of_precision_are_trained_and_asked(results, monkeypatch, tmp_path):
+    file = tmp_path / "precision.toml"
+    text = TINY_GRID.replace("head_dim = 4", "head_dim = 32").replace("length = 16", "length = 128")
+    text = text.replace("lengths = [16]", "lengths = [128]")
+    file.write_text(text)
+    monkeypatch.setattr(results, "grid_files", lambda: {"precision": file})
+    found = call(results, "precision_parts")
+    assert found.exit_code == 0, found.output
+    tables = read_tables(tmp_path / "results/precision_parts")
+    expected = kept("precision_parts")[0]
+    for name, table in tables.items():
+        assert list(table.columns) == list(expected[name].columns)
+        settings = [column for column in table if column not in ("accuracy", "base", "seed")]
+        assert set(table[settings].itertuples(index=False)) == set(
+            expected[name][settings].itertuples(index=False)
+        )
+    assert set(tables["gaps"].base) == {10, 100}
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["nothing"], "'nothing' is not one of"),
+        ([], "Missing argument 'NAME...'"),
+        (["interventions", "--size", "full"],
+         "--size must be left out for interventions, which takes no options"),
+        (["spectra", "long_input", "--workers", "2"],
+         "--workers must be left out for long_input, which takes --device and --text"),
+        (["spectra", "--device", "cpu"],
+         "--device must be left out for spectra, which takes --size and --workers and --scheduler"),
+        (["spectra", "--size", "huge"], "'huge' is not one of 'default', 'full'"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_are_refused_in_one_line(results, tmp_path, arguments, line):
+    found = call(results, *arguments)
+    assert found.exit_code == 2
+    assert line in found.output
+    assert not (tmp_path / "results").exists()
+
+
+def test_help_lists_every_result(results):
+    found = call(results, "--help")
+    assert all(f"\n  {name} " in found.output for name in results.MAKERS)

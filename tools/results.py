@@ -1,0 +1,294 @@
+"""Make results that take too long for a build of the book, and keep them in `results/NAME`.
+
+    python tools/results.py spectra ablations --workers 2    # grids of experiments, one after the other
+    python tools/results.py precision_parts                  # any other result: see --help
+
+Every grid in `experiments` is a result of its own; the functions below make the others. An interrupted run
+continues where it stopped: finished cells and checkpoints stay in `rope-sweep-NAME` in the current folder,
+measurements in the user's cache folder. Nothing is kept in `results` when a cell of a grid fails.
+"""
+
+import inspect
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pandas as pd
+
+from rope_lib.findings.spectra import condensed
+from rope_lib.measure.text import longer_text, reference_text, text_sha256
+from rope_lib.runs.experiments import KINDS, run_grid
+from rope_lib.runs.grid import SIZES, read_grid
+from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables
+
+# Whatever loads torch is imported where it is used: listing the results and running a grid do not need it.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rope_lib.measure.load import LanguageModel
+
+ROOT = Path(__file__).resolve().parent.parent
+EXPERIMENTS = ROOT / "experiments"
+RESULTS = ROOT / "results"
+
+INTERVENTION_LENGTHS = [8_192, 10_240, 12_288, 16_384]
+LONG_LENGTHS = [2**power for power in range(9, 18)]
+TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
+DTYPES = ("float32", "bfloat16")
+
+
+def keep(name: str, tables: dict[str, pd.DataFrame], *, command: str, about: dict[str, Any]) -> None:
+    """Write the tables of a result, with `about` and the command that makes them in the provenance."""
+    folder = RESULTS / name
+    save_tables(folder, tables, circumstances() | {"command": f"python tools/results.py {command}"} | about)
+    rows = ", ".join(f"{each} ({len(table):,} rows)" for each, table in tables.items())
+    click.echo(f"{folder}: {rows}")
+
+
+# Grids of experiments
+
+
+def grid_files() -> dict[str, Path]:
+    """The files in `experiments` that hold a grid, by name; the others hold one configuration each."""
+    files = sorted(EXPERIMENTS.glob("*.toml"))
+    return {file.stem: file for file in files if "kind" in tomllib.loads(file.read_text(encoding="utf-8"))}
+
+
+def grid(
+    file: Path, *, size: str = SIZES[0], workers: int | None = None, scheduler: str | None = None
+) -> None:
+    """Run what is missing of a grid: about a minute on one core for each cell of the default size.
+
+    What is kept is small: answers are summarized by octave of their distance.
+    """
+    folder, swept = run_grid(file, size=size, workers=workers, scheduler=scheduler)
+    if swept.failed:
+        raise click.ClickException(f"{file.stem}: {len(swept.failed)} cells failed, nothing is kept")
+    made = read_provenance(folder)
+    tables = condensed(read_tables(folder))
+    about = {
+        "inputs": made["inputs"],
+        "cells": made["cells"],
+        "processor": ", ".join(sorted(set(tables["cells"].processor))),
+    }
+    name, options = (file.stem, "") if size == SIZES[0] else (f"{file.stem}_{size}", f" --size {size}")
+    keep(name, tables, command=file.stem + options, about=about)
+
+
+# The packaged model
+
+
+def interventions() -> None:
+    """Try every intervention on the packaged model: over an hour on two cores.
+
+    Each intervention is a pass over 16,384 tokens.
+    """
+    from rope_lib.measure.load import load_model, tokenize
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.trials import try_interventions
+
+    text = reference_text()
+    model = load_model()
+    tokens = tokenize(model, text, max(INTERVENTION_LENGTHS))
+    tables = try_interventions(model, tokens, INTERVENTION_LENGTHS)
+    inputs = identity(model, tokens, lengths=INTERVENTION_LENGTHS)
+    about = {"inputs": inputs, "text_sha256": text_sha256(text)}
+    keep("interventions", tables, command="interventions", about=about)
+
+
+def long_input(*, device: str = "cuda", text: Path | None = None) -> None:
+    """Measure the packaged model on sixteen times its trained length: for a GPU.
+
+    On a CPU, attention over 131,072 tokens takes hours. The model runs in two number types, so that what
+    rounding does can be told from what length does; then, in float32, under every intervention of chapter 14,
+    on half as many tokens, with the retrofits made for that length. The text is `longer_text()` unless a file
+    is given, such as one that another release of Python wrote. After each step, what is finished is kept.
+    """
+    from rope_lib.measure.attending import trained_length
+    from rope_lib.measure.interventions import UNCHANGED, key_centers
+    from rope_lib.measure.interventions import interventions as every_intervention
+    from rope_lib.measure.load import load_model, tokenize
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.sweep import measure, measured
+    from rope_lib.measure.tables import CENTER_TOKENS, trial_tables
+
+    words = longer_text() if text is None else text.read_text(encoding="utf-8")
+    parts: dict[str, list[pd.DataFrame]] = {}
+
+    def add(name, table, **where):
+        for column, value in reversed(where.items()):
+            table.insert(0, column, value)
+        parts.setdefault(name, []).append(table)
+
+    def add_trial(sweep, **where):
+        for name, table in trial_tables(sweep).items():
+            add(name, table, **where)
+
+    def add_costs(run, model, tokens, *arguments):
+        result, table = costs(model, run, tokens, *arguments)
+        add("costs", table, dtype=model.dtype, length=len(tokens), run=run.__name__)
+        return result
+
+    def keep_so_far():
+        tables = {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
+        command = f"long_input --device {device}" + (" --text FILE" if text else "")
+        keep("long_input", tables, command=command, about=about)
+
+    for dtype in DTYPES:
+        model = load_model(device=device, dtype=dtype)
+        tokens = tokenize(model, words, max(LONG_LENGTHS))
+        about = {
+            "inputs": identity(model, tokens, lengths=LONG_LENGTHS) | {"dtype": ", ".join(DTYPES)},
+            "text_sha256": text_sha256(words),
+        }
+        measure(model, tokens, LONG_LENGTHS[:1])  # warm up
+        for length in (TIMED_LENGTH, max(LONG_LENGTHS)):
+            add_costs(bare, model, tokens[:length])
+        add_costs(measure, model, tokens[:TIMED_LENGTH], [TIMED_LENGTH])
+        add_trial(add_costs(measure, model, tokens, LONG_LENGTHS), dtype=dtype, intervention=UNCHANGED.name)
+        keep_so_far()
+    model = load_model(device=device, dtype=DTYPES[0])
+    centers = key_centers(model, tokens[:CENTER_TOKENS])
+    lengths = LONG_LENGTHS[:-1]
+    for intervention in every_intervention(model, centers, max(lengths) // trained_length(model.network)):
+        if intervention is not UNCHANGED:
+            sweep = measured(model, tokens, lengths, intervention=intervention)
+            add_trial(sweep, dtype=model.dtype, intervention=intervention.name)
+            keep_so_far()
+
+
+def bare(model: "LanguageModel", tokens: "Tensor") -> None:
+    """A forward pass that computes the loss and nothing else."""
+    import torch
+
+    from rope_lib.measure.attending import keys_repeated
+    from rope_lib.measure.losses import loss_by_position
+
+    with torch.inference_mode(), keys_repeated(model.network):
+        outputs = model.network.get_decoder()(tokens[None].to(model.network.device), use_cache=False)
+        loss_by_position(model.network, outputs, tokens)
+
+
+def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, pd.DataFrame]:
+    """What `run(model, *arguments)` returns, and a table of one row: its `seconds`, and `peak_gib` on a GPU.
+
+    `run` must end with its numbers on the CPU, so that nothing is still running when the clock stops.
+    """
+    import torch
+
+    cuda = model.device.startswith("cuda")
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    start = time.perf_counter()
+    result = run(model, *arguments)
+    seconds = time.perf_counter() - start
+    peak = torch.cuda.max_memory_allocated() / 2**30 if cuda else float("nan")
+    return result, pd.DataFrame({"seconds": [seconds], "peak_gib": [peak]})
+
+
+# Small models, trained here
+
+
+def precision_parts() -> None:
+    """Round some pairs only of the models of the grid `precision`, or open gaps in positions: ten minutes.
+
+    That is on one core, and includes training the models of the grid.
+    """
+    from rope_lib.train.loop import train
+    from rope_lib.train.rounding import first_step, plain, rounded_in_parts, with_gaps
+
+    settings = (("float32", 10**9), ("bfloat16", 60_000), ("bfloat16", 10**6))
+    counts = range(0, 17, 2)  # of 16 pairs
+    gaps = (0, 32, 64, 128, 256, 512, 1024)
+    file = grid_files()["precision"]
+    cells = read_grid(file).cells
+    parts: dict[str, list[pd.DataFrame]] = {"pairs": [], "gaps": []}
+    for number, cell in enumerate(cells, 1):
+        config = plain(cell.values)
+        checkpoints = Path("rope-sweep-precision-parts") / config.digest
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        model, _ = train(config, checkpoints)
+        start = first_step("bfloat16", 60_000, config.evaluation.lengths[0])
+        found = {
+            "pairs": rounded_in_parts(config, model, settings, counts),
+            "gaps": with_gaps(config, model, gaps, start),
+        }
+        for name, table in found.items():
+            parts[name].append(table.assign(base=config.spectrum.base, seed=config.seed))
+        click.echo(f"{number} of {len(cells)}: {cell}")
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+    inputs = {"grid": file.read_text(encoding="utf-8"), **KINDS["train"].inputs()}
+    keep("precision_parts", tables, command="precision_parts", about={"inputs": inputs})
+
+
+# The command
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What makes a result: a function, whose keyword arguments are its options, and one line about it."""
+
+    make: Callable[..., None]
+    about: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        parameters = inspect.signature(self.make).parameters.values()
+        return tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
+
+
+def makers() -> dict[str, Maker]:
+    """Every result that can be made, by name."""
+    grids = {
+        name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
+        for name, file in grid_files().items()
+    }
+    others = (interventions, long_input, precision_parts)
+    return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
+
+
+MAKERS = makers()
+
+
+def check_options(names: tuple[str, ...], given: dict[str, Any]) -> None:
+    """Refuse an option that one of the named results does not take."""
+    for name in names:
+        taken = MAKERS[name].options
+        for option in given.keys() - set(taken):
+            takes = " and ".join(f"--{each}" for each in taken) or "no options"
+            raise click.UsageError(f"--{option} must be left out for {name}, which takes {takes}")
+
+
+class Command(click.Command):
+    """A command whose help lists the results."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Results"):
+            formatter.write_dl([(name, maker.about) for name, maker in MAKERS.items()])
+
+
+@click.command(cls=Command, help=__doc__.partition("\n")[0])
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=click.Choice(list(MAKERS)))
+@click.option("--size", type=click.Choice(SIZES), help="Of a grid: `full` is for a GPU.")
+@click.option("--workers", type=click.IntRange(1), help="Of a grid: worker processes on this machine.")
+@click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
+@click.option("--device", help="Of long_input: where the model runs, by default cuda.")
+@click.option(
+    "--text",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Of long_input: a file with the text to measure on.",
+)
+def main(names: tuple[str, ...], **options: Any) -> None:
+    given = {name: value for name, value in options.items() if value is not None}
+    check_options(names, given)
+    for name in names:
+        MAKERS[name].make(**given)
+
+
+if __name__ == "__main__":
+    main()
