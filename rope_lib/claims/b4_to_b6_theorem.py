@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from rope_lib.theory.arguments import Float64, Floats
 from rope_lib.theory.dispersal import (
     coherence,
     compared_spectra,
@@ -22,7 +23,7 @@ BASE = 100
 
 
 @cache
-def _long_clouds():
+def _long_clouds() -> tuple[Floats, Float64, Float64]:
     """Random weights of many tokens, and the ratios and their limits for directions with both extremes."""
     random = np.random.default_rng(0)
     inv_freq = frequencies(BASE, HEAD_DIM)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from rope_lib.models.spec import effective_base
+from rope_lib.theory.arguments import Floats
 from rope_lib.theory.bounds import aliasing_bound, max_context
 from rope_lib.theory.rivals import first_negative, liu_extrapolation_limit, longest_with_seen_angles
 
@@ -15,7 +15,7 @@ from .wording import signed
 
 
 def limits(
-    spectra: Mapping[str, ArrayLike],
+    spectra: Mapping[str, Floats],
     *,
     base: float,
     trained: int,

@@ -187,7 +187,7 @@ def torn(points: pd.DataFrame) -> pd.Series:
 def at_gaps(parts: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """bfloat16 at a million and at 60,000 beside exact angles at two positions: (rings, both).
 
-    `parts` are the tables of `tools/precision_parts.py`. `rings` are the models with bfloat16 angles, with
+    `parts` are the tables of the result `precision_parts`. `rings` are the models with bfloat16 angles, with
     the `gap` that is left between their tokens; `both` joins to each the same model with exact angles at that
     gap: accuracy_rounded and accuracy_gap.
     """
@@ -213,7 +213,7 @@ def facts(
 ) -> dict[str, str]:
     """The numbers of the chapter about trained models, as it prints them.
 
-    `table` holds the `trials`, `parts` the tables of `tools/precision_parts.py`; `length` is that of an
+    `table` holds the `trials`, `parts` the tables of the result `precision_parts`; `length` is that of an
     input, in tokens. What is kept is a mean over seeds. *Low* is the lowest base, *second* the next.
     """
     points = predictors(table[table.arithmetic != EXACT], head_dim, length)

@@ -2,8 +2,8 @@
 
 A variant of experiment 2's grid rounds every pair alike. These runs tell what it cannot: which pairs the
 loss of accuracy comes from, and whether the steps that rounding makes in positions are enough to cause it.
-`tools/precision_parts.py` keeps the tables. Accuracies are shares of the questions; positions and gaps are
-in tokens.
+`tools/results.py precision_parts` keeps the tables. Accuracies are shares of the questions; positions and
+gaps are in tokens.
 """
 
 from collections.abc import Iterable, Sequence
