@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from rope_lib.models.spec import effective_base
 from rope_lib.theory.bounds import aliasing_bound, max_context
@@ -15,7 +15,7 @@ from .wording import signed
 
 
 def limits(
-    spectra: Mapping[str, ArrayLike],
+    spectra: Mapping[str, NDArray[np.float64]],
     *,
     base: float,
     trained: int,
