@@ -14,6 +14,7 @@ from installed_transformers import assert_table_of_this_version, config_class  #
 
 pytestmark = pytest.mark.slow  # imports the modeling code of dozens of models
 
+
 @pytest.fixture(autouse=True, scope="module")
 def _same_version():
     assert_table_of_this_version()
