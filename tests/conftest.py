@@ -4,6 +4,16 @@ from pathlib import Path
 
 import pytest
 
+# Fixtures that load a real model: the tests that use one are marked `model`.
+LOADS_A_MODEL = {"packaged"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what their fixtures cost."""
+    for item in items:
+        if LOADS_A_MODEL.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.model)
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:

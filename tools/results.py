@@ -115,7 +115,7 @@ def long_input(*, device: str = "cuda", text: Path | None = None) -> None:
     from rope_lib.measure.load import load_model, tokenize
     from rope_lib.measure.store import identity
     from rope_lib.measure.sweep import measure, measured
-    from rope_lib.measure.trials import CENTER_TOKENS, trial_tables
+    from rope_lib.measure.tables import CENTER_TOKENS, trial_tables
 
     words = longer_text() if text is None else text.read_text(encoding="utf-8")
     parts: dict[str, list[pd.DataFrame]] = {}
@@ -199,8 +199,8 @@ def precision_parts() -> None:
 
     That is on one core, and includes training the models of the grid.
     """
-    from rope_lib.show.precision_interventions import first_step, plain, rounded_in_parts, with_gaps
     from rope_lib.train.loop import train
+    from rope_lib.train.rounding import first_step, plain, rounded_in_parts, with_gaps
 
     settings = (("float32", 10**9), ("bfloat16", 60_000), ("bfloat16", 10**6))
     counts = range(0, 17, 2)  # of 16 pairs

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rope_lib.theory.arguments import Floats
 from rope_lib.theory.oscillators import frequencies, rotate
 
 from .claim import HOLDS, REFUTED, Claim, Finding, Numbers
@@ -15,11 +16,12 @@ def measure_relative_position() -> Numbers:
     query, key = random.standard_normal((2, 200, HEAD_DIM))
     positions = random.integers(0, 100_000, 200)
 
-    def scores(shift):
+    def scores(shift: int) -> Floats:
         rotated = (
             rotate(x[:, None], [p + shift], freqs, "half_split")[:, 0] for x, p in ((query, 7), (key, 0))
         )
-        return np.sum(np.multiply(*rotated), axis=-1)
+        products: Floats = np.sum(np.multiply(*rotated), axis=-1)
+        return products
 
     norms = np.linalg.norm(rotate(query, positions, freqs, "half_split"), axis=-1)
     return {

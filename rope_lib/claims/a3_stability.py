@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rope_lib.models.case_studies import case_studies
+from rope_lib.models.case_studies import known_to_work
 from rope_lib.theory.bounds import stability_bound
 
 from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
@@ -11,14 +11,13 @@ from .settings import EPSILON
 
 def measure_stability() -> Numbers:
     """The drift at the bound, and the cases known to work although they violate it."""
-    works = [case for case in case_studies() if case.observed == "works"]
-    bound = [float(stability_bound(case.context_length, EPSILON)) for case in works]
+    works = known_to_work()
     context = 4096
     return {
         "similarity_at_bound": float(np.cos(context / stability_bound(context, EPSILON))),
         "works": len(works),
         "works_in_violation": sum(
-            case.effective_base < need for case, need in zip(works, bound, strict=True)
+            base < float(stability_bound(case.context_length, EPSILON)) for case, base in works
         ),
     }
 

@@ -12,7 +12,7 @@ from .settings import HEAD_DIM
 def measure_wall() -> Numbers:
     """Worst float32 phase error at two positions, for a base below the wall and one far beyond it."""
 
-    def worst(position, base):
+    def worst(position: int, base: float) -> float:
         near = np.arange(position - 512, position)
         return float(
             np.abs(phase_error(*direct_product(near, base, HEAD_DIM, FLOAT32), near, base, HEAD_DIM)).max()

@@ -1,6 +1,6 @@
 """A6: the Goldilocks zone between the depth bound and the precision wall."""
 
-from rope_lib.models.case_studies import case_studies
+from rope_lib.models.case_studies import known_to_work
 from rope_lib.theory.bounds import goldilocks_zone
 
 from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
@@ -9,14 +9,16 @@ from .settings import EPSILON
 
 def measure_zone() -> Numbers:
     """Where the cases known to work lie: below, inside or above their zone."""
-    works = [case for case in case_studies() if case.observed == "works"]
-    zones = [goldilocks_zone(case.context_length, epsilon=EPSILON, layers=case.num_layers) for case in works]
-    pairs = list(zip(works, zones, strict=True))
+    works = known_to_work()
+    pairs = [
+        (base, goldilocks_zone(case.context_length, epsilon=EPSILON, layers=case.num_layers))
+        for case, base in works
+    ]
     hypothetical = goldilocks_zone(1_000_000, epsilon=EPSILON, layers=32)
     return {
         "works": len(works),
-        "below": sum(bool(case.effective_base < zone.lower) for case, zone in pairs),
-        "above": sum(bool(case.effective_base >= zone.upper) for case, zone in pairs),
+        "below": sum(bool(base < zone.lower) for base, zone in pairs),
+        "above": sum(bool(base >= zone.upper) for base, zone in pairs),
         "hypothetical_is_empty": bool(hypothetical.is_empty),
     }
 

@@ -17,8 +17,8 @@ FEW = 0.1
 # By how much the smallest base that works may differ from the one demanded.
 NEAR = 2
 
-# A laxer meaning of what it is to work: half of all questions, of which most are about the near past.
-LAX = {"threshold": 0.5, "measure": "accuracy"}
+# A laxer meaning of what it is to work: this share of all questions, of which most are about the near past.
+LAX = 0.5
 
 
 def measure_bound(name: str) -> Numbers:
@@ -28,20 +28,20 @@ def measure_bound(name: str) -> Numbers:
     trained length over the one demanded there. `counterexamples` are bases below the bound at which every
     seed works at the trained length; `lowest` is the smallest of them over the one demanded.
     """
+    from rope_lib.findings.least_base import least_over_demanded
     from rope_lib.findings.which_bound import (
         BASE,
         WORKS,
         compared,
         counterexamples,
         kept_trials,
-        least_over_demanded,
         trained_longest,
     )
 
     rows, longer, head_dim = kept_trials()
     rows = trained_longest(rows, longer)
     found = compared(rows, head_dim).set_index(["region", "bound"])
-    lax = compared(rows, head_dim, **LAX).set_index(["region", "bound"]).loc[("inside", name)]
+    lax = compared(rows, head_dim, LAX, "accuracy").set_index(["region", "bound"]).loc[("inside", name)]
     against = counterexamples(rows, name, head_dim)
     ratios = least_over_demanded(rows, name, head_dim).ratio
     numbers = {

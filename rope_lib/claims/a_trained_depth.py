@@ -17,15 +17,13 @@ def measure_trained_depth() -> Numbers:
     """
     import pandas as pd
 
+    from rope_lib.findings.least_base import demanded_factor, depth_factors, least_bases
     from rope_lib.findings.stats import calibration, mean_interval
     from rope_lib.findings.which_bound import (
         THRESHOLDS,
         WORKS,
-        demanded_factor,
         depth_differences,
-        depth_factors,
         kept_trials,
-        least_bases,
         margins,
         trained_longest,
     )

@@ -4,6 +4,8 @@ The measurement is the kept result of experiment 3, which chapter 17 draws from 
 that of fresh seeds in experiment 5, chapter 20.
 """
 
+from collections.abc import Mapping
+
 from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
 
 # The least share of its accuracy at the trained length that a spectrum may keep, in the mean of its seeds,
@@ -44,7 +46,7 @@ def measure_generalization() -> Numbers:
     means = plain.groupby(level="system").mean()
     least = 2 * trained
 
-    def found(system, temperature):
+    def found(system: str, temperature: str) -> pd.Series:
         """By seed, the accuracy of a system at the longest length for answers `least` tokens back or more."""
         each = (beyond(tables["distances"], longest, least, temperature) for tables in (first, fresh))
         return pd.concat(one[system] for one in each)
@@ -87,7 +89,7 @@ def judge_generalization(numbers: Numbers) -> Finding:
     holds = min(numbers["kept_far"], numbers["kept_longest"]) >= KEPT and not ahead
     partly = numbers["kept_far"] >= KEPT and numbers["above_rope"] == numbers["seeds"]
 
-    def listed(others):
+    def listed(others: Mapping[str, float]) -> str:
         return ", ".join(f"{name} {value:.2f}" for name, value in others.items())
 
     return Finding(

@@ -4,7 +4,14 @@ from functools import cache
 
 import numpy as np
 
-from rope_lib.theory.dispersal import coherence, compared_spectra, limiting_ratio, singular_value_ratio
+from rope_lib.theory.arguments import Float64, Floats
+from rope_lib.theory.dispersal import (
+    coherence,
+    compared_spectra,
+    limiting_ratio,
+    singular_value_ratio,
+    stable_rank,
+)
 from rope_lib.theory.oscillators import frequencies, rotate
 
 from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
@@ -16,7 +23,7 @@ BASE = 100
 
 
 @cache
-def _long_clouds():
+def _long_clouds() -> tuple[Floats, Float64, Float64]:
     """Random weights of many tokens, and the ratios and their limits for directions with both extremes."""
     random = np.random.default_rng(0)
     inv_freq = frequencies(BASE, HEAD_DIM)
@@ -86,7 +93,7 @@ def measure_stable_rank() -> Numbers:
     weights, ratios, _ = _long_clouds()
     cloud = np.random.default_rng(1).standard_normal((20_000, 2))
     rotated = rotate(cloud, np.arange(len(cloud)), [1.0], "half_split")
-    before, after = (np.linalg.norm(x) ** 2 / np.linalg.eigvalsh(x.T @ x)[-1] for x in (cloud, rotated))
+    before, after = (stable_rank(np.linalg.svd(x, compute_uv=False)) for x in (cloud, rotated))
     # The stable rank begins at 1, and the Frobenius norm stays.
     return {
         "smallest": float(ratios.max() ** -2),

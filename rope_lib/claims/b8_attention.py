@@ -6,7 +6,7 @@ from .observed import observed
 
 def measure_attention() -> Numbers:
     """Attention to token 0 and the largest score of the last queries, by input length."""
-    from rope_lib.measure.sweep import last_queries
+    from rope_lib.measure.tables import last_queries
 
     sweep, inside, beyond = observed()
     trained = inside[-1]

@@ -1,5 +1,7 @@
 """B9: two criteria that tell which spectra extrapolate."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from rope_lib.theory.dispersal import (
@@ -48,7 +50,7 @@ def judge_criteria(numbers: Numbers) -> Finding:
     limit.
     """
 
-    def agrees(criterion, met):
+    def agrees(criterion: int, met: Callable[[Numbers], bool]) -> bool:
         return all(met(found) == EXPECTED[name][criterion] for name, found in numbers.items())
 
     bounded = agrees(0, lambda found: found["wide_limit"] > 0.9 * found["limit"])

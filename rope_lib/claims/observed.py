@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rope_lib.measure.sweep import Sweep
+    from rope_lib.measure.tables import Sweep
 
 
 @cache

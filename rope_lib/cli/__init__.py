@@ -1,6 +1,6 @@
 """The command `rope-lib`: one module for each family of subcommands.
 
-A subcommand imports what it needs when it runs, so that the cheap ones start at once.
+A subcommand imports what it needs when it runs, so that a quick one starts at once.
 """
 
 import click
@@ -12,7 +12,7 @@ from . import atlas, check, claims, report, train
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rope-lib")
-def main():
+def main() -> None:
     """The bounds, verdicts, claims and measurements of the book, from the command line.
 
     \b

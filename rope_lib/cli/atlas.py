@@ -11,16 +11,26 @@ from .options import InputError, Number, dtype_option, epsilon_option, json_opti
 
 @click.command()
 @click.argument("filter", required=False, default="")
-@click.option("--sort", metavar="COLUMN", help="Order by a column; a minus before its name reverses it.")
+@click.option(
+    "--sort", metavar="COLUMN", help="Sort by a column; a minus before its name reverses the order."
+)
 @click.option("--context", type=Number(int), help="Tokens to judge at.  [default: what each model declares]")
 @epsilon_option
 @dtype_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV and nothing else.")
-def atlas(filter, sort, context, epsilon, dtype, as_json, as_csv):
+def atlas(
+    filter: str,
+    sort: str | None,
+    context: int | None,
+    epsilon: float,
+    dtype: str,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
     """List published models with the verdict of paper A's bounds on each.
 
-    FILTER keeps the models in whose name, id, architecture, scaling or verdict it stands.
+    FILTER keeps the models whose name, id, architecture, scaling or verdict contains it.
 
     \b
     Examples:

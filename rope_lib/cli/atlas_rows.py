@@ -1,11 +1,16 @@
 """The atlas as rows, with the verdict on each model."""
 
 import csv
+from collections.abc import Sequence
+from typing import Any, TextIO, TypeAlias
 
-from rope_lib.models.atlas import atlas
+from rope_lib.models.atlas import AtlasModel, atlas
 from rope_lib.models.verdicts import judge
 
 from .terminal import print_table as print_terminal_table
+
+Value: TypeAlias = str | int | float | None
+Row: TypeAlias = dict[str, Value]
 
 COLUMNS = (
     "model", "hf_id", "release", "layers", "context", "trained_context", "base", "scaling", "effective_base",
@@ -15,11 +20,18 @@ _IN_TERMINAL = ("model", "layers", "context", "base", "scaling", "effective_base
 _NUMBERS = ("layers", "context", "base", "effective_base")
 
 
-def atlas_rows(filter="", sort=None, *, context=None, epsilon=0.95, dtype="float32"):
-    """One dict a model, with COLUMNS: its worst spectrum and the verdict on it.
+def atlas_rows(
+    filter: str = "",
+    sort: str | None = None,
+    *,
+    context: int | None = None,
+    epsilon: float = 0.95,
+    dtype: str = "float32",
+) -> list[Row]:
+    """One dict for each model, with COLUMNS: its worst spectrum and the verdict on it.
 
-    `filter` keeps the models in whose name, id, architecture, scaling or verdict it stands; `sort` is a
-    column, with a minus before it for the reverse order. What a model does not have is None and comes last.
+    `filter` keeps the models whose name, id, architecture, scaling or verdict contains it; `sort` is a
+    column, with a minus before it for the reverse order. What a model does not have is None and sorts last.
     Raises ValueError for an unknown column, and as `judge`.
 
     >>> [row["verdict"] for row in atlas_rows("llama 3.1 8b")]
@@ -28,9 +40,9 @@ def atlas_rows(filter="", sort=None, *, context=None, epsilon=0.95, dtype="float
     column, reverse = (sort or "").removeprefix("-"), (sort or "").startswith("-")
     if sort is not None and column not in COLUMNS:
         raise ValueError(f"--sort must be one of {', '.join(COLUMNS)}, got {column!r}")
-    rows = [_row(model, context, epsilon, dtype) for model in atlas()]
+    every = [_row(model, context, epsilon, dtype) for model in atlas()]
     wanted = filter.casefold()
-    rows = [row for row, text in rows if wanted in f"{text} {row['scaling']} {row['verdict']}".casefold()]
+    rows = [row for row, text in every if wanted in f"{text} {row['scaling']} {row['verdict']}".casefold()]
     if not column:
         return rows
     present = [row for row in rows if row[column] is not None]
@@ -38,17 +50,18 @@ def atlas_rows(filter="", sort=None, *, context=None, epsilon=0.95, dtype="float
     return present + [row for row in rows if row[column] is None]
 
 
-def _order(value):
+def _order(value: Value) -> Any:
+    """What the values of one column, numbers or texts, are compared by."""
     return value.casefold() if isinstance(value, str) else value
 
 
-def _row(model, context, epsilon, dtype):
+def _row(model: AtlasModel, context: int | None, epsilon: float, dtype: str) -> tuple[Row, str]:
     """`(row, text to search)` of one model."""
     if context is None and model.declared_context is None:
         raise ValueError(f"{model.name} declares no context: give --context")
     verdict = judge(model, context=context, epsilon=epsilon, dtype=dtype)
     worst = next((judged for judged in verdict.rotaries if judged.verdict == verdict.verdict), None)
-    row = {
+    row: Row = {
         "model": model.name,
         "hf_id": model.hf_id,
         "release": model.release,
@@ -61,7 +74,7 @@ def _row(model, context, epsilon, dtype):
         "kind": None,
         "window": None,
         "rotary_dim": None,
-        "verdict": verdict.verdict,
+        "verdict": str(verdict.verdict),
         "verdict_without_scaling": None,
         "confidence": model.confidence,
         "source": model.source,
@@ -74,25 +87,25 @@ def _row(model, context, epsilon, dtype):
             "kind": worst.rotary.kind,
             "window": worst.rotary.window,
             "rotary_dim": worst.rotary.rotary_dim,
-            "verdict_without_scaling": worst.verdict_without_scaling,
+            "verdict_without_scaling": str(worst.verdict_without_scaling),
         }
     return row, f"{model.name} {model.hf_id} {model.architecture}"
 
 
-def print_csv(rows, file):
-    """The rows as CSV."""
+def print_csv(rows: Sequence[Row], file: TextIO) -> None:
+    """Write the rows to `file` as CSV, under their headings."""
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
 
-def print_table(rows):
-    """The rows as a table in the terminal, and what their confidence means."""
+def print_table(rows: Sequence[Row]) -> None:
+    """Print the columns that a terminal has room for as a table."""
     texts = [tuple(_text(row[column]) for column in _IN_TERMINAL) for row in rows]
     print_terminal_table(_IN_TERMINAL, texts, right=_NUMBERS)
 
 
-def _text(value):
+def _text(value: Value) -> str:
     if value is None:
         return ""
     if isinstance(value, float):

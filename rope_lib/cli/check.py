@@ -14,11 +14,13 @@ from .options import InputError, Number, dtype_option, epsilon_option, json_opti
 @dtype_option
 @json_option
 @click.option("--download", is_flag=True, help="Fetch the config of a Hugging Face id that is not cached.")
-def check(source, context, epsilon, dtype, as_json, download):
-    """Judge a model by paper A's bounds, and say where each number came from.
+def check(
+    source: str, context: int | None, epsilon: float, dtype: str, as_json: bool, download: bool
+) -> None:
+    """Judge a model by paper A's bounds, and say where each number comes from.
 
     SOURCE is a config.json, a params.json or a .gguf file, a folder that holds one, a Hugging Face id in
-    the local cache, or atlas:NAME. Exit status 0 for a verdict, 2 for what cannot be judged.
+    the local cache, or atlas:NAME. The exit status is 0 for a verdict, and 2 for input that cannot be judged.
 
     \b
     Examples:
@@ -27,14 +29,14 @@ def check(source, context, epsilon, dtype, as_json, download):
       rope-lib check model.gguf --json
       rope-lib check "atlas:Llama 3.1 8B" --dtype bfloat16
     """
-    from rope_lib.models import judge, read_model
+    from rope_lib.models import ModelSpec, judge, read_model
     from rope_lib.models.record import record
 
     try:
         if source.startswith("atlas:"):
             from rope_lib.models.atlas import atlas_model
 
-            spec = atlas_model(source.removeprefix("atlas:"))
+            spec: ModelSpec = atlas_model(source.removeprefix("atlas:"))
         else:
             spec = read_model(source, download=download)
         found = record(judge(spec, context=context, epsilon=epsilon, dtype=dtype))
@@ -56,7 +58,15 @@ def check(source, context, epsilon, dtype, as_json, download):
 @epsilon_option
 @dtype_option
 @json_option
-def bounds(context, layers, base, head_dim, epsilon, dtype, as_json):
+def bounds(
+    context: int,
+    layers: int,
+    base: float | None,
+    head_dim: int | None,
+    epsilon: float,
+    dtype: str,
+    as_json: bool,
+) -> None:
     """Print paper A's bounds on the base, and the verdict on a base if one is given.
 
     \b
@@ -68,16 +78,16 @@ def bounds(context, layers, base, head_dim, epsilon, dtype, as_json):
     from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
 
     if base is not None and head_dim is not None:
-        raise InputError("--base is judged by the paper's own bounds: leave --head-dim out")
+        raise InputError("--base is judged by the paper's own bounds: leave out --head-dim")
     try:
-        found = {
+        found: dict[str, float | str] = {
             "aliasing": float(aliasing_bound(context, head_dim=head_dim)),
             "stability": float(stability_bound(context, epsilon, head_dim=head_dim)),
             "depth": float(stability_bound(context, epsilon, layers=layers, head_dim=head_dim)),
             "precision": float(precision_wall(dtype)),
         }
         if base is not None:
-            found["verdict"] = classify(base, context, layers, epsilon=epsilon, dtype=dtype)
+            found["verdict"] = str(classify(base, context, layers, epsilon=epsilon, dtype=dtype))
     except ValueError as error:
         raise InputError(one_line(error)) from None
     if as_json:

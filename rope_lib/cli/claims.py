@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import json_option, print_json
+from .options import Json, json_option, print_json
 
 if TYPE_CHECKING:
     from rope_lib.claims.claim import Claim
@@ -58,10 +58,10 @@ def claims(ids: tuple[str, ...], as_json: bool) -> None:
         print_table(("", "claim", "verdict", "evidence"), table, show_lines=True)
     missing = [row["id"] for row in rows if row["verdict"] is None]
     if missing:
-        raise click.ClickException(f"not checked, for want of what they need: {', '.join(missing)}")
+        raise click.ClickException(f"not checked, as an input is missing: {', '.join(missing)}")
 
 
-def _row(claim: Claim) -> dict[str, str | None]:
+def _row(claim: Claim) -> dict[str, Json]:
     """A claim with its finding; the verdict is None where something is missing, which the evidence names."""
     verdict: str | None
     try:

@@ -1,12 +1,17 @@
-"""What the subcommands share: their types of arguments, their errors, and how they print."""
+"""What the subcommands share: types of arguments, options, errors, and how they print."""
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import click
+from click.shell_completion import CompletionItem
 
 from rope_lib.runs.errors import one_line
+
+Json: TypeAlias = Any  # what JSON can hold: numbers, strings, lists, dicts
 
 
 class InputError(click.ClickException):
@@ -20,43 +25,50 @@ class Number(click.ParamType):
 
     name = "number"
 
-    def __init__(self, kind):
+    def __init__(self, kind: type[int] | type[float]) -> None:
         self.kind = kind
 
-    def convert(self, value, param, ctx):
-        if isinstance(value, self.kind):
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | float:
+        if not isinstance(value, str):
             return value
         try:
             return self.kind(value.replace(",", ""))
         except ValueError:
             kind = "a whole number" if self.kind is int else "a number"
-            raise InputError(f"{param.opts[0]} must be {kind}, got {value!r}") from None
+            name = param.opts[0] if param else self.name
+            raise InputError(f"{name} must be {kind}, got {value!r}") from None
 
 
 class DType(click.ParamType):
-    """The name of a floating-point type; the theory says which it knows."""
+    """The name of a floating-point type that the theory knows."""
 
     name = "dtype"
 
-    def shell_complete(self, ctx, param, incomplete):
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         from rope_lib.theory.bounds import SIGNIFICAND_BITS
 
         names = [name for name in SIGNIFICAND_BITS if name.startswith(incomplete)]
-        return [click.shell_completion.CompletionItem(name) for name in names]
+        return [CompletionItem(name) for name in names]
 
 
 class Lengths(click.ParamType):
-    """Whole numbers with commas between them."""
+    """Whole numbers, separated by commas."""
 
     name = "lengths"
 
-    def convert(self, value, param, ctx):
+    def convert(
+        self, value: str | list[int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
         if not isinstance(value, str):
             return value
         try:
             return [int(part) for part in value.split(",")]
         except ValueError:
-            message = f"--lengths must be whole numbers with commas between them, got {value!r}"
+            message = f"--lengths must be whole numbers separated by commas, got {value!r}"
             raise InputError(message) from None
 
 
@@ -69,13 +81,23 @@ dtype_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 scheduler_option = click.option(
-    "--scheduler", metavar="ADDRESS", help="Use the workers of a Dask cluster that runs already."
+    "--scheduler", metavar="ADDRESS", help="Use the workers of a running Dask cluster."
 )
 
 
 @contextmanager
-def workers_errors():
-    """What ends a sweep, in one line and by its exit status."""
+def needs(what: str, extra: str) -> Iterator[None]:
+    """Turn a missing package into one line that names it and the extra to install, exit status 1."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"{what} the package {error.name}: install rope-lib[{extra}]"
+        raise click.ClickException(message) from None
+
+
+@contextmanager
+def workers_errors() -> Iterator[None]:
+    """Turn what ends a sweep into one line and an exit status."""
     try:
         yield
     except ConnectionError as error:
@@ -83,21 +105,23 @@ def workers_errors():
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
     except KeyboardInterrupt:
-        say("Stopped. What was finished is kept; the same command goes on.")
+        say("Stopped. Finished cells are kept; run the same command again to resume.")
         sys.exit(130)
 
 
-def say(line):
+def say(line: str) -> None:
+    """Write a line on the progress to standard error."""
     click.echo(line, err=True)
 
 
-def print_json(found):
+def print_json(found: Json) -> None:
+    """Print a value as indented JSON. Raises ValueError for a number that is not finite."""
     import json
 
     click.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def print_lines(lines):
-    """Styled lines, without their colors where standard output is no terminal or NO_COLOR is set."""
+def print_lines(lines: Iterable[str]) -> None:
+    """Print styled lines, without colors where standard output is no terminal or NO_COLOR is set."""
     for line in lines:
         click.echo(line, color=False if os.environ.get("NO_COLOR") else None)

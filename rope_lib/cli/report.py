@@ -1,12 +1,13 @@
 """`rope-lib report`: a model measured past its declared context."""
 
 import os
+from typing import Any
 
 import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Lengths, Number, say, scheduler_option, workers_errors
+from .options import InputError, Lengths, Number, needs, say, scheduler_option, workers_errors
 
 
 @click.command()
@@ -15,7 +16,7 @@ from .options import InputError, Lengths, Number, say, scheduler_option, workers
     "--lengths",
     type=Lengths(),
     metavar="N,N,…",
-    help="Input lengths, in tokens.  [default: by model and machine]",
+    help="Input lengths, in tokens.  [default: what suits the model and the machine]",
 )
 @click.option(
     "--text",
@@ -31,18 +32,18 @@ from .options import InputError, Lengths, Number, say, scheduler_option, workers
 @click.option(
     "--workers",
     type=Number(int),
-    help="Processes that measure several models.  [default: one, or one for each GPU]",
+    help="Processes that measure models side by side.  [default: one, or one for each GPU]",
 )
-def report(models, scheduler, workers, **options):
-    """Measure a model past its declared context, and write what was found as one web page with its tables.
+def report(models: tuple[str, ...], scheduler: str | None, workers: int | None, **options: Any) -> None:
+    """Measure a model past its declared context, and write the findings as one web page with its tables.
 
-    MODEL is a folder, a .gguf file or a Hugging Face id in the local cache; without one it is the packaged
-    SmolLM2. An estimate comes first. A run that was stopped goes on where it was. Exit status 2 for what
-    cannot be measured; then nothing is written.
+    MODEL is a folder, a .gguf file or a Hugging Face id in the local cache; the default is the packaged
+    SmolLM2. The command first prints an estimate of the time and the memory. A run that was stopped resumes
+    where it left off. If a model cannot be measured, nothing is written and the exit status is 2.
 
     Several models are measured one after the other, or side by side by several workers, each into a folder
-    of its own within DIR. One that cannot be measured is told in a line; the others finish, with exit
-    status 1.
+    of its own within DIR. A model that cannot be measured is reported in one line; the others are still
+    measured, and the exit status is 1.
 
     \b
     Examples:
@@ -54,11 +55,8 @@ def report(models, scheduler, workers, **options):
     if len(models) > 1 or scheduler is not None or workers is not None:
         _reports(models, scheduler, workers, options)
         return
-    try:
+    with needs("a report needs", "report"):
         from rope_lib.report.write import write_report
-    except ModuleNotFoundError as error:
-        message = f"a report needs the package {error.name}: install rope-lib[report]"
-        raise click.ClickException(message) from None
     try:
         out = write_report(*models, **options, say=say)
     except (ValueError, OSError) as error:
@@ -66,15 +64,14 @@ def report(models, scheduler, workers, **options):
     click.echo(os.path.join(out, "report.html"))
 
 
-def _reports(models, scheduler, workers, options):
+def _reports(
+    models: tuple[str, ...], scheduler: str | None, workers: int | None, options: dict[str, Any]
+) -> None:
     """Reports on several models, as cells of a sweep."""
     if not models:
-        raise InputError("MODEL must be given where --scheduler or --workers are")
-    try:
+        raise InputError("MODEL must be given with --scheduler or --workers")
+    with needs("reports by workers need", "report,sweep"):
         from rope_lib.report.many import write_reports
-    except ModuleNotFoundError as error:
-        message = f"reports by workers need the package {error.name}: install rope-lib[report,sweep]"
-        raise click.ClickException(message) from None
     with workers_errors():
         folders, failed = write_reports(models, **options, scheduler=scheduler, workers=workers, say=say)
     for folder in folders:

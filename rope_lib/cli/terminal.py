@@ -1,27 +1,30 @@
 """Tables in the terminal."""
 
+from collections.abc import Collection, Iterable, Sequence
 
-def print_table(headings, rows, *, right=(), show_lines=False):
-    """Print rows of text as a table that fits the terminal; into a pipe or a file, as wide as its content.
 
-    `right` names the headings whose columns align right.
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Collection[str] = (),
+    show_lines: bool = False,
+) -> None:
+    """Print rows of text as a table that fits the terminal; in a pipe or a file it is as wide as its content.
+
+    `right` names the headings whose columns align right; `show_lines` draws lines between the rows.
     """
+    from rich.box import HEAVY_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=10_000 if not show_lines else 160)
-    table = Table(box=None if not show_lines else _box(), show_lines=show_lines, pad_edge=False)
+        console = Console(width=160 if show_lines else 10_000)
+    table = Table(box=HEAVY_HEAD if show_lines else None, show_lines=show_lines, pad_edge=False)
     for heading in headings:
-        justify = "right" if heading in right else "left"
-        table.add_column(heading.replace("_", " "), justify=justify, overflow="fold")
+        name = heading.replace("_", " ")
+        table.add_column(name, justify="right" if heading in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)
-
-
-def _box():
-    from rich import box
-
-    return box.HEAVY_HEAD

@@ -6,7 +6,7 @@ import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Number, say, scheduler_option, workers_errors
+from .options import InputError, Number, needs, say, scheduler_option, workers_errors
 
 
 @click.command()
@@ -14,45 +14,43 @@ from .options import InputError, Number, say, scheduler_option, workers_errors
 @click.option("--out", metavar="DIR", help="Folder to write.  [default: rope-train-CONFIG]")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--keep", is_flag=True, help="Keep the trained weights too, in DIR-training.")
-def train(config, out, device, keep):
-    """Train a small transformer as CONFIG says, question it, and write what was found as tables.
+def train(config: str, out: str | None, device: str, keep: bool) -> None:
+    """Train a small transformer as CONFIG says, test it, and write the results as tables.
 
-    CONFIG is a TOML file; what it leaves out has its default. A run that was stopped goes on where it was. On
-    a CPU the same config and number of threads give the same tables, bit for bit. Exit status 2 for a config
-    that cannot be run; then nothing is written.
+    CONFIG is a TOML file; what it leaves out has its default. A run that was stopped resumes where it left
+    off. On a CPU the same config and number of threads give the same tables, bit for bit. If the config
+    cannot be run, nothing is written and the exit status is 2.
 
     \b
     Examples:
       rope-lib train experiments/byte_rope_id.toml
       rope-lib train my.toml --device cuda --out my-run
     """
-    try:
+    with needs("training needs", "models"):
+        from rope_lib.measure.device import choose_device
         from rope_lib.runs.store import PROVENANCE_FILE, circumstances, save_tables
         from rope_lib.train.config import Config
-        from rope_lib.train.run import available, inputs, run
-    except ModuleNotFoundError as error:
-        message = f"training needs the package {error.name}: install rope-lib[models]"
-        raise click.ClickException(message) from None
+        from rope_lib.train.run import inputs, run
     import contextlib
     import time
     from pathlib import Path
 
-    out = Path(out or f"rope-train-{Path(config).stem}").absolute()
-    unfinished = out.with_name(f"{out.name}-training")  # beside the result, which appears when it is whole
+    folder = Path(out or f"rope-train-{Path(config).stem}").absolute()
+    unfinished = folder.with_name(f"{folder.name}-training")  # beside the result, which appears when complete
     start = time.perf_counter()
     try:
         chosen = Config.from_toml(config)
-        if out.exists() and not (out / PROVENANCE_FILE).is_file():
-            raise ValueError(f"--out must be a new folder or one that this command wrote, got {out}")
-        device = available(device)
+        if folder.exists() and not (folder / PROVENANCE_FILE).is_file():
+            raise ValueError(f"--out must be a new folder or one that this command wrote, got {folder}")
+        device = choose_device(device)
         tables = run(chosen, unfinished, device=device, keep=keep)
         made = circumstances(seconds=round(time.perf_counter() - start, 1), device=device)
-        save_tables(out, tables, {"name": "train", "inputs": inputs(chosen)} | made)
+        save_tables(folder, tables, {"name": "train", "inputs": inputs(chosen)} | made)
     except (ValueError, OSError, FloatingPointError) as error:
         raise InputError(one_line(error)) from None
-    with contextlib.suppress(OSError):  # it stays where something is in it
+    with contextlib.suppress(OSError):  # a folder that is not empty stays
         unfinished.rmdir()
-    click.echo(os.path.join(out, "summary.parquet"))
+    click.echo(os.path.join(folder, "summary.parquet"))
 
 
 @click.command()
@@ -63,23 +61,20 @@ def train(config, out, device, keep):
     "--workers", type=Number(int), help="Processes of this machine.  [default: one for each core, or GPU]"
 )
 @click.option("--out", metavar="DIR", help="Folder to write.  [default: rope-sweep-GRID]")
-def sweep(grid, size, scheduler, workers, out):
+def sweep(grid: str, size: str, scheduler: str | None, workers: int | None, out: str | None) -> None:
     """Run every cell of a grid of experiments, and join their tables.
 
-    A finished cell is kept in DIR: the same command, after whatever ended it, runs only what is missing.
-    Cells that fail are told in a line each; the others finish, with exit status 1. Exit status 2 for a
-    grid that is none.
+    Finished cells are kept in DIR: after an interruption the same command runs only those that are missing.
+    A cell that fails is reported in one line; the others still run, and the exit status is 1. The exit status
+    is 2 for a file that does not describe a grid.
 
     \b
     Examples:
       rope-lib sweep experiments/bases.toml
       rope-lib sweep experiments/bases.toml --size full --scheduler tcp://host:8786
     """
-    try:
+    with needs("a sweep needs", "sweep"):
         from rope_lib.runs.experiments import run_grid
-    except ModuleNotFoundError as error:
-        message = f"a sweep needs the package {error.name}: install rope-lib[sweep]"
-        raise click.ClickException(message) from None
     with workers_errors():
         tables, swept = run_grid(grid, size=size, scheduler=scheduler, workers=workers, out=out, say=say)
     click.echo(tables)

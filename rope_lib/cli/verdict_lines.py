@@ -1,18 +1,21 @@
-"""A verdict as lines for the terminal; imports nothing slow, so that a verdict comes at once."""
+"""A verdict as lines for the terminal; imports nothing slow, so that a verdict appears at once."""
 
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from rope_lib.models.record import BOUND_NAMES, base_text
+from rope_lib.models.record import BOUND_NAMES, base_text, scaling_text
 from rope_lib.models.spec import scopes
+
+from .options import Json
 
 _COLORS = {"stable": "green", "unstable_at_depth": "yellow", "no_rope": "cyan"}  # all others are red
 _LABEL, _VALUE = 20, 24  # columns
 
 
-def verdict_lines(record):
-    """The lines of a verdict, given as `models.record.record` makes it."""
+def verdict_lines(record: Mapping[str, Json]) -> Iterator[str]:
+    """The lines of a verdict, a dict as `models.record.record` returns it."""
     original = record["original_context"]
     yield click.style(record["model"], bold=True) + f"  {record['architecture']}"
     yield _row("layers", f"{record['num_layers']:,}", _origin(record, "num_layers"))
@@ -37,19 +40,19 @@ def verdict_lines(record):
         yield click.wrap_text(reason, width, initial_indent="  ", subsequent_indent="    ")
 
 
-def bound_lines(bounds):
-    """The lines of the bounds alone, and of a verdict where there is one."""
+def bound_lines(bounds: Mapping[str, Json]) -> Iterator[str]:
+    """The lines of the bounds alone, and of a verdict if `bounds` holds one."""
     for name, value in bounds.items():
-        yield (
-            _row("verdict", _verdict(value))
-            if name == "verdict"
-            else _row(BOUND_NAMES[name], base_text(value))
-        )
+        if name == "verdict":
+            yield _row("verdict", _verdict(value))
+        else:
+            yield _row(BOUND_NAMES[name], base_text(value))
     if bounds["depth"] >= bounds["precision"]:
         yield "  No base lies between the depth bound and the precision wall."
 
 
-def _rotary_lines(record, rotary, scope):
+def _rotary_lines(record: Mapping[str, Json], rotary: Mapping[str, Json], scope: str) -> Iterator[str]:
+    """The lines of one spectrum: its numbers with their origins, the bounds, and the verdict on it."""
     bounds, effective = rotary["bounds"], rotary["effective_base"]
     yield click.style(f"{rotary['kind']} attention", bold=True) + f"  layers {_layers(rotary['layers'])}"
     yield _row("base", base_text(rotary["base"]), _origin(record, f"{scope}base"))
@@ -75,30 +78,26 @@ def _rotary_lines(record, rotary, scope):
     yield _row("verdict", _verdict(rotary["verdict"]) + changed)
 
 
-def _row(label, value, origin=""):
+def _row(label: str, value: str, origin: str = "") -> str:
     row = f"  {label:<{_LABEL}}{value}"
     return f"{row:<{_LABEL + _VALUE + 2}}  {click.style(origin, dim=True)}" if origin else row
 
 
-def _origin(record, quantity):
-    """Where a value came from: its provenance and the key."""
+def _origin(record: Mapping[str, Json], quantity: str) -> str:
+    """Where a value comes from: its provenance and the key."""
     provenance = record["provenance"].get(quantity)
     return f"{provenance}: {record['sources'][quantity]}" if provenance else ""
 
 
-def _scaling(scaling):
-    """A scaling in a few words."""
-    words = [scaling["type"]]
-    if isinstance(scaling.get("factor"), int | float):
-        words.append(f"× {scaling['factor']:g}")
-    if isinstance(scaling.get("original_max_position_embeddings"), int):
-        words.append(f"from {scaling['original_max_position_embeddings']:,}")
-    return " ".join(words)
+def _scaling(scaling: Mapping[str, Json]) -> str:
+    """A scaling with its factor, and the length that it starts from."""
+    original = scaling.get("original_max_position_embeddings")
+    return scaling_text(scaling) + (f" from {original:,}" if isinstance(original, int) else "")
 
 
-def _layers(layers):
-    """Layer numbers as ranges: 0-3, 5."""
-    ranges = []
+def _layers(layers: Sequence[int]) -> str:
+    """Layer numbers as ranges, and how many there are: "0-3, 5 (5)"."""
+    ranges: list[list[int]] = []
     for layer in layers:
         if ranges and layer == ranges[-1][1] + 1:
             ranges[-1][1] = layer
@@ -109,5 +108,5 @@ def _layers(layers):
     return f"{shown} ({len(layers)})"
 
 
-def _verdict(name, bold=False):
+def _verdict(name: str, bold: bool = False) -> str:
     return click.style(name, fg=_COLORS.get(name, "red"), bold=bold)

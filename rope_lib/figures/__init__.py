@@ -1,6 +1,6 @@
 """Figures: functions from data to a matplotlib figure, one module for each subject, and the one style.
 
-Nothing here imports another part of the library: a figure draws what it is handed.
+Nothing here imports another part of the library: a figure draws the data that it is given.
 """
 
 from . import (

@@ -1,12 +1,20 @@
 """Figures of the atlas: all models in the plane of context and base, and their places over the years."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from . import style
 
-# A verdict is told by shape and by color; the last number moves points of one place apart.
+Model: TypeAlias = tuple[float, float, float, str]  # context, stated base, effective base, verdict
+Name: TypeAlias = tuple[float, float, str, str]  # context, base, text, side
+
+# A verdict has a shape and a color; the last number moves points of different verdicts at one place apart.
 MARKERS = {
     "stable": ("o", style.GREEN, -2),
     "unstable_at_depth": ("^", style.ORANGE, -1),
@@ -22,14 +30,21 @@ PLACES = {
 }
 
 
-def plane(context, bounds, wall, models, *, names=()):
+def plane(
+    context: NDArray[np.float64],
+    bounds: Mapping[str, NDArray[np.float64]],
+    wall: float,
+    models: Sequence[Model],
+    *,
+    names: Iterable[Name] = (),
+) -> Figure:
     """All models in the plane of context and base, each where its effective base lies.
 
     `context` holds lengths in tokens, `bounds` maps the name of a bound to the smallest base at each length,
     and `wall` is a base. `models` are (context, stated base, effective base, verdict): where the two bases
-    differ, a line leads from the stated one, a small ring. Models of one place and verdict share a marker,
-    whose area grows with their number; those of other verdicts lie up to 10 % to its left or right. `names`
-    are (context, base, text, side) to write on the left, on the right, above or below.
+    differ, a small ring marks the stated one and a line joins the two. Models at one place with one verdict
+    share a marker, whose area grows with their number; those of other verdicts lie up to 10 % to its left or
+    right. `names` are (context, base, text, side) to write on the left, on the right, above or below.
     """
     figure, axes = style.axes(height=4.3)
     axes.set(xscale="log", yscale="log", xlim=(context[0], context[-1]), ylim=(300, 2e10))
@@ -73,15 +88,16 @@ def plane(context, bounds, wall, models, *, names=()):
         ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 0.985), frameon=False, handletextpad=0.1
     )
     for handle in legend.legend_handles:
-        handle.set_sizes([40])
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([40])
     return figure
 
 
-def places(counts):
-    """How many models of each period lie below, inside and above the zone: one bar a period, as shares.
+def places(counts: Mapping[str, Mapping[str, int]]) -> Figure:
+    """Which shares of the models of each period lie below, inside and above the zone: a bar for each period.
 
     `counts` maps a period to {"below": n, "inside": n, "above": n}; "above" also holds models whose zone is
-    empty. The numbers stand in the bars.
+    empty. The counts are written in the bars.
     """
     figure, axes = style.axes(height=0.55 * len(counts) + 1.5)
     axes.set(xlim=(0, 1), ylim=(len(counts) - 0.4, -0.6))
@@ -106,5 +122,5 @@ def places(counts):
     return figure
 
 
-def _shift(verdict):
+def _shift(verdict: str) -> float:
     return 1.05 ** MARKERS[verdict][2]

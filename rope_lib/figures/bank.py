@@ -1,9 +1,15 @@
 """Figures of the oscillator bank: its periods, its similarity with distance, the bounds on its slowest mode.
 
-Each function takes what it draws and computes nothing; distances and periods are in tokens.
+Each function is given what it draws and computes nothing; distances and periods are in tokens.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 
 from . import style
 from .style import BLUE, FAINT, GRAY, GREEN, INK, ORANGE, RED, SKY, count, count_axis, title
@@ -11,58 +17,63 @@ from .style import BLUE, FAINT, GRAY, GREEN, INK, ORANGE, RED, SKY, count, count
 SIMILARITY = "cosine similarity to position 0"
 
 
-def phase_circles(codes, labels):
-    """Where a few oscillators point at positions 0, 1, 2, …: a circle for each, position 0 in red.
+def phase_circles(codes: ArrayLike, labels: Sequence[str]) -> Figure:
+    """The phases of a few oscillators at positions 0, 1, 2, …: a circle for each, position 0 in red.
 
-    `codes` has shape `(positions, circles)`, complex numbers of modulus one; `labels` names the circles.
+    `codes` has shape `(positions, circles)`, complex numbers of modulus 1; `labels` names the circles.
     """
-    codes = np.asarray(codes)
-    figure, panels = style.axes(1, codes.shape[1], height=2.2, squeeze=False)
+    circles = np.asarray(codes).T
+    figure, panels = style.panels(1, len(circles), height=2.2)
     turn = np.exp(1j * np.linspace(0, 2 * np.pi, 181))
-    for axes, points, label in zip(panels[0], codes.T, labels, strict=True):
+    for axes, points, label in zip(panels[0], circles, labels, strict=True):
         axes.plot(turn.real, turn.imag, color=FAINT, linewidth=1.2)
         axes.plot(points.real, points.imag, "o", color=BLUE, markersize=4.5)
         axes.plot(points.real[:1], points.imag[:1], "o", color=RED, markersize=6.5)
         axes.set(aspect="equal", xlim=(-1.25, 1.25), ylim=(-1.25, 1.25), xticks=[], yticks=[], xlabel=label)
         axes.spines[:].set_visible(False)
-    title = "Each position adds one equal step of phase, long or short"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    heading = "Each position adds one equal step of phase, long or short"
+    figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
 
 
-def bank_periods(periods, context):
-    """The period of every pair against its index: blue where it fits into `context` tokens, red where not.
+def bank_periods(periods: ArrayLike, context: int) -> Figure:
+    """The period of every pair against its index: blue if it fits into `context` tokens, else red.
 
     `periods` has shape `(pairs,)`, shortest first.
     """
-    periods = np.asarray(periods)
-    pairs = np.arange(periods.size)
-    turning = int(np.sum(periods <= context))
+    lengths = np.asarray(periods)
+    pairs = np.arange(lengths.size)
+    turning = int(np.sum(lengths <= context))
     figure, axes = style.axes()
     axes.axhline(context, color=INK, linewidth=1, linestyle="--")
     _note(axes, f"context: {context:,} tokens", (0, context), (0, 4), INK)
-    # Points rise from left to right: the empty places are below the first group and above the second.
+    # The points rise from left to right: there is room below the first group and above the second.
     for part, color, text, offset, align in (
         (slice(0, turning), BLUE, "complete a turn", (12, -12), "left"),
         (slice(turning, None), RED, "do not", (-12, 12), "right"),
     ):
         members = pairs[part]
         if members.size:
-            axes.plot(members, periods[part], "o", color=color, markersize=4)
+            axes.plot(members, lengths[part], "o", color=color, markersize=4)
             middle = members[members.size // 2]
-            point = (middle, periods[middle])
+            point = (middle, lengths[middle])
             _note(axes, f"{members.size} {text}", point, offset, color, ha=align, va="center")
     axes.set(yscale="log", xlabel="pair i, fastest first")
     count_axis(axes.yaxis, "period 2π/θ, tokens")
-    title(axes, f"{turning} of {periods.size} oscillators complete a turn")
+    title(axes, f"{turning} of {lengths.size} oscillators complete a turn")
     return figure
 
 
-def similarity_decay(distance, bank, slowest, first_negative=None):
+def similarity_decay(
+    distance: NDArray[np.float64],
+    bank: NDArray[np.float64],
+    slowest: NDArray[np.float64],
+    first_negative: int | None = None,
+) -> Figure:
     """Similarity against distance on a logarithmic axis: the whole bank and its slowest oscillator.
 
     `distance`, `bank` and `slowest` have one shape; `first_negative` is the distance at which the bank's
-    similarity first falls below zero, None where it does not.
+    similarity first falls below zero, or None if it does not.
     """
     figure, axes = style.axes()
     axes.axhline(0, color=GRAY, linewidth=0.8)
@@ -82,8 +93,10 @@ def similarity_decay(distance, bank, slowest, first_negative=None):
     return figure
 
 
-def collision_horizon(distance, similarity, horizon):
-    """Paper A's Figure 1: one oscillator's similarity, and a dashed line where it has turned once."""
+def collision_horizon(
+    distance: NDArray[np.float64], similarity: NDArray[np.float64], horizon: float
+) -> Figure:
+    """Paper A's Figure 1: the similarity of one oscillator, and a dashed line where it completes a turn."""
     figure, axes = style.axes()
     axes.plot(distance, similarity, color=BLUE)
     axes.axvline(horizon, color=RED, linestyle="--")
@@ -94,18 +107,26 @@ def collision_horizon(distance, similarity, horizon):
     return figure
 
 
-def bank_returns(distance, lowest, highest, mode_distance, mode, neighbor, nearest):
+def bank_returns(
+    distance: NDArray[np.float64],
+    lowest: NDArray[np.float64],
+    highest: NDArray[np.float64],
+    mode_distance: NDArray[np.float64],
+    mode: NDArray[np.float64],
+    neighbor: float,
+    nearest: tuple[int, float],
+) -> Figure:
     """The similarity of the whole bank over very many distances, beside that of its slowest oscillator.
 
-    The bank is drawn as a band: `distance` (right edge of each bin of distances), `lowest` and `highest`
-    (its least and greatest similarity there) have one shape; so have `mode_distance` and `mode`.
-    `neighbor` is the similarity of positions one apart, `nearest` the (distance, similarity) of the
-    nearest return.
+    The bank is drawn as a band: `distance` (the right edge of each bin of distances), `lowest` and `highest`
+    (the least and the greatest similarity in the bin) have one shape; so do `mode_distance` and `mode`, the
+    slowest oscillator. `neighbor` is the similarity of positions one apart, `nearest` the (distance,
+    similarity) of the nearest return.
     """
     figure, axes = style.axes()
     end = distance[-1]
     axes.plot(mode_distance, mode, color=FAINT, linewidth=1)
-    # Each bin reaches back to the one before; the first to 0.
+    # Each bin reaches back to the previous one, and the first to 0.
     edges = [0, *distance]
     low, high = [lowest[0], *lowest], [highest[0], *highest]
     axes.fill_between(edges, low, high, step="pre", color=BLUE, linewidth=0)
@@ -125,8 +146,10 @@ def bank_returns(distance, lowest, highest, mode_distance, mode, neighbor, neare
     return figure
 
 
-def returns_by_head_dim(head_dims, neighbor, nearest):
-    """How near each bank comes to itself again, by head size, beside the similarity of adjacent positions.
+def returns_by_head_dim(
+    head_dims: Sequence[int], neighbor: Sequence[float], nearest: Sequence[float]
+) -> Figure:
+    """The nearest return of each bank by head size, beside the similarity of adjacent positions.
 
     `neighbor` (similarity at distance 1) and `nearest` (at the nearest return) have the shape of `head_dims`.
     """
@@ -143,23 +166,28 @@ def returns_by_head_dim(head_dims, neighbor, nearest):
     return figure
 
 
-def slow_drift(distance, curves, epsilon, reaches):
+def slow_drift(
+    distance: NDArray[np.float64],
+    curves: Mapping[float, NDArray[np.float64]],
+    epsilon: float,
+    reaches: Mapping[float, float],
+) -> Figure:
     """Similarity of the slowest oscillator over the context, for several bases, and the tolerance ε.
 
-    `curves` maps each base to similarities of the shape of `distance`; `reaches` maps it to the distance
-    at which its curve meets ε, marked where it lies within the axis.
+    `curves` maps each base to similarities of the shape of `distance`; `reaches` maps it to the distance at
+    which its curve meets ε, which is marked if it lies within the axis.
     """
     figure, axes = style.axes()
     axes.axhline(epsilon, color=INK, linestyle="--", linewidth=1)
     _note(axes, f"tolerance ε = {epsilon:g}", (0, epsilon), (4, -4), INK, va="top")
     ends = {base: similarity[-1] for base, similarity in curves.items()}
     gap = 0.07 * (1 - min(similarity.min() for similarity in curves.values()))
-    height = -np.inf
-    for base, color in zip(sorted(curves, key=ends.get), (RED, ORANGE, GREEN, BLUE, SKY), strict=False):
+    bases = sorted(ends, key=lambda base: ends[base])
+    heights = style.apart([ends[base] for base in bases], gap)
+    for base, height, color in zip(bases, heights, (RED, ORANGE, GREEN, BLUE, SKY), strict=False):
         axes.plot(distance, curves[base], color=color)
         if reaches[base] <= distance[-1]:
             axes.plot([reaches[base]], [epsilon], "o", color=color, markersize=5)
-        height = max(ends[base], height + gap)  # a label keeps clear of the one below it
         _note(axes, f"base {count(base)}", (distance[-1], height), (5, 0), color, va="center")
     axes.set(xlim=(0, distance[-1]), ylabel=SIMILARITY)
     count_axis(axes.xaxis, "distance, tokens")
@@ -167,7 +195,9 @@ def slow_drift(distance, curves, epsilon, reaches):
     return figure
 
 
-def tolerance(epsilon, factor, chosen, aliasing):
+def tolerance(
+    epsilon: NDArray[np.float64], factor: NDArray[np.float64], chosen: tuple[float, float], aliasing: float
+) -> Figure:
     """The least base for each token of context, 1/arccos(ε), against the tolerance ε.
 
     `epsilon` and `factor` have one shape; `chosen` is the pair (ε, factor) in use; `aliasing` is the
@@ -185,19 +215,21 @@ def tolerance(epsilon, factor, chosen, aliasing):
     return figure
 
 
-def stability_of_models(names, contexts, bases, required):
+def stability_of_models(
+    names: Sequence[str], contexts: Sequence[int], bases: ArrayLike, required: ArrayLike
+) -> Figure:
     """Deployed bases (dots) beside those that a bound requires (bars), one row for each model.
 
     `contexts`, `bases` and `required` have the length of `names`; the first name is the topmost row.
     """
-    bases, required = np.asarray(bases, dtype=float), np.asarray(required, dtype=float)
+    deployed, least = np.asarray(bases, dtype=float), np.asarray(required, dtype=float)
     rows = np.arange(len(names))
-    passes = bases >= required
+    passes = deployed >= least
     figure, axes = style.axes(height=0.42 * len(names) + 1.3)
-    axes.hlines(rows, np.minimum(bases, required), np.maximum(bases, required), color=FAINT, linewidth=3)
-    axes.plot(required, rows, "|", color=INK, markersize=16, markeredgewidth=2)
-    axes.plot(bases[passes], rows[passes], "o", color=BLUE, markersize=8)
-    axes.plot(bases[~passes], rows[~passes], "o", color=RED, markersize=8)
+    axes.hlines(rows, np.minimum(deployed, least), np.maximum(deployed, least), color=FAINT, linewidth=3)
+    axes.plot(least, rows, "|", color=INK, markersize=16, markeredgewidth=2)
+    axes.plot(deployed[passes], rows[passes], "o", color=BLUE, markersize=8)
+    axes.plot(deployed[~passes], rows[~passes], "o", color=RED, markersize=8)
     axes.set_yticks(rows, [f"{name}, {context:,}" for name, context in zip(names, contexts, strict=True)])
     axes.set(xscale="log", ylim=(len(names) - 0.4, -0.6))
     axes.grid(visible=False, axis="y")
@@ -206,8 +238,8 @@ def stability_of_models(names, contexts, bases, required):
     return figure
 
 
-def _note(axes, text, point, offset, color, **options):
-    """Write `text` beside a point of the data, `offset` in printer's points from it."""
-    axes.annotate(
-        text, point, xytext=offset, textcoords="offset points", color=color, annotation_clip=False, **options
-    )
+def _note(
+    axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float], color: str, **options: Any
+) -> None:
+    """Write `text` `offset` printer's points away from a point, even outside the axes."""
+    style.label_line(axes, *point, text, color, xytext=offset, annotation_clip=False, **options)

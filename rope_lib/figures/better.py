@@ -1,19 +1,29 @@
-"""Figures of experiment 5, the test of the spectrum that the ablations favor: dots are seeds.
+"""Figures of experiment 5, the test of the spectrum that the ablations favor: each dot is a seed.
 
-Each function takes what it draws (see `better_summaries`) and measures nothing.
+Each function is given what it draws (see `findings.better`) and measures nothing.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
 
 from . import style
 from .style import BLUE, FAINT, GRAY, INK, RED
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def favored(evidence, chosen, label):
+
+def favored(evidence: pd.DataFrame, chosen: str, label: str) -> Figure:
     """Accuracy beyond the trained length of every spectrum of `evidence`, and where its worst seed is.
 
-    A bar is the mean, a tick the worst seed; blue are those that meet C1 and C2. `chosen` is the name of the
-    one that the rule chooses, which is written bold.
+    A bar is the mean, a tick the worst seed; spectra that meet C1 and C2 are blue. `chosen` is the name of
+    the one that the rule chooses; it is set in bold.
     """
     rows = evidence.iloc[::-1].reset_index(drop=True)
     figure, axes = style.axes(height=0.26 * len(rows) + 1.1)
@@ -26,20 +36,22 @@ def favored(evidence, chosen, label):
         tick.set_fontweight("bold" if tick.get_text() == chosen else "normal")
     axes.set(xlabel=label, xlim=(0, 1.02))
     axes.grid(axis="y", visible=False)
-    figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=9)
+    style.legend_above(figure, axes, 2)
     return figure
 
 
-def by_stretch(table, panels, systems, label):
+def by_stretch(
+    table: pd.DataFrame, panels: Mapping[str, tuple[str, float | None]], systems: Sequence[str], label: str
+) -> Figure:
     """Score against the length over that of training, a panel for each task: lines are means over seeds.
 
-    `table` is one of `better_summaries.scores` with one row for each system, seed, task and length; `panels`
-    maps a task to its heading and the score of guessing, or None where there is no such; a panel shows those
-    of `systems` that its task has. Raises ValueError for more systems than there are colors.
+    `table` holds rows of `findings.better.scores`, one for each system, seed, task and length; `panels` maps
+    a task to its heading and the score of guessing, or None if guessing has no score; a panel shows those of
+    `systems` that its task has. Raises ValueError for more systems than there are colors.
     """
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
-    figure, every = style.axes(lines, columns, height=2.25 * lines + 0.6, squeeze=False)
+    figure, every = style.panels(lines, columns, height=2.25 * lines + 0.6)
     colors = dict(zip(systems, style.colors(systems), strict=True))
     for axes, (task, (heading, chance)) in zip(every.flat, panels.items(), strict=False):
         rows = table[table.task == task]
@@ -51,7 +63,7 @@ def by_stretch(table, panels, systems, label):
             for _, values in own.iterrows():
                 axes.plot(own.columns, values, "o", color=colors[name], markersize=2.6, markeredgewidth=0)
         if chance is not None:
-            axes.axhline(chance, color=GRAY, linewidth=1, linestyle=":")
+            style.horizontal(axes, chance)
             axes.set_ylim(0, 1.04)
         axes.set(xscale="log")
         ticks = sorted(set(rows.stretch))
@@ -60,7 +72,7 @@ def by_stretch(table, panels, systems, label):
         axes.set_title(heading, loc="left", fontsize=10)
     for axes in list(every.flat)[len(panels) :]:
         axes.set_visible(False)
-    drawn = {}
+    drawn: dict[str, Artist] = {}
     for axes in every.flat:
         handles, labels = axes.get_legend_handles_labels()
         drawn |= dict(zip(labels, handles, strict=True))
@@ -72,15 +84,19 @@ def by_stretch(table, panels, systems, label):
     return figure
 
 
-def gains(panels, tasks, systems, alike, label):
-    """Gains of `systems` by task in each panel: dots are seeds, ticks means, the band what is called alike.
+def gains(
+    panels: Mapping[str, pd.Series],
+    tasks: Mapping[str, str],
+    systems: Sequence[str],
+    alike: float,
+    label: str,
+) -> Figure:
+    """Gains of `systems` by task in each panel: dots are seeds, ticks means, the band counts as alike.
 
-    `panels` maps a heading to a Series of `better_summaries.gains`; `tasks` maps a task to its label.
+    `panels` maps a heading to a Series of `findings.better.gains`; `tasks` maps a task to its label.
     """
-    figure, every = style.axes(
-        1, len(panels), height=0.55 * len(tasks) + 1.3, sharex=True, sharey=True, squeeze=False
-    )
-    offsets = np.linspace(0.18, -0.18, len(systems)) if len(systems) > 1 else [0.0]
+    figure, every = style.panels(1, len(panels), height=0.55 * len(tasks) + 1.3, sharex=True, sharey=True)
+    offsets = np.linspace(0.18, -0.18, len(systems)) if len(systems) > 1 else np.zeros(1)
     for axes, (heading, gained) in zip(every[0], panels.items(), strict=True):
         axes.axvspan(-alike, alike, color=FAINT, alpha=0.6, linewidth=0)
         axes.axvline(0, color=INK, linewidth=1)
@@ -95,7 +111,6 @@ def gains(panels, tasks, systems, alike, label):
         axes.set_yticks(range(len(tasks)), list(tasks.values())[::-1])
         axes.set_title(heading, loc="left", fontsize=10)
         axes.grid(axis="y", visible=False)
-    handles, labels = every[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(systems), frameon=False, fontsize=9)
+    style.legend_above(figure, every[0, 0], len(systems))
     figure.supxlabel(label, fontsize=10)
     return figure

@@ -1,12 +1,19 @@
 """Figures of a real model past its training length: loss, clouds of keys and queries."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
 from . import style
+from .style import ROLE_COLORS, ROLE_NAMES, STAGE_NAMES
 
-ROLE_COLORS = {"key": style.BLUE, "query": style.RED}
-ROLE_NAMES = {"key": "keys", "query": "queries"}
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def loss_by_position(losses, trained_length, bin_size=256):
+def loss_by_position(losses: pd.DataFrame, trained_length: int, bin_size: int = 256) -> Figure:
     """Mean loss in bins of positions of one long input, with the trained length marked.
 
     `losses` has columns position and nll, of one pass of `measure.sweep.measure`.
@@ -16,7 +23,7 @@ def loss_by_position(losses, trained_length, bin_size=256):
     middle = (binned.index + 0.5) * bin_size
     for part, color in ((middle <= trained_length, style.BLUE), (middle >= trained_length, style.RED)):
         axes.plot(middle[part], binned[part], color=color)
-    axes.axvline(trained_length, color=style.GRAY, linewidth=1, linestyle=":")
+    style.vertical(axes, trained_length)
     style.label_line(
         axes, trained_length, axes.get_ylim()[1], "trained length", style.GRAY, ha="right", xytext=(-4, -10)
     )
@@ -27,15 +34,14 @@ def loss_by_position(losses, trained_length, bin_size=256):
     return figure
 
 
-def clouds(table, lengths):
+def clouds(table: pd.DataFrame, lengths: tuple[int, int]) -> Figure:
     """Keys and queries of one head on two fixed principal axes: before and after rotation, short and long.
 
-    `table` is `Sweep.clouds` of one key head; `lengths` are the two input lengths to show. All panels share
-    their axes; a star marks token 0, the sink.
+    `table` is `Sweep.clouds` of one key head; `lengths` are the two input lengths to show. All panels have
+    the same axes; a star marks token 0, the sink.
     """
-    figure, panels = style.axes(2, 2, height=5.8, sharex=True, sharey=True)
-    names = {"pre": "before rotation", "post": "after rotation"}
-    for row, stage in zip(panels, ("pre", "post"), strict=True):
+    figure, panels = style.panels(2, 2, height=5.8, sharex=True, sharey=True)
+    for row, (stage, name) in zip(panels, STAGE_NAMES.items(), strict=True):
         for axes, length in zip(row, lengths, strict=True):
             for role, color in ROLE_COLORS.items():
                 part = table[(table.length == length) & (table.stage == stage) & (table.role == role)]
@@ -43,11 +49,10 @@ def clouds(table, lengths):
                 sink = part[part.position == 0]
                 axes.plot(sink.x, sink.y, "*", color=color, markersize=12, markeredgecolor="white")
             axes.plot(0, 0, "+", color=style.INK, markersize=10)
-            axes.set_title(f"{style.count(length)} tokens, {names[stage]}", fontsize=10)
+            axes.set_title(f"{style.count(length)} tokens, {name}", fontsize=10)
     for axes in panels[1]:
         axes.set_xlabel("first principal axis")
     for axes in panels[:, 0]:
         axes.set_ylabel("second principal axis")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, markerscale=4)
+    style.legend_above(figure, panels[0, 0], 2, fontsize=None, markerscale=4)
     return figure

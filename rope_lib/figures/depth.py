@@ -1,11 +1,19 @@
-"""Figures of the depth and precision chapters: what rounding and misalignment do, predicted and measured."""
+"""Figures of the depth chapter: what misalignment does layer by layer, predicted and measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from . import style
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def phase_by_layer(phases, expected):
+
+def phase_by_layer(phases: pd.DataFrame, expected: float) -> Figure:
     """Phase of the slowest pair in each layer of a real model, beside the sum that compounding would give.
 
     `phases` has columns layer and phase (radians), from `measure.positions.accumulated_phase`; `expected`
@@ -26,10 +34,10 @@ def phase_by_layer(phases, expected):
     return figure
 
 
-def change_by_layer(changes):
+def change_by_layer(changes: pd.DataFrame) -> Figure:
     """Relative change of the hidden states under a shift of all positions, layer by layer.
 
-    `changes` has columns arithmetic, shift, layer, relative_change; one line per arithmetic and shift.
+    `changes` has columns arithmetic, shift, layer and relative_change; each arithmetic and shift is a line.
     """
     figure, axes = style.axes()
     groups = changes.groupby("arithmetic", sort=False)
@@ -50,13 +58,13 @@ def change_by_layer(changes):
     return figure
 
 
-def misalignment(table, epsilon):
+def misalignment(table: pd.DataFrame, epsilon: float) -> Figure:
     """A phase error in every layer, against the compounding law ε^n that the depth bound assumes.
 
     `table` comes from `measure.positions.misaligned_hidden_states`. Left: cosine of the hidden state by
     layer with all layers misaligned. Right: 1 - cosine after the last layer by number of misaligned layers.
     """
-    figure, (left, right) = style.axes(1, 2, height=3.6)
+    figure, ((left, right),) = style.panels(1, 2, height=3.6)
     every = table[table.misaligned_layers == table.misaligned_layers.max()]
     left.plot(every.layer, epsilon**every.layer, "--", color=style.RED)
     left.plot(every.layer, every.cosine, color=style.BLUE)

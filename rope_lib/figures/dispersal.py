@@ -1,9 +1,14 @@
-"""Figures of the dispersal of clouds by rotation. Each function takes what it draws and computes nothing.
+"""Figures of the dispersal of clouds by rotation. Each function is given what it draws and computes nothing.
 
-A ratio is the first singular value after the rotation over that before; lengths are in tokens.
+A ratio is the first singular value after the rotation over the one before; lengths are in tokens.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 
 from . import style
 from .style import BLUE, CYCLE, FAINT, GRAY, INK, RED, count_axis, title
@@ -11,8 +16,10 @@ from .style import BLUE, CYCLE, FAINT, GRAY, INK, RED, count_axis, title
 RATIO = "first singular value, after ÷ before"
 
 
-def ratios_by_length(lengths, curves, limits):
-    """The ratio against length for several spectra, each with its limit, a tick at the right edge.
+def ratios_by_length(
+    lengths: NDArray[np.float64], curves: Mapping[str, NDArray[np.float64]], limits: Mapping[str, float]
+) -> Figure:
+    """The ratio against length for several spectra, each with its limit as a dotted line.
 
     `curves` maps a name to ratios of the shape of `lengths`; `limits` maps it to one number.
     """
@@ -26,8 +33,13 @@ def ratios_by_length(lengths, curves, limits):
     return figure
 
 
-def bounds_by_length(lengths, exact, lower, upper):
-    """The exact ratio against length between what two inequalities allow; all have the shape of `lengths`."""
+def bounds_by_length(
+    lengths: NDArray[np.float64],
+    exact: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+) -> Figure:
+    """The exact ratio against length between the bounds of two inequalities, all of one shape."""
     figure, axes = style.axes()
     axes.fill_between(lengths, lower, upper, color=FAINT, linewidth=0)
     axes.plot(lengths, exact, color=BLUE)
@@ -47,10 +59,10 @@ def bounds_by_length(lengths, exact, lower, upper):
     return figure
 
 
-def real_heads(predicted, measured, stable_rank):
+def real_heads(predicted: ArrayLike, measured: ArrayLike, stable_rank: ArrayLike) -> Figure:
     """Measured ratio of each head against the ratio of its first direction alone, colored by stable rank.
 
-    The three have one shape; `stable_rank` is that before the rotation.
+    The three have one shape; `stable_rank` is the one before the rotation.
     """
     figure, axes = style.axes(height=4.2)
     low = 0.95 * min(np.min(predicted), np.min(measured))
@@ -62,10 +74,15 @@ def real_heads(predicted, measured, stable_rank):
     return figure
 
 
-def ablation(lengths, bands, trained):
+def ablation(
+    lengths: NDArray[np.float64],
+    bands: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]],
+    trained: int,
+) -> Figure:
     """The ratio against length for several spectra: the median over draws, and a band of most of them.
 
-    `bands` maps a name to (low, middle, high), each of the shape of `lengths`; `trained` is marked.
+    `bands` maps a name to (low, middle, high), each of the shape of `lengths`; the length `trained` is
+    marked.
     """
     figure, axes = style.axes(height=4.2)
     axes.axvline(trained, color=INK, linestyle="--", linewidth=1)
@@ -74,27 +91,25 @@ def ablation(lengths, bands, trained):
         axes.plot(lengths, middle, color=color)
     _end_labels(axes, lengths[-1], {name: middle[-1] for name, (_, middle, _) in bands.items()})
     _by_length(axes, lengths)
-    axes.annotate(
-        "trained", (trained, 0.02), xytext=(4, 0), textcoords="offset points", color=INK, va="bottom"
-    )
+    style.label_line(axes, trained, 0.02, "trained", INK, xytext=(4, 0), va="bottom")
     title(axes, "RoPE-ID stays level from before training ends")
     return figure
 
 
-def shares_and_bands(turns, curves, chosen):
+def shares_and_bands(
+    turns: NDArray[np.float64], curves: Mapping[float, ArrayLike], chosen: tuple[float, float]
+) -> Figure:
     """What is lost after the trained length, against the turns that the slowest rotating pair makes in it.
 
-    `curves` maps the share of channels that rotate to losses in [0, 1] of the shape of `turns`; `chosen` is
-    the (turns, loss) of RoPE-ID, marked.
+    `curves` maps the share of channels that rotate to losses in [0, 1] of the shape of `turns`; `chosen`, the
+    (turns, loss) of RoPE-ID, is marked.
     """
     figure, axes = style.axes(height=3.8)
-    for (_, losses), color in zip(curves.items(), CYCLE, strict=False):
-        axes.plot(turns, 100 * np.asarray(losses), color=color)
-    gap = 0.05 * max(100 * losses[0] for losses in curves.values())
-    height = -np.inf
-    colored = zip(curves.items(), CYCLE, strict=False)
-    for (share, losses), color in sorted(colored, key=lambda item: item[0][1][0]):
-        height = max(100 * losses[0], height + gap)
+    percent = {share: 100 * np.asarray(losses) for share, losses in curves.items()}
+    starts = [losses[0] for losses in percent.values()]
+    heights = style.apart(starts, 0.05 * max(starts))
+    for (share, losses), height, color in zip(percent.items(), heights, CYCLE, strict=False):
+        axes.plot(turns, losses, color=color)
         style.label_line(
             axes, turns[0], height, f"{100 * share:.3g} %", color, xytext=(-5, 0), ha="right", va="center"
         )
@@ -109,17 +124,12 @@ def shares_and_bands(turns, curves, chosen):
     return figure
 
 
-def _by_length(axes, lengths):
+def _by_length(axes: Axes, lengths: NDArray[np.float64]) -> None:
     axes.set(xscale="log", xlim=(lengths[0], lengths[-1]), ylim=(0, 1.02), ylabel=RATIO)
     count_axis(axes.xaxis, "length, tokens (logarithmic)")
 
 
-def _end_labels(axes, x, ends):
-    """Name each curve right of its end, in its color, no name nearer to the next than a line of text."""
-    colors = dict(zip(ends, CYCLE, strict=False))
-    height = -np.inf
-    for name in sorted(ends, key=ends.get):
-        height = max(ends[name], height + 0.075)
-        style.label_line(
-            axes, x, height, name, colors[name], xytext=(5, 0), va="center", annotation_clip=False
-        )
+def _end_labels(axes: Axes, x: float, ends: Mapping[str, float]) -> None:
+    """Name each curve right of its end, in its color, with the names kept apart."""
+    for name, height, color in zip(ends, style.apart([*ends.values()], 0.075), CYCLE, strict=False):
+        style.label_line(axes, x, height, name, color, xytext=(5, 0), va="center", annotation_clip=False)

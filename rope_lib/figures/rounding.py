@@ -1,32 +1,45 @@
-"""Figures of experiment 2: trained models asked in several arithmetics, with all positions raised.
+"""Figures of rounded angles: their errors, and what trained and real models lose at large positions.
 
-Each function takes what it draws (see `precision_trials`) and measures nothing. A color stands for a base.
+Each function is given what it draws (see `findings.rounding`) and measures nothing. Each color is a base.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from . import style
 from .style import FAINT, GRAY
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Frequencies of the pairs in radians per token, and the errors of their relative angles in radians.
+Errors: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 FLOAT16_MOST = 65_504  # the largest number of float16
 _MARKERS = "os^D"
 
 
-def base_colors(bases):
-    """A color for each base, in rising order."""
-    bases = sorted(bases)
-    return dict(zip(bases, style.colors(bases), strict=True))
+def base_colors(bases: Iterable[float]) -> dict[float, str]:
+    """A color for each base, in increasing order."""
+    rising = sorted(bases)
+    return dict(zip(rising, style.colors(rising), strict=True))
 
 
-def accuracy_by_shift(table, chance):
+def accuracy_by_shift(table: pd.DataFrame, chance: float) -> Figure:
     """Accuracy against the shift of all positions, a panel for each arithmetic: dots are seeds, lines means.
 
     `table` has columns arithmetic, base, seed, shift and accuracy; at most four arithmetics.
     """
     names = list(dict.fromkeys(table.arithmetic.sort_values()))
     hues = base_colors(table.base.unique())
-    figure, panels = style.axes(2, 2, height=5.0, sharex=True, sharey=True)
+    figure, panels = style.panels(2, 2, height=5.0, sharex=True, sharey=True)
     for axes, name in zip(panels.flat, names, strict=False):
         part = table[table.arithmetic == name]
         for base, color in hues.items():
@@ -34,7 +47,7 @@ def accuracy_by_shift(table, chance):
             mean = own.groupby("shift").accuracy.mean()
             axes.plot(mean.index, mean, color=color, label=f"base {style.power(base)}")
             axes.plot(own["shift"], own.accuracy, "o", color=color, markersize=2.6, markeredgewidth=0)
-        axes.axhline(chance, color=GRAY, linewidth=1, linestyle=":")
+        style.horizontal(axes, chance)
         axes.set_title(name, loc="left", fontsize=10)
         if name == "float16":
             axes.axvspan(FLOAT16_MOST, 3e9, color=FAINT, alpha=0.6, linewidth=0)
@@ -46,17 +59,16 @@ def accuracy_by_shift(table, chance):
                                     for tick in ticks])  # fmt: skip
     figure.supxlabel("added to every position (tokens)", fontsize=10)
     figure.supylabel("accuracy", fontsize=10)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    style.legend_above(figure, panels[0, 0], 4)
     return figure
 
 
-def displaced_by_frequency(panels, limit):
+def displaced_by_frequency(panels: Mapping[str, Mapping[float, Errors]], limit: float) -> Figure:
     """Error of the relative angle of each pair against its frequency, a panel for each of `panels`.
 
     `panels` maps a title to a dict from bases to (frequencies in radians per token, errors in radians).
     """
-    figure, every = style.axes(1, len(panels), height=3.7, sharex=True, sharey=True, squeeze=False)
+    figure, every = style.panels(1, len(panels), height=3.7, sharex=True, sharey=True)
     for (heading, curves), axes in zip(panels.items(), every[0], strict=True):
         hues = base_colors(curves)
         for place, (base, (frequency, error)) in enumerate(curves.items()):
@@ -64,27 +76,26 @@ def displaced_by_frequency(panels, limit):
                 frequency, error, _MARKERS[place % 4], color=hues[base], markersize=9 - 2 * place,
                 markerfacecolor="none", markeredgewidth=1.4, label=f"base {style.power(base)}",
             )  # fmt: skip
-        axes.axhline(limit, color=GRAY, linewidth=1, linestyle="--")
-        axes.axhline(np.pi, color=GRAY, linewidth=1, linestyle=":")
+        style.horizontal(axes, limit, "--")
+        style.horizontal(axes, np.pi)
         axes.set_title(heading, loc="left", fontsize=10)
     every[0, 0].invert_xaxis()  # which all panels share
     figure.supxlabel("frequency of the pair (radians per token), fast to slow", fontsize=10)
     every[0, 0].set_ylabel("error of the relative angle (radians)")
-    handles, labels = every[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    style.legend_above(figure, every[0, 0], 4)
     return figure
 
 
-def kept_by_displaced(panels):
+def kept_by_displaced(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """What models keep against the share of pairs that rounding displaces, a panel for each of `panels`.
 
     `panels` maps a title to a frame with columns base, arithmetic, displaced, kept, least, most and hollow:
-    lines go from the least to the most over seeds. A color stands for a base, a shape for an arithmetic.
+    lines go from the least to the most over seeds. A color is a base, a shape an arithmetic.
     """
     hues = base_colors(set().union(*(rows.base for rows in panels.values())))
     names = sorted(set().union(*(rows.arithmetic for rows in panels.values())))
     shapes = dict(zip(names, _MARKERS, strict=False))
-    figure, every = style.axes(1, len(panels), height=4.0, sharex=True, sharey=True, squeeze=False)
+    figure, every = style.panels(1, len(panels), height=4.0, sharex=True, sharey=True)
     for (heading, rows), axes in zip(panels.items(), every[0], strict=True):
         for row in rows.itertuples():
             color = hues[row.base]
@@ -103,11 +114,12 @@ def kept_by_displaced(panels):
     return figure
 
 
-def accuracy_by_gap(gaps, rounded, trained):
+def accuracy_by_gap(gaps: pd.DataFrame, rounded: pd.DataFrame, trained: int) -> Figure:
     """Accuracy with exact angles at two positions against the gap between them: dots are seeds, lines means.
 
-    `gaps` has columns base, seed, gap and accuracy. `rounded` has the same for models with rounded angles at
-    positions that rounding leaves so far apart: rings. `trained` is the longest distance of training.
+    `gaps` has columns base, seed, gap and accuracy. `rounded` has the same columns, for models with rounded
+    angles at positions that rounding leaves that far apart, drawn as rings. `trained` is the longest distance
+    in training.
     """
     hues = base_colors(gaps.base.unique())
     figure, axes = style.axes(height=3.7)
@@ -117,17 +129,17 @@ def accuracy_by_gap(gaps, rounded, trained):
         axes.plot(mean.index, mean, color=color, label=f"base {style.power(base)}")
         axes.plot(own.gap, own.accuracy, "o", color=color, markersize=2.6, markeredgewidth=0)
         axes.plot(other.gap, other.accuracy, "o", color=color, markersize=7, markerfacecolor="none")
-    axes.axvline(trained, color=GRAY, linewidth=1, linestyle="--")
+    style.vertical(axes, trained, "--")
     axes.set_xscale("symlog", linthresh=32, linscale=0.7, base=2)
     axes.set_xlim(-4, gaps.gap.max() * 1.2)
     axes.set_xticks(ticks := sorted(gaps.gap.unique()), [f"{tick:,}" for tick in ticks])
     axes.minorticks_off()
     axes.set(xlabel="gap between the two positions (tokens)", ylabel="accuracy", ylim=(0, 1.04))
-    figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=9)
+    style.legend_above(figure, axes, 4)
     return figure
 
 
-def error_by_pair(errors):
+def error_by_pair(errors: Mapping[str, NDArray[np.float64]]) -> Figure:
     """Worst phase error of each pair of channels; `errors` maps a label to an array `(pairs,)` in radians."""
     figure, axes = style.axes()
     for (label, error), color in zip(errors.items(), style.CYCLE, strict=False):
@@ -141,7 +153,7 @@ def error_by_pair(errors):
     return figure
 
 
-def error_by_position(errors):
+def error_by_position(errors: pd.DataFrame) -> Figure:
     """Worst phase error near each position; `errors` has columns label, position, error (radians)."""
     figure, axes = style.axes(height=3.8)
     for (label, line), color in zip(errors.groupby("label", sort=False), style.CYCLE, strict=False):
@@ -156,10 +168,10 @@ def error_by_position(errors):
     return figure
 
 
-def shared_angles(shares):
+def shared_angles(shares: pd.DataFrame) -> Figure:
     """Share of neighboring positions that get the same angle in the slowest pair, by position.
 
-    `shares` has columns label, position, share; `label` names the base or the number type.
+    `shares` has columns label, position and share; `label` names the base or the number type.
     """
     figure, axes = style.axes()
     styles = ("-", "--", ":", "-.")
@@ -174,8 +186,11 @@ def shared_angles(shares):
     return figure
 
 
-def shifted_loss(losses):
-    """Loss of a real model with all positions shifted; columns arithmetic, shift, loss. Exactly: flat."""
+def shifted_loss(losses: pd.DataFrame) -> Figure:
+    """Loss of a real model with all positions shifted; with exact angles it would not change.
+
+    `losses` has columns arithmetic, shift and loss.
+    """
     figure, axes = style.axes(height=3.8)
     shifts = sorted(losses["shift"].unique())
     for (arithmetic, line), color in zip(losses.groupby("arithmetic", sort=False), style.CYCLE, strict=False):

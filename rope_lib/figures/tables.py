@@ -1,19 +1,29 @@
 """Tables that a reader sees, in Markdown and in HTML."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING, TypeAlias
 
 from .style import count
 
-# A cell of numbers: digits with separators, a sign, an exponent, a percent sign; or a dash for none.
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+# A value of a lookup table: a text, a number, None for none, or a text with the number that it sorts by.
+Value: TypeAlias = str | int | float | tuple[str, float] | None
+
+# A cell with a number: digits with separators, a sign, an exponent, a percent sign; or a dash for none.
 _NUMBER = re.compile(r"[-–+−]?[\d,.]*\d(e[-+]?\d+)?\s?%?|–")
 
 
-def markdown(rows, headings):
-    """A markdown table of text cells, for a notebook to display: plain, stable, and it scrolls on a phone.
+def markdown(rows: Iterable[Sequence[object]], headings: Sequence[str]) -> Markdown:
+    """A Markdown table for a notebook to display; its text is stable, and it scrolls on a phone.
 
-    `rows` is an iterable of sequences as long as `headings`; a column of numbers is aligned to the
-    right. Raises ValueError for a row of another length.
+    `rows` is an iterable of sequences as long as `headings`; a column of numbers aligns right. Raises
+    ValueError for a row of another length.
 
     >>> print(markdown([["fp32", "2.86"]], ["angles", "loss"]).data)
     | angles | loss |
@@ -22,22 +32,22 @@ def markdown(rows, headings):
     """
     from IPython.display import Markdown
 
-    rows = [[str(cell) for cell in row] for row in rows]
-    for row in rows:
+    cells = [[str(cell) for cell in row] for row in rows]
+    for row in cells:
         if len(row) != len(headings):
             raise ValueError(f"rows must have {len(headings)} cells each, got {len(row)}: {row!r}")
-    rule = ["---:" if all(map(_NUMBER.fullmatch, column)) else "---" for column in zip(*rows, strict=True)]
-    lines = [headings, rule or ["---"] * len(headings), *rows]
+    rule = ["---:" if all(map(_NUMBER.fullmatch, column)) else "---" for column in zip(*cells, strict=True)]
+    lines = [headings, rule or ["---"] * len(headings), *cells]
     return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
-def lookup(rows):
+def lookup(rows: Sequence[Mapping[str, Value]]) -> str:
     """Rows as one HTML table of class `lookup`, which the book makes sortable and filterable.
 
-    `rows` are dicts with the same keys, the headings; the first column heads its row. Values are texts;
-    numbers, an int with every digit and a float in short; None for none; or a text with the number that it
-    sorts by. Numbers carry their value in `data-order`, so that 128,000 sorts as a number, and None below
-    them all. Raises ValueError for no rows.
+    `rows` are dicts with the same keys, the headings; the first value is the heading of its row. A value is a
+    text, an int (every digit is shown), a float (abbreviated), None, or a pair of a text and the number that
+    it sorts by. Numbers carry their value in `data-order`, so that 128,000 sorts as a number, and None sorts
+    below all of them. Raises ValueError for no rows.
 
     >>> print(lookup([{"model": "a<b", "context": 4096, "base": 1e6}]))
     <table class="lookup">
@@ -55,12 +65,12 @@ def lookup(rows):
     return f'<table class="lookup">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'
 
 
-def _lookup_row(values):
+def _lookup_row(values: Sequence[Value]) -> str:
     name, *others = values
-    return f'<tr><th scope="row">{escape(name)}</th>{"".join(map(_lookup_cell, others))}</tr>'
+    return f'<tr><th scope="row">{escape(str(name))}</th>{"".join(map(_lookup_cell, others))}</tr>'
 
 
-def _lookup_cell(value):
+def _lookup_cell(value: Value) -> str:
     if value is None:
         return '<td class="number" data-order="-1">–</td>'
     if isinstance(value, int | float):

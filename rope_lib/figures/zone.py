@@ -1,10 +1,20 @@
 """Figures of the Goldilocks zone and of the case studies."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from . import style
 
-# How a case behaves, told apart by shape and by color; the last number moves coinciding points apart.
+Case: TypeAlias = tuple[float, float, str]  # context, effective base, observed behavior
+Name: TypeAlias = tuple[float, float, str, str]  # context, base, text, side
+
+# Shape and color show how a case behaves; the last number moves coinciding points apart.
 MARKERS = {
     "works": ("o", style.GREEN, -1),
     "degrades": ("^", style.ORANGE, 0),
@@ -12,14 +22,22 @@ MARKERS = {
 }
 
 
-def zone_map(context, depth_bounds, wall, cases, *, shaded, names=()):
+def zone_map(
+    context: NDArray[np.float64],
+    depth_bounds: Mapping[int, NDArray[np.float64]],
+    wall: float,
+    cases: Sequence[Case],
+    *,
+    shaded: int,
+    names: Iterable[Name] = (),
+) -> Figure:
     """The plane of context and base: depth bounds, precision wall, the zone between them, and models in it.
 
     `context` holds lengths in tokens, `depth_bounds` maps numbers of layers, at most three, to the smallest
     base at each length, and `wall` is a base. The zone of `shaded` layers is filled. `cases` are (context,
-    effective base, observed behavior); working ones are drawn 5 % to the left of their place and failing
-    ones 5 % to the right, so that none hides another. `names` are (context, base, text, side) to
-    write on the left, on the right or below.
+    effective base, observed behavior); cases that work are drawn 5 % to the left of their place and those
+    that fail 5 % to the right, so that none hides another. `names` are (context, base, text, side) to write
+    on the left, on the right or below.
     """
     figure, axes = style.axes(height=4.7)
     axes.set(xscale="log", yscale="log", xlim=(context[0], context[-1]), ylim=(3e3, 2e10))
@@ -29,11 +47,9 @@ def zone_map(context, depth_bounds, wall, cases, *, shaded, names=()):
     axes.text(context[0] * 1.1, wall * 1.25, f"precision wall {style.count(wall)}", clip_on=True)
     for color, layers in zip((style.GRAY, style.BLUE, style.PURPLE), sorted(depth_bounds), strict=False):
         axes.plot(context, depth_bounds[layers], color=color)
-        text, end = "1 layer" if layers == 1 else f"{layers} layers", (context[-1], depth_bounds[layers][-1])
-        above = {"xytext": (-14, 2), "va": "bottom"}
-        below = {"xytext": (0, -16), "va": "top"}
-        place = above if layers == max(depth_bounds) else below
-        axes.annotate(text, end, textcoords="offset points", color=color, ha="right", **place)
+        offset, along = ((-14, 2), "bottom") if layers == max(depth_bounds) else ((0, -16), "top")
+        text, end = style.layers(layers), depth_bounds[layers][-1]
+        style.label_line(axes, context[-1], end, text, color, xytext=offset, ha="right", va=along)
     for behavior, (marker, color, shift) in MARKERS.items():
         points = [(x * 1.05**shift, y) for x, y, observed in cases if observed == behavior]
         _scatter(axes, points, marker, color, behavior)
@@ -47,7 +63,9 @@ def zone_map(context, depth_bounds, wall, cases, *, shaded, names=()):
     return figure
 
 
-def largest_context(layers, largest, wanted, marked):
+def largest_context(
+    layers: NDArray[np.int64], largest: NDArray[np.float64], wanted: float, marked: Iterable[int]
+) -> Figure:
     """The largest context whose zone is not empty, against the number of layers.
 
     `layers` and `largest` are arrays of one shape; `wanted` is a context to compare with; `marked` are
@@ -62,11 +80,11 @@ def largest_context(layers, largest, wanted, marked):
     for count in marked:
         context = largest[list(layers).index(count)]
         axes.plot(count, context, "o", color=style.BLUE)
-        text = f"{count} layer{'s' * (count > 1)}: {context:,.0f}"
-        place = {"xytext": (-7, -5), "ha": "right", "va": "top"}
+        text = f"{style.layers(count)}: {context:,.0f}"
         if count <= layers[-1] / 5:  # room on the right
-            place = {"xytext": (7, 3), "ha": "left", "va": "bottom"}
-        axes.annotate(text, (count, context), textcoords="offset points", color=style.BLUE, **place)
+            style.label_line(axes, count, context, text, style.BLUE, xytext=(7, 3), va="bottom")
+        else:
+            style.label_line(axes, count, context, text, style.BLUE, xytext=(-7, -5), ha="right", va="top")
     style.count_axis(axes.xaxis, "number of layers")
     style.count_axis(axes.yaxis, "largest feasible context (tokens)")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -75,11 +93,11 @@ def largest_context(layers, largest, wanted, marked):
     return figure
 
 
-def ratios(bounds):
+def ratios(bounds: Mapping[str, Sequence[tuple[float, str]]]) -> Figure:
     """Each bound's supported context over the context asked for, one point for each case.
 
-    `bounds` maps the name of a bound to a list of (ratio, observed behavior). Left of 1 the bound says
-    that the context is too long. The cases of each behavior share a lane of the bound's row.
+    `bounds` maps the name of a bound to a list of (ratio, observed behavior). Left of 1 the bound says that
+    the context is too long. Cases of one behavior share a lane in the row of the bound.
     """
     figure, axes = style.axes(height=0.72 * len(bounds) + 1.3)
     shown = [ratio for points in bounds.values() for ratio, _ in points]
@@ -108,7 +126,7 @@ def ratios(bounds):
     return figure
 
 
-def _scatter(axes, points, marker, color, label):
+def _scatter(axes: Axes, points: Sequence[tuple[float, float]], marker: str, color: str, label: str) -> None:
     if points:
         x, y = zip(*points, strict=True)
         axes.scatter(
@@ -116,6 +134,6 @@ def _scatter(axes, points, marker, color, label):
         )
 
 
-def _title_over_legend(axes, text):
+def _title_over_legend(axes: Axes, text: str) -> None:
     style.title(axes, text, pad=26)
     axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(-0.02, 0.985), frameon=False, handletextpad=0.1)

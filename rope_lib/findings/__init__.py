@@ -1,35 +1,42 @@
 """What was found: from kept tables to the numbers that a chapter, a claim or a figure states.
 
 It needs pandas and scipy, neither torch nor matplotlib. Each subject has one module; the module of the same
-name in `figures` draws what it finds.
+name in `figures` draws what it finds. A module loads when it is first used, so that reading a kept result
+does not wait for scipy.
 """
 
-from . import (
-    atlas,
-    better,
-    breaks,
-    cases,
-    clusters,
-    interventions,
-    kept,
-    long_inputs,
-    rounding,
-    spectra,
-    stats,
-    which_bound,
-)
+import importlib
+from types import ModuleType
 
 __all__ = [
+    "angle_errors",
     "atlas",
     "better",
     "breaks",
     "cases",
     "clusters",
+    "dispersal",
+    "far_interventions",
     "interventions",
     "kept",
+    "least_base",
+    "limits",
     "long_inputs",
     "rounding",
+    "safe_spectra",
+    "sink_heads",
     "spectra",
     "stats",
     "which_bound",
+    "wording",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -4,14 +4,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rope_lib.models.atlas import AtlasModel, atlas
 from rope_lib.models.case_studies import CaseStudy, case_studies
+from rope_lib.models.spec import Rotary
 from rope_lib.models.verdicts import VERDICTS, WORST_FIRST, RotaryVerdict, Verdict, classify, judge
 from rope_lib.theory.rivals import first_negative, liu_extrapolation_limit
 from rope_lib.theory.scaling import SCALINGS
+
+# A value of the lookup table: text, a number, a text with the number that it sorts by, or none.
+Cell: TypeAlias = str | int | float | tuple[str, float] | None
+
+# A number of tokens, as Python writes it or as an array without axes.
+Tokens: TypeAlias = float | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Entry:
     liu_accepts: bool | None  # None also where the length of training is not known
 
     @property
-    def retrofitted(self):
+    def retrofitted(self) -> RotaryVerdict | None:
         """The spectrum that a retrofit stretches, the deciding one if there are several, else None.
 
         >>> model = next(entry for entry in entries() if entry.model.name == "Llama 3.1 8B")
@@ -45,7 +54,7 @@ class Entry:
 
 
 @lru_cache(maxsize=2)
-def entries(epsilon=0.95, dtype="float32"):
+def entries(epsilon: float = 0.95, dtype: str = "float32") -> tuple[Entry, ...]:
     """An `Entry` for each model of the atlas, in its order. Raises ValueError as `judge`.
 
     >>> model = next(entry for entry in entries() if entry.model.name == "Llama 3.1 8B")
@@ -55,15 +64,16 @@ def entries(epsilon=0.95, dtype="float32"):
     return tuple(_entry(model, judge(model, epsilon=epsilon, dtype=dtype)) for model in atlas())
 
 
-def _entry(model, verdict):
+def _entry(model: AtlasModel, verdict: Verdict) -> Entry:
     rotaries = verdict.rotaries
     if not rotaries:
-        return Entry(model, verdict, None, verdict.verdict, verdict.verdict, None, None, None)
+        named = str(verdict.verdict)
+        return Entry(model, verdict, None, named, named, None, None, None)
     return Entry(
         model,
         verdict,
         worst=next(judged for judged in rotaries if judged.verdict == verdict.verdict),
-        without_retrofit=_worst(judged.verdict_without_scaling for judged in rotaries),
+        without_retrofit=_worst(str(judged.verdict_without_scaling) for judged in rotaries),
         verdict_of_slowest=_worst(_verdict_of_slowest(judged, verdict) for judged in rotaries),
         depth_accepts=all(bool(judged.effective_base >= judged.bounds["depth"]) for judged in rotaries),
         men_accepts=all(first_negative_seen(judged, verdict.context) is None for judged in rotaries),
@@ -71,41 +81,41 @@ def _entry(model, verdict):
     )
 
 
-def _verdict_of_slowest(judged, verdict):
+def _verdict_of_slowest(judged: RotaryVerdict, verdict: Verdict) -> str:
     """The verdict where the frequency that the paper takes 1/base for takes its place."""
-    base = 1 / slowest_frequency(judged, verdict.context)
-    layers, settings = len(judged.rotary.layers), {"epsilon": verdict.epsilon, "dtype": verdict.dtype}
-    return classify(base, judged.context_length, layers, **settings)
+    base, layers = 1 / slowest_frequency(judged, verdict.context), len(judged.rotary.layers)
+    found = classify(base, judged.context_length, layers, epsilon=verdict.epsilon, dtype=verdict.dtype)
+    return str(found)
 
 
-def _worst(verdicts):
+def _worst(verdicts: Iterable[str]) -> str:
     return min(verdicts, key=WORST_FIRST.index)
 
 
-def slowest_frequency(judged, context):
+def slowest_frequency(judged: RotaryVerdict, context: Tokens) -> float:
     """Radians per token of the slowest pair that rotates, for which the paper takes 1/base."""
-    inv_freq, _ = judged.rotary.spectrum(context)
+    inv_freq, _ = judged.rotary.spectrum(float(context))
     return float(inv_freq[inv_freq > 0].min())
 
 
-def first_negative_seen(judged, context, resting=0):
+def first_negative_seen(judged: RotaryVerdict, context: Tokens, resting: int = 0) -> int | None:
     """`rivals.first_negative` of the spectrum at a context, among the distances that these layers see.
 
     The pairs that rotate count, at the frequencies that they have after any retrofit; `resting` is a number
     of pairs that do not rotate to count as well, each of cosine 1.
     """
-    inv_freq, _ = judged.rotary.spectrum(context)
+    inv_freq, _ = judged.rotary.spectrum(float(context))
     freqs = np.concatenate([inv_freq[inv_freq > 0], np.zeros(resting)])
     return first_negative(freqs, limit=int(judged.context_length))
 
 
-def resting_pairs(rotary):
+def resting_pairs(rotary: Rotary) -> int:
     """Pairs of a head that do not rotate: outside the spectrum, or with frequency 0 in it."""
     inv_freq, _ = rotary.spectrum(1)
     return (rotary.head_dim - rotary.rotary_dim) // 2 + int(np.sum(inv_freq == 0))
 
 
-def _liu_accepts(model, rotaries):
+def _liu_accepts(model: AtlasModel, rotaries: Sequence[RotaryVerdict]) -> bool | None:
     """Whether the reach of Liu et al. (2310.05209) covers what every spectrum's layers see.
 
     The length of pretraining is the original context of a retrofit, else the longest sequences trained on.
@@ -122,7 +132,7 @@ def _liu_accepts(model, rotaries):
     )
 
 
-def lookup_rows(rows):
+def lookup_rows(rows: Iterable[Entry]) -> list[dict[str, Cell]]:
     """The entries as the rows of the book's lookup table: one dict each, from headings to values.
 
     A number is an int where every digit counts, else a float; None stands for none. A pair is a text and the
@@ -135,18 +145,18 @@ def lookup_rows(rows):
     return [_lookup_row(entry) for entry in rows]
 
 
-def _lookup_row(entry):
+def _lookup_row(entry: Entry) -> dict[str, Cell]:
     model, worst = entry.model, entry.worst
     from_memory, source = model.confidence == "memory", model.source
     if from_memory and not source.startswith("memory"):
         source = f"memory; {source}"
     return {
         "model": model.name + "*" * from_memory,
-        "verdict": words(entry.verdict.verdict),
+        "verdict": words(str(entry.verdict.verdict)),
         "context": int(entry.verdict.context),
-        "base": worst and worst.rotary.base,
+        "base": worst.rotary.base if worst else None,
         "retrofit": _retrofit(entry),
-        "effective base": worst and float(worst.effective_base),
+        "effective base": float(worst.effective_base) if worst else None,
         "without retrofit": words(entry.without_retrofit) if entry.retrofitted else "–",
         "Men et al.": {True: "accept", False: "reject", None: "–"}[entry.men_accepts],
         "layers": (_layers(entry), len(worst.rotary.layers) if worst else 0),
@@ -155,7 +165,7 @@ def _lookup_row(entry):
     }
 
 
-def _layers(entry):
+def _layers(entry: Entry) -> str:
     """How many layers the deciding spectrum drives, of how many, and what they see."""
     total = entry.model.num_layers
     if entry.worst is None:
@@ -165,7 +175,7 @@ def _layers(entry):
     return f"{count}, window {seen:,.0f}" if seen < entry.verdict.context else count
 
 
-def _retrofit(entry):
+def _retrofit(entry: Entry) -> str:
     """The name of the retrofit, how far it stretches the slowest pair, and where, if it decides nothing."""
     judged = entry.retrofitted
     if judged is None:
@@ -175,7 +185,7 @@ def _retrofit(entry):
     return text if judged is entry.worst else f"{text}, {judged.rotary.kind} layers"
 
 
-def words(verdict):
+def words(verdict: str) -> str:
     """A verdict as words: "unstable at depth".
 
     >>> words("unstable_at_depth")
@@ -199,7 +209,7 @@ _NAMES_OF_CASES = {
 }
 
 
-def known_cases(*, epsilon=0.95, dtype="float32"):
+def known_cases(*, epsilon: float = 0.95, dtype: str = "float32") -> tuple[tuple[CaseStudy, Verdict], ...]:
     """The case studies of known behavior whose model is in the atlas: (case, verdict at the case's context).
 
     >>> [str(verdict.verdict) for case, verdict in known_cases() if case.model == "LLaMA-2 7B"]

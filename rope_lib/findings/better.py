@@ -5,12 +5,16 @@ before the test was run (`experiments/better.toml`); the test is the kept result
 accuracies, and losses of the next byte in nats.
 """
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from rope_lib.train.evaluate import TRAINED
+from rope_lib.train.config import TRAINED
 
 from .spectra import SYSTEMS, ablation, criteria, systems
+from .wording import signed
 
 # The name under which the chosen band goes in tables and figures.
 PROPOSAL = "quarter band"
@@ -18,18 +22,18 @@ PROPOSAL = "quarter band"
 # The spectrum that others are compared with, and the temperature that belongs to it.
 REFERENCE, WARM = "RoPE-ID", "by position"
 
-# What is asked with another spectrum than in training, told the length: it has no temperature of its own.
+# Tested with another spectrum than in training, chosen by the length: they have no temperature of their own.
 ORACLES = ("YaRN", "NTK")
 
-# Scores that differ by no more are called alike: accuracy, or nats.
+# Scores that differ by at most this are called alike: accuracy, or nats.
 ALIKE = 0.02
 
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "alike", "undecided"
 
 _BAND = ["share", "shortest_period", "turns"]
 
-# Spectra of `spectra` that are no band: name → scaling and parameters, as they were trained.
-_OTHERS = {
+# Spectra of `spectra` that are not bands: name → scaling and parameters, as they were trained.
+_OTHERS: dict[str, tuple[str, dict[str, float]]] = {
     "RoPE": ("default", {}),
     "HalfRoPE": ("half_rope", {}),
     "p-RoPE": ("p_rope", {"p": 0.75}),
@@ -38,13 +42,15 @@ _OTHERS = {
 }
 
 
-def evidence(spectra, ablations, *, trained, head_dim, temperature=WARM):
+def evidence(
+    spectra: pd.DataFrame, ablations: pd.DataFrame, *, trained: int, head_dim: int, temperature: str = WARM
+) -> pd.DataFrame:
     """What was trained before, with the criteria that it meets: one row for each spectrum, the best first.
 
     `spectra` and `ablations` are the kept tables `summary`. Columns: name; share, shortest_period and turns
-    where the spectrum is a band; c1 (some pairs rest) and c2 (the slowest rotating pair turns once in
-    `trained` tokens, which NoPE meets emptily); inside, the mean accuracy at `trained` tokens; beyond, that
-    over the longer lengths that both results have; and worst, the least of `beyond` in any one seed.
+    if the spectrum is a band; c1 (some pairs do not rotate) and c2 (the slowest rotating pair turns once in
+    `trained` tokens, trivially true of NoPE); inside, the mean accuracy at `trained` tokens; beyond, the mean
+    over the longer lengths that both results have; and worst, the least `beyond` of any seed.
     """
     bands = ablation(spectra, ablations)
     bands = bands.assign(name=[_band_name(*setting) for setting in bands[_BAND].itertuples(index=False)])
@@ -66,16 +72,16 @@ def evidence(spectra, ablations, *, trained, head_dim, temperature=WARM):
     return pd.DataFrame(found).sort_values("beyond", ascending=False, kind="stable", ignore_index=True)
 
 
-def _band_name(share, shortest_period, turns):
-    named = {(0.5, 8, 2): "RoPE-ID", (1, 8, 2): "HighFreq"}
+def _band_name(share: float, shortest_period: float, turns: float) -> str:
+    named = {(0.5, 8.0, 2.0): "RoPE-ID", (1.0, 8.0, 2.0): "HighFreq"}
     own = f"band: {share:g}, {shortest_period:g}, {turns:g}"
     return named.get((share, shortest_period, turns), own)
 
 
-def proposal(table):
+def proposal(table: pd.DataFrame) -> pd.Series:
     """The row of `evidence` that the rule chooses: of the spectra that meet C1 and C2, the best beyond.
 
-    Among equals it is the one whose worst seed is best. Raises ValueError where none meets both criteria.
+    Among equals it is the one whose worst seed is best. Raises ValueError if none meets both criteria.
 
     >>> rows = pd.DataFrame({"name": ["a", "b"], "c1": True, "c2": [False, True], "beyond": [0.9, 0.8]})
     >>> proposal(rows.assign(worst=0.5))["name"]
@@ -87,11 +93,11 @@ def proposal(table):
     return met.sort_values(["beyond", "worst"], ascending=False, kind="stable").iloc[0]
 
 
-def scores(summary):
-    """The kept summary of the test, one row for each model, way of asking and length.
+def scores(summary: pd.DataFrame) -> pd.DataFrame:
+    """The kept summary of the test, one row for each model, variant and length.
 
     Columns: task, system, temperature, seed, length, stretch (the length over that of training) and score:
-    accuracy, and for the task `bytes` the loss in nats. Variants that have no name here are left out.
+    accuracy, and for the task `bytes` the loss in nats. Variants without a name in `SYSTEMS` are left out.
     """
     rows = systems(summary, SYSTEMS | {("band", TRAINED): PROPOSAL})
     rows = rows.assign(
@@ -103,24 +109,29 @@ def scores(summary):
     return rows[columns].reset_index(drop=True)
 
 
-def as_used(table):
-    """The rows of `scores` with each system as it is meant to be used: with the temperature, or an oracle."""
+def as_used(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `scores` with each system as it is meant to be used: with its temperature, or an oracle."""
     oracle = table.system.isin(ORACLES) & (table.temperature == "none")
     return table[oracle | (table.temperature == WARM)].reset_index(drop=True)
 
 
-def beyond(table):
+def beyond(table: pd.DataFrame) -> pd.Series:
     """Mean score over the lengths beyond the trained one: a Series by task, system and seed."""
     far = table[table.stretch > 1]
     return far.groupby(["task", "system", "seed"], sort=False).score.mean()
 
 
-def inside(table):
+def means_by_system(found: pd.Series) -> pd.Series:
+    """Means over seeds of a Series by task, system and seed: a Series by task and system."""
+    return found.groupby(level=["task", "system"]).mean()
+
+
+def inside(table: pd.DataFrame) -> pd.Series:
     """Score at the trained length: a Series by task, system and seed."""
     return table[table.stretch == 1].set_index(["task", "system", "seed"]).score
 
 
-def gains(found, reference=REFERENCE):
+def gains(found: pd.Series, reference: str = REFERENCE) -> pd.Series:
     """How much better each other system is than `reference` with the same seed: a Series like `found`.
 
     `found` is a Series by task, system and seed. For `bytes`, whose scores are losses, less is better.
@@ -133,31 +144,31 @@ def gains(found, reference=REFERENCE):
     return (others - base.loc[list(zip(task, seed, strict=True))].to_numpy()) * sign
 
 
-def judged(values):
-    """What differences by seed amount to, by the rule that was written down before the test.
+def judged(values: ArrayLike) -> str:
+    """The verdict on differences by seed, by the rule that was written down before the test.
 
-    Better (worse): ahead (behind) in every seed, and by more than `ALIKE` in the mean. Alike: no more than
-    that apart in the mean. Else undecided.
+    Better (worse): ahead (behind) in every seed, and by more than `ALIKE` in the mean. Alike: at most that
+    far apart in the mean. Otherwise undecided.
 
     >>> judged([0.1, 0.2]), judged([-0.1, -0.2]), judged([-0.1, 0.1]), judged([-0.1, 0.3])
     ('better', 'worse', 'alike', 'undecided')
     """
-    values = np.asarray(values, dtype=float)
-    if abs(values.mean()) <= ALIKE:
+    apart = np.asarray(values, dtype=float)
+    if abs(apart.mean()) <= ALIKE:
         return SAME
-    if (values > 0).all() or (values < 0).all():
-        return BETTER if values.mean() > 0 else WORSE
+    if (apart > 0).all() or (apart < 0).all():
+        return BETTER if apart.mean() > 0 else WORSE
     return UNDECIDED
 
 
-def verdicts(gained, system=PROPOSAL):
-    """`judged` of one system's gains for each task: a dict from tasks to words."""
+def verdicts(gained: pd.Series, system: str = PROPOSAL) -> dict[str, str]:
+    """The verdict of `judged` on one system's gains, by task."""
     own = gained.xs(system, level="system")
     return {task: judged(values) for task, values in own.groupby(level="task", sort=False)}
 
 
-def is_better(found, chosen_on=("recall",)):
-    """Do `verdicts` call a system better? At a task that it was not chosen on, and worse at none of them.
+def is_better(found: Mapping[str, str], chosen_on: Collection[str] = ("recall",)) -> bool:
+    """Whether a system is better at a task that it was not chosen on, and worse at none of those.
 
     >>> is_better({"recall": "better", "order": "alike"}), is_better({"copy": "better", "order": "worse"})
     (False, False)
@@ -166,3 +177,99 @@ def is_better(found, chosen_on=("recall",)):
     """
     fresh = [word for task, word in found.items() if task not in chosen_on]
     return BETTER in fresh and WORSE not in fresh
+
+
+# What chapter 20 states
+
+
+def facts(choice: pd.DataFrame, table: pd.DataFrame) -> dict[str, str]:
+    """The numbers of the chapter, as it prints them, from the `evidence` and the test's `scores`.
+
+    Scores are means over seeds of systems as they are used, unless a name says otherwise: accuracies, and
+    losses in nats of the task `bytes`.
+    """
+    used = as_used(table)
+    found = _facts_of_choice(choice) | _facts_of_scores(used) | _facts_of_text(used[used.task == "bytes"])
+    return {f"better-{name}": text for name, text in (found | _facts_of_gains(table)).items()}
+
+
+def _facts_of_choice(table: pd.DataFrame) -> dict[str, str]:
+    favored = proposal(table)
+    both = table[table.c1 & table.c2].reset_index(drop=True)
+    return {
+        "spectra": f"{len(table)}",
+        "both": f"{len(both)}",
+        "share": f"{favored.share:.0%}",
+        "period": f"{favored.shortest_period:g}",
+        "turns": f"{favored.turns:g}",
+        "favored": f"{favored.beyond:.3f}",
+        "second": f"{both.beyond[1]:.3f}",
+        "own": f"{table.set_index('name').beyond[REFERENCE]:.3f}",
+        "alike": f"{ALIKE:g}",
+    }
+
+
+def _facts_of_scores(used: pd.DataFrame) -> dict[str, str]:
+    near, far = means_by_system(inside(used)), means_by_system(beyond(used))
+    at = used.groupby(["task", "system", "stretch"]).score.mean()
+    copying = inside(used).xs("copy", level="task")
+    copied = copying.drop(index="NoPE", level="system")
+    farther = used[used.stretch > 1].groupby("task").score
+    recall = used[used.task == "recall"].set_index(["system", "seed", "stretch"]).score.unstack()
+    kept = recall.div(recall[1], axis=0).groupby(level="system").min()
+    numbers = {
+        "recall-near": near["recall", PROPOSAL],
+        "recall-near-id": near["recall", REFERENCE],
+        "recall-far": far["recall", PROPOSAL],
+        "recall-far-id": far["recall", REFERENCE],
+        "order-rope": near["order", "RoPE"],
+        "order-id": near["order", REFERENCE],
+        "order-nope": near["order", "NoPE"],
+        "order-band": near["order", PROPOSAL],
+        "order-id-4": at["order", REFERENCE, 4],
+        "order-band-4": at["order", PROPOSAL, 4],
+        "order-id-16": at["order", REFERENCE, 16],
+        "order-band-16": at["order", PROPOSAL, 16],
+        "order-yarn-16": at["order", "YaRN", 16],
+        "copy-nope": near["copy", "NoPE"],
+        "copy-least": copied.min(),
+        "copy-most": copied.max(),
+        "copy-beyond": farther.max()["copy"],
+        "words-least": farther.min()["common_words"],
+    }
+    shares = {
+        "kept-id": kept.loc[REFERENCE, 16],
+        "kept-id-4": kept.loc[REFERENCE, 4],
+        "kept-band": kept.loc[PROPOSAL, 16],
+    }
+    texts = {name: f"{value:.2f}" for name, value in numbers.items()}
+    return texts | {name: f"{value:.0%}" for name, value in shares.items()}
+
+
+def _facts_of_gains(table: pd.DataFrame) -> dict[str, str]:
+    """Gains over the reference beyond the trained length, with the temperature and (*cold*) without."""
+    used = as_used(table)
+    gained, learned = gains(beyond(used)), means_by_system(gains(inside(used)))
+    cold = means_by_system(gains(beyond(table[table.temperature == "none"])))
+    found = {"gain-learned": f"{learned['recall', PROPOSAL]:+.2f}"}
+    for task, word in verdicts(gained).items():
+        found[f"word-{task}"] = word
+        found[f"gain-{task}"] = signed(means_by_system(gained)[task, PROPOSAL])
+        found[f"cold-{task}"] = signed(cold[task, PROPOSAL])
+    return found | {f"hope-{task}": word for task, word in verdicts(gained, "HoPE").items()}
+
+
+def _facts_of_text(used: pd.DataFrame) -> dict[str, str]:
+    loss = used.pivot_table(index="system", columns="length", values="score")
+    start, end = loss.iloc[:, 0], loss.iloc[:, -1]
+    numbers = {
+        "loss-apart": start.max() - start.min(),
+        "loss-start": start[REFERENCE],
+        "loss-id": end[REFERENCE],
+        "loss-band": end[PROPOSAL],
+        "loss-hope": end["HoPE"],
+        "loss-rope": end["RoPE"],
+        "loss-yarn": end["YaRN"],
+    }
+    found = {name: f"{value:.2f}" for name, value in numbers.items()}
+    return found | {"bytes-longest": f"{loss.columns[-1]:,}"}

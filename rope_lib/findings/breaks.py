@@ -1,29 +1,29 @@
-"""Where a model breaks: from where on its loss stays above all that it was within its trained length."""
+"""Where a model breaks: the position from which its loss stays above its values within the trained length."""
 
 import numpy as np
 import pandas as pd
 
-from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.theory.rivals import liu_critical_dimension
 
 BIN = 256  # tokens
-FEW = 4  # bins past a break point that would be little evidence of one
+FEW = 4  # fewer bins past a break point are too little evidence of one
 
 
-def binned(losses, size=BIN):
+def binned(losses: pd.DataFrame, size: int = BIN) -> pd.Series:
     """Mean loss in bins of `size` positions, a Series by the first position of each bin.
 
     `losses` has columns position and nll, of one pass of `measure.sweep.measure`. A last bin that the input
-    does not fill is left out; the first lacks token 0, which nothing predicts.
+    does not fill is left out; the first bin lacks token 0, which is not predicted.
     """
     means = losses.nll.groupby(losses.position // size * size).mean()
     return means[means.index + size <= losses.position.max() + 1]
 
 
-def trained_band(losses, trained, size=BIN):
+def trained_band(losses: pd.DataFrame, trained: int, size: int = BIN) -> tuple[float, float]:
     """The lowest and the highest mean loss among the bins that lie within the `trained` length.
 
-    Raises ValueError where none does.
+    Raises ValueError if none does.
     """
     bins = binned(losses, size)
     inside = bins[bins.index + size <= trained]
@@ -32,11 +32,11 @@ def trained_band(losses, trained, size=BIN):
     return float(inside.min()), float(inside.max())
 
 
-def break_point(losses, trained, size=BIN):
+def break_point(losses: pd.DataFrame, trained: int, size: int = BIN) -> int | None:
     """The first position from which every bin lies above the trained band; None if there is none.
 
-    The band reaches up to the highest bin within `trained` tokens: what the text's own ups and downs do there
-    is no break. A bin whose loss is not a number lies above it. Raises ValueError as `trained_band`.
+    The band reaches up to the highest bin within `trained` tokens, so that the ups and downs of the text
+    itself are no break. A bin whose loss is not a number lies above it. Raises ValueError as `trained_band`.
 
     >>> import pandas as pd
     >>> losses = pd.DataFrame({"position": range(1, 8), "nll": [2.0, 3.0, 3.0, 2.0, 2.0, 4.0, 5.0]})
@@ -50,13 +50,13 @@ def break_point(losses, trained, size=BIN):
     return int(after) if after <= bins.index.max() else None
 
 
-def breaks(losses, trained):
+def breaks(losses: pd.DataFrame, trained: int) -> pd.DataFrame:
     """Where each intervention breaks: a frame with columns band, own and shipped, by intervention.
 
     `band` is the highest mean loss within the `trained` length (see `break_point`); `own` the first position
     from which every bin lies above it; `shipped` the first position beyond the trained length from which
-    every bin lies above the band of the first intervention, the unchanged model. NaN where there is none, or
-    where fewer than `FEW` bins of it were measured: the text's own ups and downs would do.
+    every bin lies above the band of the first intervention, the unchanged model. NaN if there is none, or if
+    fewer than `FEW` bins past it were measured: the ups and downs of the text could cause those.
     """
     rows, shipped = {}, None
     for name, own in losses.groupby("intervention", sort=False):

@@ -1,22 +1,25 @@
 """From the tables of a sweep to one row for each head: its clusters, its sink, and what length does to them.
 
-`sweep` is a `measure.sweep.Sweep` throughout. A *pair* is a query head with the key head that it attends to.
-Where a pass read more tokens than asked for, its rows belong to every shorter length as well.
+`sweep` is a `measure.tables.Sweep` throughout. A *pair* is a query head with the key head that it attends to.
+A pass that reads more tokens than a length has rows that hold for that length as well.
 """
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
-from rope_lib.measure.scores import LAST_QUERIES, RECENT_TOKENS
-from rope_lib.measure.sweep import last_queries as last_queries
-from rope_lib.measure.sweep import of_length
-from rope_lib.measure.sweep import top_score as top_score
+from rope_lib.measure.tables import LAST_QUERIES, RECENT_TOKENS, Sweep, of_length
+from rope_lib.measure.tables import last_queries as last_queries
+from rope_lib.measure.tables import top_score as top_score
 
-# How keys and queries of a pair lie to each other, as columns of `Sweep.pairs`.
+from .wording import minus
+
+# Measures of the keys of a pair against its queries: columns of `Sweep.pairs`.
 PAIR_MEASURES = ["cosine", "dot_product", "silhouette", "davies_bouldin"]
 
 
-def pairs(sweep, length, stage):
+def pairs(sweep: Sweep, length: int, stage: str) -> pd.DataFrame:
     """One row for each pair at one length, before or after the rotation ("pre", "post").
 
     Columns: layer, head, key_head; cosine, dot_product, silhouette and davies_bouldin of keys against
@@ -40,7 +43,7 @@ def pairs(sweep, length, stage):
     return table
 
 
-def sinks(sweep, length):
+def sinks(sweep: Sweep, length: int) -> pd.DataFrame:
     """One row for each pair: token 0 as the last `LAST_QUERIES` queries of an input of `length` see it.
 
     Columns: layer, head, key_head; norm_ratio, the norm of token 0's key over the mean of the others;
@@ -65,7 +68,7 @@ def sinks(sweep, length):
     return table.merge(keys, on=["layer", "head"]).merge(ratios, on=["layer", "key_head"])
 
 
-def relative_norms(sweep):
+def relative_norms(sweep: Sweep) -> pd.DataFrame:
     """Key norms by position, over their mean from position 1 on: one row per key head, one column per bin.
 
     Columns are the first positions of the bins. Of the longest pass.
@@ -81,14 +84,14 @@ def relative_norms(sweep):
     return table.div(mean, axis=0)
 
 
-def ratios(sweep):
-    """First singular value of the keys after the rotation over that before: key heads × lengths."""
+def ratios(sweep: Sweep) -> pd.DataFrame:
+    """First singular value of the keys after the rotation over the one before: key heads × lengths."""
     keys = sweep.heads[sweep.heads.role == "key"]
     table = keys.pivot(index=["layer", "head", "length"], columns="stage", values="first_singular_value")
     return (table.post / table.pre).unstack("length")
 
 
-def by_head(sweep, table, column, **where):
+def by_head(sweep: Sweep, table: str, column: str, **where: str) -> pd.DataFrame:
     """A column of `sweep.heads` or `sweep.pairs` (`table`) as heads × lengths, for one role or stage.
 
     `where` maps columns to the value that they must have: role="key", stage="post".
@@ -99,8 +102,8 @@ def by_head(sweep, table, column, **where):
     return rows.pivot(index=["layer", "head"], columns="length", values=column)
 
 
-def per_doubling(table, first, last):
-    """Change of each head from one length to another, by doubling of it; `table` is heads × lengths.
+def per_doubling(table: pd.DataFrame, first: int, last: int) -> pd.Series:
+    """Change of each head per doubling of the length, from `first` to `last`; `table` is heads × lengths.
 
     >>> table = pd.DataFrame({1024: [0.9], 4096: [0.7]})
     >>> per_doubling(table, 1024, 4096).round(6).tolist()
@@ -109,7 +112,7 @@ def per_doubling(table, first, last):
     return (table[last] - table[first]) / np.log2(last / first)
 
 
-def summarize(sweep, last=512):
+def summarize(sweep: Sweep, last: int = 512) -> pd.DataFrame:
     """One row per input length of a `measure.sweep.Sweep`, each head counting the same.
 
     Columns: length, nll_last (mean loss at the last positions, nats), key_stable_rank_pre, _post,
@@ -145,3 +148,138 @@ def summarize(sweep, last=512):
             }
         )
     return pd.DataFrame(rows)
+
+
+def before_and_after(sweep: Sweep, table: str, column: str, **where: str) -> dict[str, pd.DataFrame]:
+    """`by_head` before ("pre") and after the rotation ("post")."""
+    return {stage: by_head(sweep, table, column, stage=stage, **where) for stage in ("pre", "post")}
+
+
+# Paper B's picture of a head, as tests of a table of `pairs`.
+PICTURE: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "tight: among keys above 0.5": lambda table: table.within_key > 0.5,
+    "tight: among queries above 0.5": lambda table: table.within_query > 0.5,
+    "separate: silhouette above 0.5": lambda table: table.silhouette > 0.5,
+    "opposed: between below 0": lambda table: table.cosine < 0,
+    "strongly opposed: between below −0.25": lambda table: table.cosine < -0.25,
+    "dot product below 0": lambda table: table.dot_product < 0,
+    "tight, separate and opposed": lambda table: (
+        (table.within_key > 0.5) & (table.within_query > 0.5) & (table.silhouette > 0.5) & (table.cosine < 0)
+    ),
+}
+
+
+def picture(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Share of the pairs that pass each test of `PICTURE`: tests × ("before", "after").
+
+    `before` and `after` are `pairs` at the two stages.
+
+    >>> columns = ["within_key", "within_query", "silhouette", "cosine", "dot_product"]
+    >>> table = pd.DataFrame([[0.9, 0.9, 0.8, -0.1, -5.0], [0.9, 0.2, 0.8, 0.1, 5.0]], columns=columns)
+    >>> picture(table, table).before.tolist()
+    [1.0, 0.5, 1.0, 0.5, 0.0, 0.5, 0.5]
+    """
+    shares = {name: [test(before).mean(), test(after).mean()] for name, test in PICTURE.items()}
+    return pd.DataFrame.from_dict(shares, orient="index", columns=["before", "after"])
+
+
+def sinks_by_layers(seen: pd.DataFrame, layers: int = 6) -> pd.DataFrame:
+    """The sink in groups of so many layers and in all: a row for each, named "0 to 5" and "all".
+
+    `seen` is `sinks`. Columns: norm_ratio, its median; first_wins, recent_wins and another, shares of the
+    queries; sink_attention and recent_attention, means.
+    """
+    groups = {
+        f"{first} to {first + layers - 1}": seen[(seen.layer >= first) & (seen.layer < first + layers)]
+        for first in range(0, seen.layer.max() + 1, layers)
+    }
+    means = ["first_wins", "recent_wins", "sink_attention", "recent_attention"]
+    rows = {
+        name: part[means].mean().to_dict() | {"norm_ratio": part.norm_ratio.median()}
+        for name, part in (groups | {"all": seen}).items()
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.assign(another=1 - table.first_wins - table.recent_wins)
+
+
+def sink_profiles(sweep: Sweep, length: int) -> dict[str, pd.DataFrame]:
+    """The profiles of one length, of the pairs in which token 0 wins most queries and of the others."""
+    won = sinks(sweep, length).set_index(["layer", "head"]).first_wins > 0.5
+    profiles = sweep.profiles[sweep.profiles.length == length]
+    wins = won.loc[list(zip(profiles.layer, profiles["head"], strict=True))].to_numpy()
+    return {"token 0 wins": profiles[wins], "other heads": profiles[~wins]}
+
+
+def facts(sweep: Sweep, length: int) -> dict[str, str]:
+    """What the chapter on clusters and sinks states of one length: names of `glue` and their texts."""
+    before, after = pairs(sweep, length, "pre"), pairs(sweep, length, "post")
+    own_keys = len(before.drop_duplicates(["layer", "key_head"]))
+    found = {
+        "length": f"{length:,}",
+        "queries": f"{len(before)}",
+        "keys": f"{own_keys}",
+        "layers": f"{before.layer.nunique()}",
+        "shared": f"{len(before) // own_keys}",
+        "last": f"{LAST_QUERIES}",
+        "recent": f"{RECENT_TOKENS}",
+    }
+    found |= _facts_of_picture(before, after)
+    found |= _facts_of_sinks(sinks(sweep, length), relative_norms(sweep))
+    found |= _facts_of_profiles(sink_profiles(sweep, length))
+    return {f"clusters-{name}": text for name, text in found.items()}
+
+
+def _facts_of_picture(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
+    shares = picture(before, after)
+    tight, other_tight, separate, opposed, strongly, _, complete = shares.before
+    by_layer = before.groupby("layer").cosine.mean()
+    keys, keys_after = (table.drop_duplicates(["layer", "key_head"]) for table in (before, after))
+    return {
+        "tight": f"{min(tight, other_tight):.0%}",
+        "separate": f"{separate:.0%}",
+        "opposed": f"{opposed:.0%}",
+        "opposed-after": f"{shares.after['opposed: between below 0']:.0%}",
+        "strongly": f"{strongly:.0%}",
+        "complete": f"{complete:.0%}",
+        "between": minus(f"{before.cosine.mean():.2f}"),
+        "between-after": minus(f"{after.cosine.mean():.2f}"),
+        "within-key": f"{before.within_key.median():.2f}",
+        "within-query": f"{before.within_query.median():.2f}",
+        "agree": f"{((before.cosine < 0) == (before.dot_product < 0)).mean():.0%}",
+        "early": f"{by_layer[by_layer.index < 10].mean():.2f}",
+        "late": minus(f"{by_layer[by_layer.index >= 15].mean():.2f}"),
+        "explained-key": f"{keys.explained_key.mean():.0%}",
+        "explained-query": f"{before.explained_query.mean():.0%}",
+        "explained-key-after": f"{keys_after.explained_key.mean():.0%}",
+        "explained-query-after": f"{after.explained_query.mean():.0%}",
+    }
+
+
+def _facts_of_sinks(seen: pd.DataFrame, relative: pd.DataFrame) -> dict[str, str]:
+    norms = seen.drop_duplicates(["layer", "key_head"]).norm_ratio
+    whole = sinks_by_layers(seen).loc["all"]
+    return {
+        "norm": f"{norms.median():.2f}",
+        "short": f"{(norms < 0.5).mean():.0%}",
+        "smallest": f"{(relative.idxmin(axis=1) == 0).mean():.0%}",
+        "wins": f"{whole.first_wins:.0%}",
+        "sink-heads": f"{(seen.first_wins > 0.5).mean():.0%}",
+        "without": f"{(seen.groupby('layer').first_wins.mean() == 0).sum()}",
+        "later-wins": f"{seen[seen.layer >= 12].first_wins.mean():.0%}",
+        "recent-wins": f"{whole.recent_wins:.0%}",
+        "another": f"{whole.another:.0%}",
+    }
+
+
+def _facts_of_profiles(groups: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    everyone = pd.concat(groups.values())
+    far = everyone["first"].max()
+    cosine = everyone.set_index("first").cosine
+    winners = groups["token 0 wins"].groupby("first").cosine.median()
+    return {
+        "far": f"{far:,}",
+        "far-opposed": f"{(cosine[far] < 0).mean():.0%}",
+        "far-cosine": minus(f"{cosine[far].mean():.2f}"),
+        "near-cosine": f"{cosine[0].mean():.2f}",
+        "sink-cosine": f"{winners[-1]:.1f}",
+    }

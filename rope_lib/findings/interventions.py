@@ -1,20 +1,33 @@
 """What the interventions of `measure.trials` restore: one row for each of them, and correlations over heads.
 
 `tables` are those of `trials.try_interventions` throughout: losses, keys and pairs, each with a column
-`intervention`. Results keep their order in which they were tried.
+`intervention`. Results keep the order in which the interventions were tried.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-from rope_lib.measure.trials import LOSS_BIN
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rope_lib.measure.tables import LOSS_BIN
+
+from .wording import minus, signed
+
+Tables = Mapping[str, pd.DataFrame]
+Factors = Mapping[str, float]
 
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512
 
+Numbers = TypeVar("Numbers", float, NDArray[np.float64], pd.Series, pd.DataFrame)
 
-def mean_losses(losses, first, last):
+
+def mean_losses(losses: pd.DataFrame, first: int, last: int) -> pd.Series:
     """Mean loss of each intervention at the positions from `first` up to, not including, `last`: a Series.
 
-    Both must be multiples of `LOSS_BIN`, and the losses must reach `last`; else raises ValueError.
+    Raises ValueError unless both are multiples of `LOSS_BIN` and the losses reach `last`.
     """
     if first % LOSS_BIN or last % LOSS_BIN or not 0 <= first < last <= losses["first"].max() + LOSS_BIN:
         raise ValueError(
@@ -25,17 +38,17 @@ def mean_losses(losses, first, last):
     return inside.groupby("intervention", sort=False).nll.mean()
 
 
-def fsv_ratios(keys, factors):
+def fsv_ratios(keys: pd.DataFrame, factors: Mapping[str, float]) -> pd.Series:
     """First singular value of each row of `keys` after the rotation over that before, a Series.
 
-    Cosines and sines may carry a factor that makes keys longer and turns nothing: `factors` maps
-    interventions to theirs, and it is divided out.
+    Cosines and sines may carry a factor that lengthens the keys without rotating them: `factors` maps
+    interventions to it, and it is divided out.
     """
     ratio = keys.first_singular_value / keys.first_singular_value_pre
     return ratio / keys.intervention.map(lambda name: factors.get(name, 1.0))
 
 
-def summaries(tables, length, factors):
+def summaries(tables: Mapping[str, pd.DataFrame], length: int, factors: Mapping[str, float]) -> pd.DataFrame:
     """One row for each intervention at one length: means over heads, and the loss before that length.
 
     Index: intervention. Columns: loss, of the last `LAST_POSITIONS` positions, nats; stable_rank and
@@ -51,10 +64,10 @@ def summaries(tables, length, factors):
     return means
 
 
-def repaired(values, healthy, broken):
+def repaired(values: Numbers, healthy: Numbers | float, broken: Numbers | float) -> Numbers:
     """Share of the damage that is repaired: 0 for `broken`, 1 for `healthy`, (broken − v)/(broken − healthy).
 
-    Below 0 an intervention does more damage, above 1 more than repair.
+    Below 0 an intervention does further damage; above 1 it does better than the healthy model.
 
     >>> repaired(np.array([3.0, 2.0, 4.0]), healthy=1.0, broken=3.0).tolist()
     [0.0, 0.5, -0.5]
@@ -62,7 +75,9 @@ def repaired(values, healthy, broken):
     return (broken - values) / (broken - healthy)
 
 
-def heads(tables, intervention, factors):
+def heads(
+    tables: Mapping[str, pd.DataFrame], intervention: str, factors: Mapping[str, float]
+) -> pd.DataFrame:
     """One row for each query head and length under one intervention, with what its key head's keys do.
 
     Columns: those of `tables["pairs"]`, and key_head, stable_rank and fsv_ratio of the key head.
@@ -81,8 +96,82 @@ def heads(tables, intervention, factors):
     return pairs.merge(keys, on=["length", "layer", "key_head"], validate="many_to_one")
 
 
-def _of_length(table, length):
+def _of_length(table: pd.DataFrame, length: int) -> pd.DataFrame:
     rows = table[table.length == length]
     if rows.empty:
         raise ValueError(f"length must be one of {sorted(table.length.unique().tolist())}, got {length}")
     return rows
+
+
+# What is compared of an intervention: columns of `summaries`.
+MEASURES = ("loss", "stable_rank", "fsv_ratio", "silhouette", "sink_attention")
+
+
+def curves(losses: pd.DataFrame, size: int = LOSS_BIN) -> dict[str, pd.Series]:
+    """Loss by position of each intervention, means over bins of `size`: a Series by first position.
+
+    `size` is a multiple of `LOSS_BIN`.
+
+    >>> losses = pd.DataFrame({"intervention": "none", "first": [0, 128, 256], "nll": [3.0, 1.0, 4.0]})
+    >>> curves(losses, 256)["none"].to_dict()
+    {0: 2.0, 256: 4.0}
+    """
+    by_position = {name: own.set_index("first").nll for name, own in losses.groupby("intervention")}
+    return {name: nll.groupby(nll.index // size * size).mean() for name, nll in by_position.items()}
+
+
+def healthy_values(tables: Tables, trained: int, factors: Factors, loss: float) -> pd.Series:
+    """The `MEASURES` of the unchanged model at its trained length, with `loss` for the loss.
+
+    Text differs from place to place, so the healthy loss is that of the same tokens in a context of the
+    trained length; it is measured apart.
+    """
+    values = summaries(tables, trained, factors).loc["unchanged", list(MEASURES)].copy()
+    values["loss"] = loss
+    return values
+
+
+def shares_repaired(tables: Tables, length: int, factors: Factors, healthy: pd.Series) -> pd.DataFrame:
+    """Share of the damage at one length that each intervention repairs: interventions × `MEASURES`.
+
+    0 leaves the value of the unchanged model, 1 is that of `healthy` (`healthy_values`): see `repaired`.
+    """
+    found = summaries(tables, length, factors)[list(MEASURES)]
+    return repaired(found, healthy, found.loc["unchanged"]).drop("unchanged").astype(float)
+
+
+def mean_scores(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Mean scaled scores of the last queries, by (intervention, length): sink_score and largest_score.
+
+    The former is the score of token 0, the latter the largest of all others.
+    """
+    return pairs.groupby(["intervention", "length"])[["sink_score", "largest_score"]].mean()
+
+
+def facts(tables: Tables, lengths: Sequence[int], factors: Factors, healthy: pd.Series) -> dict[str, str]:
+    """What the chapter on cause and symptom states of the interventions: names of `glue` and their texts.
+
+    `lengths` are those measured: the trained length, one just beyond it, and the longest last. For `healthy`
+    see `healthy_values`.
+    """
+    trained, middle, longest = lengths[0], lengths[1], lengths[-1]
+    loss, loss_middle = (summaries(tables, length, factors).loss for length in (longest, middle))
+    shares = shares_repaired(tables, longest, factors, healthy)
+    scores = mean_scores(tables["pairs"]).loc["unchanged"]
+    change = scores.loc[longest] - scores.loc[trained]
+    found = {
+        f"{name}-{measure}".replace("_", "-"): minus(f"{100 * shares[measure][name]:.0f} %")
+        for name in shares.index
+        for measure in ("loss", "stable_rank", "silhouette", "sink_attention")
+    }
+    found |= {
+        "trained": f"{trained:,}",
+        "longest": f"{longest:,}",
+        "hope-loss-nats": f"{loss['hope']:.2f}",
+        "middle": f"{middle:,}",
+        "middle-cluster": f"{loss_middle['cluster']:.2f}",
+        "middle-unchanged": f"{loss_middle['unchanged']:.2f}",
+        "sink-change": signed(change.sink_score),
+        "other-change": signed(change.largest_score),
+    }
+    return {f"cause-{name}": text for name, text in found.items()}

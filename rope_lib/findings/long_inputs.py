@@ -6,13 +6,22 @@ positions in tokens. An *octave* is named by the length at which it ends: that o
 from 4,096 up to it. A mean over heads counts every head the same.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import text_sha256
-from rope_lib.measure.trials import LOSS_BIN
 
-from .kept import kept
+from .kept import described, kept
+from .wording import rounded_up
+
+Tables = Mapping[str, pd.DataFrame]
+Json = Mapping[str, Any]
+Floats = NDArray[np.float64]
 
 # What two measurements of the same rows are compared by: the table of each measure.
 COMPARED = {
@@ -25,7 +34,7 @@ COMPARED = {
 _INDEX = ["intervention", "first", "length", "layer", "head"]
 
 
-def of_dtype(tables, dtype):
+def of_dtype(tables: Mapping[str, pd.DataFrame], dtype: str) -> dict[str, pd.DataFrame]:
     """The losses, keys and pairs of one number type, a dict of frames as `interventions` takes them.
 
     Raises ValueError for a type that was not measured.
@@ -42,7 +51,9 @@ def of_dtype(tables, dtype):
     }
 
 
-def trial(tables, dtype, intervention="unchanged"):
+def trial(
+    tables: Mapping[str, pd.DataFrame], dtype: str, intervention: str = "unchanged"
+) -> dict[str, pd.DataFrame]:
     """The losses, keys and pairs of one number type under one intervention, as `measure.trials.trial_tables`.
 
     Raises ValueError for a type that was not measured, or an intervention that was not tried in it.
@@ -60,11 +71,11 @@ def trial(tables, dtype, intervention="unchanged"):
     }
 
 
-def octave_losses(losses, lengths, by="intervention"):
+def octave_losses(losses: pd.DataFrame, lengths: Sequence[int], by: str = "intervention") -> pd.DataFrame:
     """Mean loss in the octave that ends at each of `lengths`: a frame, names in `by` × lengths.
 
-    NaN where an octave was not measured whole. Raises ValueError for a length that is no multiple of twice
-    `LOSS_BIN`, or that no loss reaches.
+    NaN where an octave was not measured completely. Raises ValueError for a length that is not a multiple of
+    twice `LOSS_BIN`, or that the losses do not reach.
 
     >>> losses = pd.DataFrame({"intervention": "none", "first": [0, 128, 256, 384], "nll": [4.0, 1, 2, 3]})
     >>> octave_losses(losses, [256, 512]).loc["none"].to_dict()
@@ -82,11 +93,11 @@ def octave_losses(losses, lengths, by="intervention"):
     return pd.DataFrame(found, index=losses[by].unique()).rename_axis(index=by, columns="length")
 
 
-def loss_curve(losses, start, parts=4):
+def loss_curve(losses: pd.DataFrame, start: int, parts: int = 4) -> pd.Series:
     """Loss for a logarithmic axis: means over `parts` equal parts of each octave from `start` on.
 
-    `losses` has columns first and nll, in bins of `LOSS_BIN` tokens; no part is shorter than one. A Series by
-    the geometric middle of the part; a part that was not measured to its end is left out.
+    `losses` has columns first and nll, in bins of `LOSS_BIN` tokens; no part is shorter than a bin. A Series
+    by the geometric middle of each part; a part that was not measured to its end is left out.
 
     >>> losses = pd.DataFrame({"first": [0, 128, 256, 384, 512], "nll": [9.0, 1, 2, 4, 5]})
     >>> curve = loss_curve(losses, 128, parts=1)
@@ -103,7 +114,7 @@ def loss_curve(losses, start, parts=4):
     return pd.Series(means.nll.to_numpy(), np.sqrt(means.begin * means.end).to_numpy(), name="nll")
 
 
-def means_by_length(tables):
+def means_by_length(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Means over heads at each length of one `trial`: a row for each length.
 
     Columns: stable_rank, mean_cosine and fsv_ratio (first singular value after the rotation over that before)
@@ -125,7 +136,7 @@ def means_by_length(tables):
     return of_keys.join(pairs.groupby("length")[columns].mean())
 
 
-def sink_attention(pairs, length, with_sink):
+def sink_attention(pairs: pd.DataFrame, length: int, with_sink: pd.Series) -> pd.DataFrame:
     """Mean attention to token 0 of the heads with a sink (column True) and of the others, by intervention.
 
     `pairs` is of one number type; `with_sink` says for every (layer, head) whether it counts as one with a
@@ -142,8 +153,8 @@ def sink_attention(pairs, length, with_sink):
     return means.unstack().sort_index(axis=1)
 
 
-def differences(first, second):
-    """How far two measurements of the same are apart, by measure: a frame with columns rows and largest.
+def differences(first: Mapping[str, pd.DataFrame], second: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """How far two measurements of the same inputs differ: a frame of measures with columns rows and largest.
 
     `first` and `second` are dicts of the tables losses, keys and pairs, both with a column intervention or
     both without. `rows` counts the rows that both have, and `largest` is the largest absolute difference
@@ -161,10 +172,123 @@ def differences(first, second):
     return pd.DataFrame.from_dict(found, orient="index").astype({"rows": int})
 
 
-def begins_the_input(text):
-    """Whether the kept inputs begin with `text`: releases of Python differ in the text that the book reads.
+def begins_the_input(text: str) -> bool:
+    """Whether the kept inputs begin with `text`: the text of the book differs between releases of Python.
 
-    The long input goes on after it, so that the hash of its text is another. It is the result
-    `interventions`, measured on the text alone, that says which one it was.
+    The long input continues after that text, so its hash is another; the kept result `interventions`, which
+    was measured on the text alone, says which text it was.
     """
     return text_sha256(text) == kept("interventions")[1]["text_sha256"]
+
+
+def changes_of_loss(tables: Tables, near: Tables) -> dict[str, float]:
+    """The largest change of a mean loss of the unchanged model between two machines, by number type, in nats.
+
+    `tables` are the kept `long_input`, `near` the kept `interventions`, measured on a CPU in float32.
+    """
+    unchanged = {
+        name: table[table.intervention == "unchanged"].drop(columns="intervention")
+        for name, table in near.items()
+    }
+    return {
+        dtype: float(differences(unchanged, trial(tables, dtype)).largest["nll"])
+        for dtype in tables["losses"].dtype.unique()
+    }
+
+
+def ratios(tables: Tables, length: int) -> pd.Series:
+    """The ratio of first singular values, after the rotation to before, of each key head: (layer, head).
+
+    Of the unchanged model in float32, as the last token of an input of `length` sees its keys.
+
+    >>> float(ratios(kept("long_input")[0], 131_072).mean().round(2))
+    0.53
+    """
+    keys = trial(tables, "float32")["keys"].set_index(["length", "layer", "head"]).loc[length]
+    return (keys.first_singular_value / keys.first_singular_value_pre).sort_index()
+
+
+def facts(tables: Tables, provenance: Json, forecast: Floats, floor: Floats, trained: int) -> dict[str, str]:
+    """What the chapter on dispersal states of inputs up to sixteen times the trained length.
+
+    `tables` and `provenance` are the kept `long_input`. `forecast` is the forecast ratio of each key head
+    of `ratios` at the longest input, `floor` its limit. Returns names of `glue` and their texts.
+    """
+    lengths = provenance["inputs"]["options"]["lengths"]
+    near_tables, near = kept("interventions")
+    means = means_by_length(trial(tables, "float32"))
+    found = {
+        "tokens": f"{lengths[-1]:,}",
+        "count": f"{len(lengths)}",
+        "kept": described(provenance),
+        "device": provenance["accelerator"],
+        "torch": provenance["inputs"]["versions"]["torch"],
+        "bin": f"{LOSS_BIN}",
+    }
+    moved = changes_of_loss(tables, near_tables)
+    found |= {"moved": rounded_up(moved["float32"], 5), "moved-bfloat16": f"{moved['bfloat16']:.2f}"}
+    found |= _facts_of_octaves(tables["losses"], lengths, trained)
+    found |= _facts_of_clouds(means.loc[trained:])
+    found |= _facts_of_attention(tables, means, lengths, trained)
+    measured = ratios(tables, lengths[-1])
+    found |= {
+        "ratio-longest": f"{measured.mean():.2f}",
+        "forecast": f"{forecast.mean():.2f}",
+        "floor": f"{floor.mean():.2f}",
+    }
+    costs = tables["costs"].query("length == @lengths[-1]").set_index(["dtype", "run"])
+    for dtype in moved:
+        found |= {
+            f"seconds-{dtype}": f"{costs.seconds[dtype, 'measure']:.0f}",
+            f"memory-{dtype}": f"{costs.peak_gib[dtype, 'measure']:.1f}",
+            f"bare-{dtype}": f"{costs.seconds[dtype, 'bare']:.1f}",
+        }
+    texts = {f"dispersal-far-{name}": text for name, text in found.items()}
+    return texts | {"dispersal-near-torch": near["inputs"]["versions"]["torch"]}
+
+
+def _facts_of_octaves(losses: pd.DataFrame, lengths: Sequence[int], trained: int) -> dict[str, str]:
+    octaves = octave_losses(losses[losses.intervention == "unchanged"], lengths, by="dtype")
+    exact = octaves.loc["float32"]
+    apart = (octaves.loc["bfloat16"] - exact).abs()
+    return {
+        "loss-trained": f"{exact[trained]:.1f}",
+        "loss-longest": f"{exact[lengths[-1]]:.1f}",
+        "apart": rounded_up(apart.max(), 3),
+        "rise": f"{exact[lengths[-1]] - exact[trained]:.1f}",
+    }
+
+
+def _facts_of_clouds(means: pd.DataFrame) -> dict[str, str]:
+    """Of `means_by_length` from the trained length on."""
+    first, last = means.iloc[0], means.iloc[-1]
+    steps = means.diff().abs()
+    return {
+        "rank-trained": f"{first.stable_rank:.1f}",
+        "rank-longest": f"{last.stable_rank:.1f}",
+        "rank-first": f"{steps.stable_rank.iloc[1]:.2f}",
+        "rank-last": f"{steps.stable_rank.iloc[-1]:.2f}",
+        "cosine-trained": f"{first.mean_cosine:.2f}",
+        "cosine-least": f"{means.mean_cosine.min():.2f}",
+        "cosine-longest": f"{last.mean_cosine:.2f}",
+        "silhouette": f"{last.silhouette:.2f}",
+        "ratio-first": f"{steps.fsv_ratio.iloc[1]:.3f}",
+        "ratio-last": f"{steps.fsv_ratio.iloc[-1]:.3f}",
+        "before": f"{1 - last.before / first.before:.0%}",
+    }
+
+
+def _facts_of_attention(
+    tables: Tables, means: pd.DataFrame, lengths: Sequence[int], trained: int
+) -> dict[str, str]:
+    off = lengths[-3]
+    in_any_head = trial(tables, "float32")["pairs"].query("length >= @off").sink_attention
+    return {
+        "attention-trained": f"{means.sink_attention[trained]:.2f}",
+        "attention-next": f"{means.sink_attention[2 * trained]:.2f}",
+        "off": f"{off:,}",
+        "attention-off": rounded_up(means.sink_attention.loc[off:].max(), 4),
+        "attention-head": rounded_up(in_any_head.max(), 3),
+        "score": f"{means.largest_score[off]:.1f}",
+        "score-longest": f"{means.largest_score[lengths[-1]]:.1f}",
+    }

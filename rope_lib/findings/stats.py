@@ -1,14 +1,21 @@
-"""Statistics that several chapters state: correlations, intervals, and how well a margin tells success."""
+"""Statistics that several chapters use: correlations, intervals, and how well a margin predicts success."""
 
 import itertools
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
+# An estimate and the interval around it: (value, low, high).
+Interval: TypeAlias = tuple[float, float, float]
 
-def spearman(x, y):
-    """Spearman's rank correlation, NaN where one of the two does not vary.
+
+def spearman(x: ArrayLike, y: ArrayLike) -> float:
+    """Spearman's rank correlation, NaN if one of the two does not vary.
 
     >>> spearman([1, 2, 3, 4], [1, 4, 9, 16])
     1.0
@@ -16,19 +23,20 @@ def spearman(x, y):
     return _correlation(rankdata(x), rankdata(y))
 
 
-def partial_spearman(x, y, given):
-    """Rank correlation of `x` and `y` at equal ranks of `given`: what each has beyond a line in them.
+def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike) -> float:
+    """Rank correlation of `x` and `y` given the ranks of `given`: of the residuals of a line in these ranks.
 
-    NaN where one of the three does not vary.
+    NaN if one of the three does not vary.
     """
     ranks = rankdata(given)
     return _correlation(*(_residuals(rankdata(values), ranks) for values in (x, y)))
 
 
-def rank_agreement(ours, theirs):
+def rank_agreement(ours: pd.Series, theirs: pd.Series) -> tuple[float, float]:
     """Spearman's correlation of two Series over the names that both have, and how often chance does as well.
 
-    Chance: the share of all orders of `ours` whose correlation is at least as high. Ties count half a rank.
+    The second number is the share of all orders of `ours` whose correlation is at least as high. Tied values
+    have the mean of their ranks.
 
     >>> theirs = pd.Series([1, 2, 3, 4], ["a", "b", "c", "d"])
     >>> rank_agreement(theirs * 2, theirs)
@@ -41,8 +49,8 @@ def rank_agreement(ours, theirs):
     return found, float(np.mean(np.array(orders) >= found - 1e-12))
 
 
-def pairwise_agreement(ours, theirs):
-    """Of the pairs of names that both Series have, how many stand in the same order: (number, of how many).
+def pairwise_agreement(ours: pd.Series, theirs: pd.Series) -> tuple[int, int]:
+    """How many pairs of names that both Series have are in the same order: (that number, all pairs).
 
     >>> pairwise_agreement(pd.Series({"a": 1, "b": 3, "c": 2}), pd.Series({"a": 1, "b": 2, "c": 3}))
     (2, 3)
@@ -53,33 +61,40 @@ def pairwise_agreement(ours, theirs):
     return int(same), len(pairs)
 
 
-def clustered_interval(statistic, columns, clusters, *, draws=2_000, seed=0):
-    """`statistic(*columns)` and its 95 % interval if other clusters had been drawn: (value, low, high).
+def clustered_interval(
+    statistic: Callable[..., float],
+    columns: Sequence[ArrayLike],
+    clusters: ArrayLike,
+    *,
+    draws: int = 2_000,
+    seed: int = 0,
+) -> Interval:
+    """`statistic(*columns)` and its 95 % interval over the choice of clusters: (value, low, high).
 
-    A bootstrap that draws whole clusters with replacement: rows of one cluster (the heads of one layer, whose
-    inputs they share) are no independent observations. `columns` are arrays as long as `clusters`. Raises
-    ValueError where they are not, or for a single cluster.
+    A bootstrap that draws whole clusters with replacement: rows of one cluster (such as the heads of one
+    layer, which share their inputs) are not independent observations. `columns` are arrays as long as
+    `clusters`, the label of each row's cluster. Raises ValueError for other lengths or a single cluster.
     """
-    columns, clusters = [np.asarray(column) for column in columns], np.asarray(clusters)
-    if any(len(column) != len(clusters) for column in columns) or len(np.unique(clusters)) < 2:
-        lengths = [len(column) for column in columns]
+    arrays, labels = [np.asarray(column) for column in columns], np.asarray(clusters)
+    if any(len(array) != len(labels) for array in arrays) or len(np.unique(labels)) < 2:
+        lengths = [len(array) for array in arrays]
         raise ValueError(
-            f"columns must be as long as the {len(clusters)} clusters' labels, of 2 clusters or "
-            f"more, got lengths {lengths} and {len(np.unique(clusters))} clusters"
+            f"columns must be as long as the {len(labels)} clusters' labels, of 2 clusters or "
+            f"more, got lengths {lengths} and {len(np.unique(labels))} clusters"
         )
-    members = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters)]
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     random, drawn = np.random.default_rng(seed), []
     for choice in random.integers(0, len(members), (draws, len(members))):
         rows = np.concatenate([members[index] for index in choice])
-        drawn.append(statistic(*(column[rows] for column in columns)))
+        drawn.append(statistic(*(array[rows] for array in arrays)))
     low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return float(statistic(*columns)), float(low), float(high)
+    return float(statistic(*arrays)), float(low), float(high)
 
 
-def mean_interval(values, clusters, *, draws=2_000, seed=0):
-    """Mean of `values` and its 95 % interval if other clusters had been drawn: (mean, low, high).
+def mean_interval(values: ArrayLike, clusters: ArrayLike, *, draws: int = 2_000, seed: int = 0) -> Interval:
+    """Mean of `values` and its 95 % interval over the choice of clusters: (mean, low, high).
 
-    Few clusters give an interval that is too narrow rather than too wide; draw them beside it.
+    With few clusters the interval tends to be too narrow: show the clusters beside it.
 
     >>> mean_interval([1.0, 1.0, 1.0], [0, 1, 2])
     (1.0, 1.0, 1.0)
@@ -87,10 +102,10 @@ def mean_interval(values, clusters, *, draws=2_000, seed=0):
     return clustered_interval(np.mean, [np.asarray(values, float)], clusters, draws=draws, seed=seed)
 
 
-def bootstrap_interval(values, *, draws=2_000, seed=0):
-    """Mean of one number per head, and the 95 % interval of that mean if other such heads had been drawn.
+def bootstrap_interval(values: ArrayLike, *, draws: int = 2_000, seed: int = 0) -> Interval:
+    """Mean of one number per head and its 95 % interval over the choice of heads: (mean, low, high).
 
-    A bootstrap: heads are drawn anew with replacement. Returns (mean, low, high).
+    A bootstrap that draws heads with replacement.
 
     >>> bootstrap_interval([0.5, 0.5])
     (0.5, 0.5, 0.5)
@@ -101,10 +116,11 @@ def bootstrap_interval(values, *, draws=2_000, seed=0):
     return float(values.mean()), float(low), float(high)
 
 
-def student_interval(values, level=0.95):
-    """Mean of paired differences and Student's interval for it: (mean, low, high). Raises for fewer than 2.
+def student_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Mean of paired differences and Student's interval for it: (mean, low, high).
 
-    With three seeds the interval reaches 2.5 standard deviations to either side.
+    With three seeds the interval reaches 2.5 standard deviations to either side. Raises ValueError for fewer
+    than 2 differences.
 
     >>> tuple(round(each, 2) for each in student_interval([0.1, 0.2, 0.3]))
     (0.2, -0.05, 0.45)
@@ -116,8 +132,8 @@ def student_interval(values, level=0.95):
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
-def effect_size(values):
-    """Mean of paired differences over their standard deviation, NaN where they do not vary.
+def effect_size(values: ArrayLike) -> np.float64:
+    """Mean of paired differences over their standard deviation, NaN if they do not vary.
 
     >>> effect_size([0.1, 0.2, 0.3]).round(6).item(), effect_size([0.0, 0.0]).item()
     (2.0, nan)
@@ -127,20 +143,22 @@ def effect_size(values):
     return values.mean() / spread if spread > 0 else np.float64(np.nan)
 
 
-def slope(lengths, bases):
+def slope(lengths: ArrayLike, bases: ArrayLike) -> float:
     """The slope of the line through log base against log length, NaN for fewer than two lengths."""
     x, y = np.log(np.asarray(lengths, float)), np.log(np.asarray(bases, float))
     keep = np.isfinite(y)
     return float(np.polyfit(x[keep], y[keep], 1)[0]) if np.unique(x[keep]).size > 1 else np.nan
 
 
-def calibration(works, margin):
-    """How often a margin is right: a dict of counts and shares, of trials as booleans and numbers.
+def calibration(works: ArrayLike, margin: ArrayLike) -> dict[str, float]:
+    """How often a margin is right: a dict of counts and shares of trials.
 
-    The four counts: `fails_right` and `fails_wrong`, where the bound says fail and the model fails or works;
-    `works_right` and `works_wrong`, likewise. `wrong_below` is the share that works of those said to fail,
-    `wrong_above` the share that fails of those said to work; NaN for none. `balanced`: the mean of the shares
-    of working and of failing models that are told rightly, 0.5 by chance; NaN where all work or all fail.
+    `works` says which trials work; `margin` is at least 1 where the bound predicts that they do. The counts
+    `fails_right` and `fails_wrong` are of predicted failures that fail or work, `works_right` and
+    `works_wrong` of predicted successes that work or fail. `wrong_below` is the share of predicted failures
+    that work, `wrong_above` the share of predicted successes that fail; NaN if there are none. `balanced` is
+    the mean of the shares of working and of failing trials that are predicted correctly: 0.5 by chance, NaN
+    if all work or all fail.
 
     >>> found = calibration(np.array([True, True, False]), np.array([0.5, 2.0, 0.5]))
     >>> found["fails_right"], found["fails_wrong"], found["wrong_below"], found["balanced"]
@@ -153,19 +171,19 @@ def calibration(works, margin):
         "works_right": int(np.sum(said & works)),
         "works_wrong": int(np.sum(said & ~works)),
     }
-    told = _share(counts["works_right"], works.sum()), _share(counts["fails_right"], (~works).sum())
+    correct = _share(counts["works_right"], works.sum()), _share(counts["fails_right"], (~works).sum())
     return counts | {
         "wrong_below": _share(counts["fails_wrong"], (~said).sum()),
         "wrong_above": _share(counts["works_wrong"], said.sum()),
-        "balanced": float(np.mean(told)),
+        "balanced": float(np.mean(correct)),
     }
 
 
-def best_constant(works, margin):
-    """The factor on a bound at which it tells works from fails best, and how well: (factor, balanced).
+def best_constant(works: ArrayLike, margin: ArrayLike) -> tuple[float, float]:
+    """The factor on a bound that best separates success from failure, and how well: (factor, balanced).
 
-    A bound with the wrong constant and the right order does as well as any once it is multiplied by it. Of
-    factors that do equally well the geometric middle. (NaN, NaN) where all work or all fail.
+    A bound with the right order and a wrong constant is as good as any once it is multiplied by this factor.
+    Of factors that do equally well it is the geometric middle. (NaN, NaN) if all work or all fail.
 
     >>> best_constant([False, False, True], [1.0, 10.0, 1000.0])
     (100.0, 1.0)
@@ -181,11 +199,11 @@ def best_constant(works, margin):
     return float(np.sqrt(best[0] * best[-1])), float(scores.max())
 
 
-def ranking(works, margin):
-    """The chance that a model which works has the larger margin than one that fails; ties count half.
+def ranking(works: ArrayLike, margin: ArrayLike) -> float:
+    """The chance that a model that works has a larger margin than one that fails; ties count half.
 
-    The area under the ROC curve: 0.5 for an order that knows nothing, whatever the constant of the bound. NaN
-    where all work or all fail.
+    The area under the ROC curve: 0.5 for an uninformative order; the constant of a bound does not matter. NaN
+    if all work or all fail.
 
     >>> ranking(np.array([False, True, True]), np.array([1.0, 2.0, 0.5]))
     0.5
@@ -197,18 +215,18 @@ def ranking(works, margin):
     return float((ranks[works].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def _residuals(values, given):
-    """What `values` have beyond a straight line in `given`."""
+def _residuals(values: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The residuals of a straight line in `given` that is fitted to `values`."""
     x, y = given - given.mean(), values - values.mean()
     scale = x @ x
     return y - x * (x @ y) / scale if scale > 0 else np.full_like(y, np.nan)
 
 
-def _correlation(x, y):
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     x, y = x - x.mean(), y - y.mean()
     scale = np.sqrt((x @ x) * (y @ y))
     return float((x @ y) / scale) if scale > 0 else float("nan")
 
 
-def _share(count, total):
+def _share(count: int, total: int) -> float:
     return float(count / total) if total else np.nan

@@ -11,9 +11,12 @@ Only what they make of the length and of the depth tells them apart, and the con
 import functools
 import itertools
 import tomllib
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rope_lib.runs.grid import make_grid
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
@@ -21,7 +24,8 @@ from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import liu_critical_dimension, liu_extrapolation_limit, men_minimum_base
 
 from .kept import kept
-from .stats import best_constant, calibration, ranking, slope
+from .stats import best_constant, calibration, clustered_interval, ranking
+from .wording import signed
 
 EPSILON = 0.95  # the similarity to keep, as reported second-hand for paper A
 
@@ -38,7 +42,8 @@ _men = functools.cache(men_minimum_base)  # a scan of a second
 
 # Bounds on the base, as functions of length, layers and head_dim. Paper A's take 1/base for the lowest
 # frequency, as the paper does.
-DEMANDS = {
+Demand: TypeAlias = Callable[[int, int, int], float]
+DEMANDS: dict[str, Demand] = {
     "aliasing (A2)": lambda length, layers, head_dim: float(aliasing_bound(length)),
     "stability (A3)": lambda length, layers, head_dim: float(stability_bound(length, EPSILON)),
     "depth (A4)": lambda length, layers, head_dim: float(stability_bound(length, EPSILON, layers=layers)),
@@ -50,7 +55,7 @@ UNTURNED = "share of pairs not turned"
 BASE = "the base alone"
 
 
-def trials(tables):
+def trials(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """One row for each trained model and length: MODEL, length, accuracy, far and inside.
 
     `accuracy` is of all questions, `far` of those whose answer lies at least a quarter of the length back;
@@ -64,12 +69,12 @@ def trials(tables):
     return rows.assign(inside=rows.length <= rows.trained)
 
 
-def trials_at(tables, trained):
+def trials_at(tables: Mapping[str, pd.DataFrame], trained: int) -> pd.DataFrame:
     """`trials` of a grid in which all models learned from inputs of `trained` tokens, which no axis tells."""
     return trials({name: tables[name].assign(trained=trained) for name in ("summary", "distances")})
 
 
-def kept_trials():
+def kept_trials() -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """The trials of the kept results: (rows of `trials`, rows of `trials_at`, head_dim).
 
     The second are those of models that were trained again for three times as many steps.
@@ -82,13 +87,13 @@ def kept_trials():
     return trials(tables), longer, first["model"]["head_dim"]
 
 
-def trained_longest(rows, longer):
+def trained_longest(rows: pd.DataFrame, longer: pd.DataFrame) -> pd.DataFrame:
     """Trials in which models that were trained again for more steps, `longer`, replace their own."""
     both = pd.concat([rows, longer], ignore_index=True)
     return both.drop_duplicates([*MODEL, "length"], keep="last", ignore_index=True)
 
 
-def demands(length, layers, head_dim):
+def demands(length: int, layers: int, head_dim: int) -> dict[str, float]:
     """The smallest base that each bound demands for inputs of `length` tokens: a dict by its name.
 
     >>> {name: round(base) for name, base in demands(128, 2, 32).items()}
@@ -97,7 +102,7 @@ def demands(length, layers, head_dim):
     return {name: demand(length, layers, head_dim) for name, demand in DEMANDS.items()}
 
 
-def margins(rows, head_dim, at="length"):
+def margins(rows: pd.DataFrame, head_dim: int, at: str = "length") -> pd.DataFrame:
     """By how much each trial passes each bound: a frame with a column for each, 1 where it is just met.
 
     For bounds on the base, the base over what is demanded for the length `at`: "length", that of the input,
@@ -114,7 +119,7 @@ def margins(rows, head_dim, at="length"):
     return pd.DataFrame(found | {LIU: limit / rows.length, SEEN: rows.trained / rows.length}, rows.index)
 
 
-def orders(rows, head_dim):
+def orders(rows: pd.DataFrame, head_dim: int) -> pd.DataFrame:
     """Two more ways to order trials, without a constant that would divide them: a frame alike.
 
     The base alone, which a bound must beat to have said something of length or depth; and the share of pairs
@@ -124,7 +129,7 @@ def orders(rows, head_dim):
     return pd.DataFrame({BASE: rows.base, UNTURNED: 1 - turned}, rows.index)
 
 
-def half_turn(base, head_dim):
+def half_turn(base: float, head_dim: int) -> float:
     """The distance at which the slowest pair has made half a turn, in tokens: π over the lowest frequency.
 
     >>> round(half_turn(16, 32), 1)
@@ -133,31 +138,9 @@ def half_turn(base, head_dim):
     return float(np.pi / frequencies(base, head_dim)[-1])
 
 
-def least_bases(rows, threshold=WORKS, measure="far"):
-    """The smallest base with which a model works: one row for each seed, trained, layers and length.
-
-    Columns besides: `least`, between the two bases of the grid where the measure passes the threshold, by a
-    straight line in the logarithm of the base; `censored`, "low" where the smallest base works already (the
-    least is then that base, and the true one may be smaller), "high" where no base does (NaN), else "";
-    and `monotone`: every larger base works as well.
-    """
-    found = []
-    for keys, part in rows.groupby(["seed", "trained", "layers", "length"]):
-        part = part.sort_values("base")
-        bases, values = part.base.to_numpy(float), part[measure].to_numpy()
-        passed = values >= threshold
-        if not passed.any():
-            least, censored, monotone = np.nan, "high", True
-        else:
-            first = int(passed.argmax())
-            censored, monotone = "" if first else "low", bool(passed[first:].all())
-            least = bases[0] if first == 0 else _crossing(bases, values, first, threshold)
-        found.append((*keys, least, censored, monotone))
-    columns = ["seed", "trained", "layers", "length", "least", "censored", "monotone"]
-    return pd.DataFrame(found, columns=columns)
-
-
-def counterexamples(rows, name, head_dim, threshold=WORKS, measure="far"):
+def counterexamples(
+    rows: pd.DataFrame, name: str, head_dim: int, threshold: float = WORKS, measure: str = "far"
+) -> pd.DataFrame:
     """Bases below a bound at which every seed works at the trained length: rows with trained, layers, base.
 
     `ratio` is the base over the one demanded, `least` the accuracy of the worst seed. One lucky model is no
@@ -169,43 +152,7 @@ def counterexamples(rows, name, head_dim, threshold=WORKS, measure="far"):
     return worst[(worst.ratio < 1) & (worst.least >= threshold)].reset_index(drop=True)
 
 
-def least_over_demanded(rows, name, head_dim, threshold=WORKS, measure="far"):
-    """The smallest base that works at the trained length over the one that a bound demands there: rows.
-
-    One for each seed, trained and layers, with `ratio`. A bound that is necessary and just strict enough has
-    ratios near 1; one that models far below it do without has small ones. Where the smallest base of the grid
-    works already the ratio is at most the one given; a model that works with no base has NaN.
-    """
-    least = least_bases(rows[rows.length == rows.trained], threshold, measure)
-    places = zip(least.trained, least.layers, strict=True)
-    needed = [DEMANDS[name](length, layers, head_dim) for length, layers in places]
-    return least.assign(ratio=least.least / needed)
-
-
-def demand_slope(name, lengths, layers, head_dim):
-    """By which power of the length a bound on the base grows: the slope of a line through their logarithms.
-
-    >>> round(demand_slope("stability (A3)", [32, 1024], 1, 32), 3)
-    1.0
-    """
-    needed = [DEMANDS[name](length, layers, head_dim) for length in lengths]
-    return slope(lengths, needed)
-
-
-def least_slopes(least):
-    """By which power of the length the smallest base that works grows: a row for each seed, trained, layers.
-
-    `least` is a table of `least_bases`; of it only what lies inside the grid of bases counts. Columns
-    besides: `slope`, NaN for fewer than two lengths, and `lengths`, how many there are.
-    """
-    found = []
-    for keys, part in least.groupby(["seed", "trained", "layers"]):
-        known = part[part.censored == ""]
-        found.append((*keys, slope(known.length, known.least), len(known)))
-    return pd.DataFrame(found, columns=["seed", "trained", "layers", "slope", "lengths"])
-
-
-def depth_differences(rows, measure="far"):
+def depth_differences(rows: pd.DataFrame, measure: str = "far") -> pd.DataFrame:
     """What a second layer changes: one row for each seed, base, trained and length, with `difference`.
 
     Accuracy with the larger of two depths minus that with the smaller, of models of one seed, which are asked
@@ -219,35 +166,14 @@ def depth_differences(rows, measure="far"):
     return (pairs[depths[1]] - pairs[depths[0]]).rename("difference").reset_index()
 
 
-def depth_factors(least):
-    """By which factor a second layer multiplies the smallest base that works: rows with `factor`.
-
-    `least` is a table of `least_bases`. Pairs of which either is censored are left out: of them only a bound
-    on the factor is known.
-    """
-    depths = sorted(least.layers.unique().tolist())
-    known = least[least.censored == ""]
-    pairs = known.pivot(index=["seed", "trained", "length"], columns="layers", values="least")
-    pairs = pairs.reindex(columns=depths).dropna()
-    return (pairs[depths[1]] / pairs[depths[0]]).rename("factor").reset_index()
-
-
-def demanded_factor(name, length, layers, head_dim):
-    """By which factor a bound on the base rises from the smaller to the larger of two depths.
-
-    >>> [round(demanded_factor(name, 128, (1, 2), 32), 2) for name in ("depth (A4)", "Men et al.")]
-    [1.41, 1.0]
-    """
-    shallow, deep = (DEMANDS[name](length, each, head_dim) for each in layers)
-    return deep / shallow
-
-
-def models(rows):
+def models(rows: pd.DataFrame) -> NDArray[np.int64]:
     """A number for each trial that tells its trained model: trials of one model are no independent ones."""
     return rows.groupby(MODEL).ngroup().to_numpy()
 
 
-def compared(rows, head_dim, threshold=WORKS, measure="far", at="length"):
+def compared(
+    rows: pd.DataFrame, head_dim: int, threshold: float = WORKS, measure: str = "far", at: str = "length"
+) -> pd.DataFrame:
     """Every bound against what happened: one row for each region and bound, with all of `calibration`.
 
     Regions are "inside" and "beyond" training; `ranking`, `factor` and `best` are those of `ranking` and
@@ -265,13 +191,188 @@ def compared(rows, head_dim, threshold=WORKS, measure="far", at="length"):
     return pd.DataFrame(found)
 
 
-def regions(rows):
+def regions(rows: pd.DataFrame) -> dict[str, pd.Series]:
     """Which trials lie inside the training length, and which beyond it: a dict of masks."""
     return {"inside": rows.inside, "beyond": ~rows.inside}
 
 
-def _crossing(bases, values, first, threshold):
-    """The base at which a line in its logarithm passes the threshold, before the `first` that works."""
-    low, high = values[first - 1], values[first]
-    share = (threshold - low) / (high - low)
-    return float(bases[first - 1] ** (1 - share) * bases[first] ** share)
+def ranked(rows: pd.DataFrame, head_dim: int, draws: int = 300) -> pd.DataFrame:
+    """How well each bound and each of `orders` ranks the trials: one row for each region and name.
+
+    Columns: value, the `ranking`, and low and high, its 95 % interval if other models had been trained.
+    """
+    every = margins(rows, head_dim).join(orders(rows, head_dim))
+    works = rows.far >= WORKS
+    found = {
+        (region, name): clustered_interval(
+            ranking, [works[chosen], every[name][chosen]], models(rows[chosen]), draws=draws
+        )
+        for (region, chosen), name in itertools.product(regions(rows).items(), every.columns)
+    }
+    return pd.DataFrame.from_dict(found, orient="index", columns=["value", "low", "high"])
+
+
+def gain_over_base(
+    rows: pd.DataFrame, name: str, region: str, head_dim: int, draws: int = 300
+) -> tuple[float, float, float]:
+    """By how much a bound ranks the trials of a region better than their base alone: (value, low, high).
+
+    The interval, of 95 %, is of other models that might have been trained.
+    """
+    part = rows[regions(rows)[region]]
+    columns = [part.far >= WORKS, margins(part, head_dim)[name], part.base]
+
+    def gain(works: NDArray[np.bool_], one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+        return ranking(works, one) - ranking(works, other)
+
+    return clustered_interval(gain, columns, models(part), draws=draws)
+
+
+# What chapter 18 states; `least_base` has the rest
+
+_SHORT = {"a2": "aliasing (A2)", "a3": "stability (A3)", "a4": "depth (A4)", "men": "Men et al.", "liu": LIU}
+
+
+def facts(tables: Mapping[str, pd.DataFrame], *, head_dim: int) -> dict[str, str]:
+    """The numbers of the chapter about the grid of models, as it prints them, from its kept tables.
+
+    Accuracies are means of all models concerned, of answers a quarter of the input back or more. Raises
+    ValueError unless there are two depths.
+    """
+    rows = trials(tables)
+    found = _facts_of_grid(rows) | _facts_of_places(tables["distances"], head_dim)
+    found |= _facts_of_bounds(rows, head_dim) | _facts_of_orders(rows, head_dim) | _facts_of_depth(rows)
+    return {f"which-{name}": text for name, text in found.items()}
+
+
+def facts_of_longer(
+    rows: pd.DataFrame, again: pd.DataFrame, training: pd.DataFrame, *, steps: int, head_dim: int
+) -> dict[str, str]:
+    """The numbers of the chapter about models that were trained again for more steps, as it prints them.
+
+    `rows` are the trials of the grid, `again` those of the models trained again; `training` is the kept table
+    of the losses of these, and `steps` how many steps they took.
+    """
+    trained = int(again.trained.iloc[0])
+    inside = [each[(each.length == trained) & (each.trained == trained)] for each in (rows, again)]
+    before, after = (each.set_index(["layers", "base", "seed"]).far for each in inside)
+    before = before[before.index.isin(after.index)]
+    smallest, works = int(again.base.min()), after >= WORKS
+    of_smallest = [each.xs(smallest, level="base").groupby("layers") for each in (before, after, works)]
+    mean_before, mean_after = (each.mean() for each in of_smallest[:2])
+    longest = trained_longest(rows, again)
+    lowest = {name: counterexamples(longest, _SHORT[name], head_dim).ratio.min() for name in ("a2", "a3")}
+    losses = training[(training.base == smallest) & (training.step >= steps - 100)]
+    losses = losses.groupby(["layers", "seed"]).loss.mean()
+    demanded = demands(trained, int(rows.layers.max()), head_dim)["aliasing (A2)"]
+    found = {
+        "again": f"{again.groupby(MODEL).ngroups}",
+        "steps-longer": f"{steps:,}",
+        "smallest": f"{smallest}",
+        "again-each": f"{len(after) // again.layers.nunique()}",
+        "working-two": f"{works.groupby('layers').sum()[2]}",
+        "working-smallest": f"{of_smallest[2].sum()[2]}",
+        "below": f"{demanded:.1f}",
+        "before-one": f"{mean_before[1]:.2f}",
+        "before-two": f"{mean_before[2]:.2f}",
+        "after-one": f"{mean_after[1]:.2f}",
+        "after-two": f"{mean_after[2]:.2f}",
+        "turns": f"{trained / (2 * half_turn(smallest, head_dim)):.1f}",
+        "a2-lowest": f"{lowest['a2']:.2f}",
+        "a3-lowest": f"{lowest['a3']:.2f}",
+        "last-loss": f"{losses.min():.1f} to {losses.max():.1f}",
+        "four-after": f"{again[again.length == 4 * trained].far.mean():.2f}",
+    }
+    found |= _facts_of_depth_again(*inside)
+    return {f"which-{name}": text for name, text in found.items()}
+
+
+def _facts_of_grid(rows: pd.DataFrame) -> dict[str, str]:
+    bases, lengths, trained = (sorted(rows[name].unique().tolist()) for name in ("base", "length", "trained"))
+    four = rows[rows.length == 4 * rows.trained].groupby("base").far.mean()
+    last = rows[(rows.length == lengths[-1]) & (rows.base == bases[-1])]
+    return {
+        "models": f"{rows.groupby(MODEL).ngroups}",
+        "bases": f"{len(bases)}",
+        "lowest": f"{bases[0]}",
+        "highest": f"{bases[-1]:,}",
+        "seeds": f"{rows.seed.nunique()}",
+        "short": f"{trained[0]}",
+        "long": f"{trained[-1]}",
+        "longest": f"{lengths[-1]}",
+        "works": f"{WORKS:.0%}",
+        "last": f"{last.far.mean():.2f}",
+        **{f"four-{base}": f"{four[base]:.2f}" for base in (256, 2_000, 100_000)},
+    }
+
+
+def _facts_of_places(distances: pd.DataFrame, head_dim: int) -> dict[str, str]:
+    """Accuracy of one-layer models in the octave of half a turn (*at*), and in the one before it."""
+    asked = distances[(distances.layers == 1) & (distances.trained == distances.length)]
+    accuracy = asked.groupby(["trained", "base", "octave"]).accuracy.mean()
+    short, long = sorted(asked.trained.unique().tolist())
+    found = {f"half-{base}": f"{half_turn(base, head_dim):.0f}" for base in (4, 8, 16)}
+    for length, base in ((long, 4), (long, 8), (short, 8)):
+        octave = int(2 ** np.floor(np.log2(half_turn(base, head_dim))))
+        found[f"at-{length}-{base}"] = f"{accuracy[length, base, octave]:.2f}"
+        found[f"before-{length}-{base}"] = f"{accuracy[length, base, octave // 2]:.2f}"
+    early = {"early-short": accuracy[short, 16, 16], "early-long": accuracy[long, 16, 16]}
+    return found | {name: f"{value:.2f}" for name, value in early.items()}
+
+
+def _facts_of_bounds(rows: pd.DataFrame, head_dim: int) -> dict[str, str]:
+    """Trials below and above each bound, how many contradict it, and the factor that suits it best."""
+    table = compared(rows, head_dim).set_index(["region", "bound"])
+    found = {}
+    for (short, name), region in itertools.product(_SHORT.items(), ("inside", "beyond")):
+        own = table.loc[(region, name)]
+        found[f"{short}-{region}-below"] = f"{own.fails_right + own.fails_wrong:.0f}"
+        found[f"{short}-{region}-below-work"] = f"{own.fails_wrong:.0f}"
+        found[f"{short}-{region}-above"] = f"{own.works_right + own.works_wrong:.0f}"
+        found[f"{short}-{region}-above-fail"] = f"{own.works_wrong:.0f}"
+        found[f"{short}-{region}-factor"] = f"{own.factor:.2g}"
+    fitted = table.loc["inside"].loc[list(DEMANDS)]
+    aliasing = margins(rows, head_dim)["aliasing (A2)"]
+    lenient = {
+        name: calibration(rows[rows.inside][measure] >= min(THRESHOLDS), aliasing[rows.inside])["wrong_below"]
+        for name, measure in (("lenient", "accuracy"), ("half-far", "far"))
+    }
+    return found | {
+        "best": f"{fitted.best.mean():.2f}",
+        "constant": f"{fitted.factor['aliasing (A2)'] * float(aliasing_bound(1)):.1f}",
+        **{name: f"{share:.0%}" for name, share in lenient.items()},
+    }
+
+
+def _facts_of_orders(rows: pd.DataFrame, head_dim: int) -> dict[str, str]:
+    found = {}
+    for short in ("a3", "men"):
+        value, low, high = gain_over_base(rows, _SHORT[short], "beyond", head_dim)
+        found[f"gain-{short}"] = f"{value:.2f} ({low:.2f} to {high:.2f})"
+    for region, chosen in regions(rows).items():
+        found[f"rank-base-{region}"] = f"{ranking(rows[chosen].far >= WORKS, rows[chosen].base):.2f}"
+    beyond = rows[~rows.inside]
+    found["rank-seen-beyond"] = f"{ranking(beyond.far >= WORKS, beyond.trained / beyond.length):.2f}"
+    return found
+
+
+def _facts_of_depth(rows: pd.DataFrame) -> dict[str, str]:
+    differences = depth_differences(rows)
+    by_base = differences.groupby(["inside", "base"]).difference.mean()
+    return {
+        "depth-worst": f"{-by_base[True].min():.2f}",
+        "depth-beyond": f"{by_base[False].abs().max():.2f}",
+    }
+
+
+def _facts_of_depth_again(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
+    """What a second layer changes at the trained length before more steps and after them."""
+    keys = ["seed", "trained", "base"]
+    both = depth_differences(before).merge(depth_differences(after), on=keys, suffixes=("_before", "_after"))
+    by_base = both.groupby("base")[["difference_before", "difference_after"]].mean()
+    found = {}
+    for when in ("before", "after"):
+        found[f"depth-{when}"] = f"{-both[f'difference_{when}'].mean():.2f}"
+        for base in (8, 32):
+            found[f"depth-{when}-{base}"] = signed(by_base[f"difference_{when}"][base])
+    return found

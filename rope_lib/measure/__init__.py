@@ -1,6 +1,9 @@
 """A real model, measured: load it, intercept its queries and keys, reduce them while the layers run.
 
-``text``          the text that the book measures on.
+``tables``        what a measurement's tables hold, and how to select from them; needs no torch.
+``text``          the text that the book measures on; needs no torch.
+``device``        the choice of the device that computes.
+``huggingface``   what is used of transformers, imported without its warnings.
 ``load``          the packaged SmolLM2-135M, or any causal model on any device.
 ``rotation``      how a model rotates: probed, so that what cannot be captured is refused.
 ``intercept``     every layer's queries and keys, before and after the rotation, of a running model.
@@ -10,7 +13,7 @@
 ``losses``        loss by position, a chunk of logits at a time.
 ``sweep``         `measure`: all of these at several lengths, one forward pass where the model allows it.
 ``memory``        what a pass needs, and the longest input that fits.
-``store``         what determines a measurement, by which `rope_lib.runs.store` keeps it.
+``store``         what determines a measurement: the key under which `rope_lib.runs.store` keeps it.
 ``attending``     the base of an intervention, and the place where a model attends.
 ``held``          interventions that stop the turn of part of each key at a distance.
 ``interventions`` all ways to run a model with one thing about its attention changed.
@@ -18,8 +21,3 @@
 ``reference``     the measurement of the packaged model that chapters share.
 ``positions``     experiments on the positions themselves: shifts, number types, misalignment.
 """
-
-import warnings
-
-# transformers asks for notebook progress bars, which need a package that nothing here uses.
-warnings.filterwarnings("ignore", message="IProgress not found")

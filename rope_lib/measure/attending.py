@@ -1,38 +1,43 @@
-"""What every intervention is: a way to run a model, and the scores of its attention under it."""
+"""What every intervention has in common: a way to run a model, and the scores of its attention."""
 
 import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from transformers.integrations import sdpa_attention
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from .huggingface import ALL_ATTENTION_FUNCTIONS, PreTrainedModel, sdpa_attention
 from .intercept import rotary_module
+
+Json = Any  # what JSON can hold: numbers, strings, lists, dicts
 
 _IMPLEMENTATION = "sdpa"  # the attention that computes no length × length array
 
 
 @dataclass(frozen=True, eq=False)
 class Intervention:
-    """A way to run a model, and what its attention then is; the base class changes nothing.
+    """A way to run a model, and the attention that results; this base class changes nothing.
 
-    `name` stands in tables, `label` in figures and prose.
+    `name` appears in tables, `label` in figures and prose.
     """
 
     name: str
     label: str
 
-    def described(self):
-        """What tells this intervention from others on the same model: a dict that JSON can hold."""
+    def described(self) -> dict[str, Json]:
+        """What distinguishes this intervention from others on the same model: a dict that JSON can hold."""
         return {"name": self.name}
 
     @contextmanager
-    def applied(self, network):
-        """Within the context, `network` runs under the intervention; on leaving it is as it was."""
+    def applied(self, network: PreTrainedModel) -> Iterator[None]:
+        """Within the context, `network` runs under the intervention; afterwards it is as it was."""
         yield
 
-    def scores(self, layer, query, key, positions):
+    def scores(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
         """Scores `(query_heads, n, length)`, unscaled and unmasked, of the queries at `positions` `(n,)`.
 
         `query` `(query_heads, n, dim)` and `key` `(key_heads, length, dim)` are those after the rotation;
@@ -43,16 +48,19 @@ class Intervention:
         """
         return products(query, key)
 
-    def seen_keys(self, layer, key):
-        """Keys `(key_heads, length, dim)` after the rotation, as the last of these tokens sees them."""
+    def seen_keys(self, layer: int, key: torch.Tensor) -> torch.Tensor:
+        """The keys `(key_heads, length, dim)` after the rotation as the last of these tokens sees them."""
         return key
 
 
 UNCHANGED = Intervention("unchanged", "unchanged")
 
 
-def products(query, key, out=None):
-    """Products `(query_heads, n, length)` of `query` `(query_heads, n, dim)` with its head's `key`."""
+def products(query: torch.Tensor, key: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    """Dot products `(query_heads, n, length)` of `query` `(query_heads, n, dim)` with its head's `key`.
+
+    `key` is `(key_heads, length, dim)`; the products are written to `out` if it is given.
+    """
     out = query.new_empty(*query.shape[:2], key.shape[1]) if out is None else out
     rows = len(query) // len(key) * query.shape[1]
     torch.bmm(query.reshape(len(key), rows, -1), key.mT, out=out.view(len(key), rows, key.shape[1]))
@@ -60,7 +68,7 @@ def products(query, key, out=None):
 
 
 @contextmanager
-def attending(network, attend):
+def attending(network: PreTrainedModel, attend: Callable) -> Iterator[None]:
     """Within the context, layers attend by `attend(own, layer, query, key, value, **options)`.
 
     `own(query, key, value, **options)` is the layer's own attention. Raises ValueError for a model that does
@@ -75,11 +83,18 @@ def attending(network, attend):
         )
     original = ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION]
 
-    def attention(module, query, key, value, attention_mask, **options):
+    def attention(
+        module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        **options: Any,
+    ) -> Any:
         if attention_mask is not None or query.shape[2] != key.shape[2]:
             raise ValueError("model must read whole inputs, without padding, windows or a cache")
 
-        def own(query, key, value, **options):
+        def own(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, **options: Any) -> Any:
             return original(module, query, key, value, None, **options)
 
         return attend(own, module.layer_idx, query, key, value, **options)
@@ -88,13 +103,13 @@ def attending(network, attend):
     try:
         yield
     finally:
-        del ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION]  # what was registered for all shows again,
-        if ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] is not original:  # unless this context lies in another
+        del ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION]  # transformers' own function shows again,
+        if ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] is not original:  # unless this context is inside another
             ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] = original
 
 
 @contextmanager
-def keys_repeated(network):
+def keys_repeated(network: PreTrainedModel) -> Iterator[None]:
     """Within the context, a network on CUDA attends with a copy of its keys and values for each query head.
 
     torch shares them among query heads only in the kernel for half precision on recent GPUs. For float32 and
@@ -109,14 +124,17 @@ def keys_repeated(network):
         sdpa_attention.use_gqa_in_sdpa = shares
 
 
-def spectrum_of(network):
-    """The frequencies of a model's one rotary module, a tuple."""
+def spectrum_of(network: PreTrainedModel) -> tuple[float, ...]:
+    """The frequencies of a model's one rotary module, radians per token.
+
+    Raises ValueError for a model whose layers rotate by several spectra.
+    """
     inv_freq = getattr(rotary_module(network), "inv_freq", None)
     if inv_freq is None:
         raise ValueError(f"model must rotate all layers by one spectrum, got {type(network).__name__}")
     return tuple(inv_freq.double().tolist())
 
 
-def trained_length(network):
-    """Tokens that a model was trained on, where its context is its training length."""
+def trained_length(network: PreTrainedModel) -> int:
+    """The number of tokens a model was trained on, if that is its context."""
     return network.config.get_text_config().max_position_embeddings

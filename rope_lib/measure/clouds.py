@@ -1,10 +1,12 @@
 """The clouds of queries and keys of one layer, each reduced to a few numbers for every head."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .geometry import (
     davies_bouldin,
@@ -16,7 +18,7 @@ from .geometry import (
     stable_rank,
 )
 
-# Tokens of each length, evenly spaced, whose vectors are drawn and sorted into clusters.
+# Tokens of each length, evenly spaced, whose vectors are plotted and compared pair by pair.
 SAMPLE = 128
 
 
@@ -27,43 +29,45 @@ class Cloud:
     x: torch.Tensor
 
     @property
-    def heads(self):
+    def heads(self) -> int:
+        """Number of heads."""
         return len(self.x)
 
     @property
-    def length(self):
+    def length(self) -> int:
+        """Number of tokens."""
         return self.x.shape[1]
 
     @cached_property
-    def norms(self):
-        """Length of each vector, `(heads, length)`."""
-        by_token = self.x.transpose(0, 1)  # the order in memory: a third of the time
+    def norms(self) -> torch.Tensor:
+        """Norm of each vector, `(heads, length)`."""
+        by_token = self.x.transpose(0, 1)  # in the order of memory, which takes a third of the time
         return by_token.float().norm(dim=-1).T
 
     @cached_property
-    def sums(self):
+    def sums(self) -> torch.Tensor:
         """Sum of the vectors and sum of their directions, float64 `(heads, 2, dim)`."""
         weights = torch.stack([torch.ones_like(self.norms), 1 / self.norms.clamp(min=1e-30)], dim=1)
         return (weights @ self.x.float()).cpu().double()
 
     @cached_property
-    def moment(self):
+    def moment(self) -> torch.Tensor:
         """Second moment, float64 `(heads, dim, dim)`."""
         return second_moment(self.x)
 
     @property
-    def sampled(self):
-        """Positions of the sample."""
+    def sampled(self) -> NDArray[np.int64]:
+        """Positions of the sample, `(sample,)`."""
         return np.unique(np.linspace(0, self.length - 1, min(SAMPLE, self.length)).astype(int))
 
     @cached_property
-    def sample(self):
+    def sample(self) -> torch.Tensor:
         """The vectors of the sample, float64 `(heads, sample, dim)`."""
         return self.x[:, torch.from_numpy(self.sampled)].cpu().double()
 
 
-def cloud_columns(cloud):
-    """Of each head: stable rank, first singular value, norms of token 0 and of the others, mean cosine."""
+def cloud_columns(cloud: Cloud) -> dict[str, torch.Tensor]:
+    """For each head: stable rank, first singular value, norms of token 0 and of the others, mean cosine."""
     ranks = stable_rank(cloud.moment)
     return {
         "stable_rank": ranks,
@@ -74,8 +78,8 @@ def cloud_columns(cloud):
     }
 
 
-def pair_columns(keys, queries):
-    """Of each query head and its keys: mean cosine and dot product over all pairs, measures of overlap."""
+def pair_columns(keys: Cloud, queries: Cloud) -> dict[str, torch.Tensor]:
+    """For each query head and its keys: mean cosine and dot product over all pairs, measures of overlap."""
     group = queries.heads // keys.heads
     sums = keys.sums.repeat_interleave(group, dim=0)
     dot, cosine = ((sums * queries.sums).sum(-1) / (keys.length * queries.length)).T
@@ -89,20 +93,20 @@ def pair_columns(keys, queries):
     }
 
 
-def shared_axes(keys, queries):
+def shared_axes(keys: Cloud, queries: Cloud) -> torch.Tensor:
     """Principal axes of each key head's keys and its first query head's queries, `(key_heads, dim, 2)`."""
     return principal_axes(keys.moment + queries.moment[:: queries.heads // keys.heads])
 
 
-def coordinates(cloud, axes):
-    """Coordinates (x, y) on `axes` `(key_heads, dim, 2)`, each `(key_heads, sample)`, of the sample.
+def coordinates(cloud: Cloud, axes: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Coordinates (x, y) of the sample on `axes` `(key_heads, dim, 2)`, each `(key_heads, sample)`.
 
-    Of queries, those of the first query head of each key head.
+    For queries, those of the first query head of each key head.
     """
     group = cloud.heads // len(axes)
     return (cloud.sample[::group] @ axes).unbind(-1)
 
 
-def norm_profile(cloud, bins):
+def norm_profile(cloud: Cloud, bins: Iterable[tuple[int, int]]) -> torch.Tensor:
     """Mean norm in bins of positions, (first, last), shape `(heads, bins)`."""
     return torch.stack([cloud.norms[:, first : last + 1].mean(-1) for first, last in bins], dim=-1)

@@ -1,13 +1,14 @@
 """The intervention that holds part of each key, between tokens farther apart than any in training.
 
-Its parts come in pairs that complement each other: the sink or all but the sink, the centers of the clusters
-or all but the centers. What holding one of a pair restores, holding the other should not.
+The parts come in complementary pairs: the sink or all but the sink, the centers of the clusters or all but
+the centers. What holding one of a pair restores, holding the other should not.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +16,24 @@ import torch
 from rope_lib.theory.arguments import one, whole
 from rope_lib.theory.scaling import is_length_dependent
 
-from .attending import Intervention, attending, products, spectrum_of, trained_length
-from .intercept import captured, probe_tokens, queries_and_keys, rotations
+from .attending import (
+    Intervention,
+    Json,
+    attending,
+    products,
+    spectrum_of,
+    trained_length,
+)
+from .huggingface import PreTrainedModel
+from .intercept import LayerVectors, captured, probe_tokens, queries_and_keys, rotations
+from .load import LanguageModel
+
+# Which part of the keys is held: from the keys `(key_heads, length, dim)` before their rotation and the mean
+# of each head's, `(key_heads, dim)`, a tensor of the shape of the keys.
+Part = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 # Queries whose scores exist at once: nine heads of 128 queries by 16,384 keys are 75 MB, and their
-# exponentials are as many.
+# exponentials as much again.
 CHUNK = 128
 
 
@@ -32,10 +46,10 @@ class Turn:
     inv_freq: tuple[float, ...]
 
 
-def turned(x, positions, turn):
+def turned(x: torch.Tensor, positions: torch.Tensor, turn: Turn) -> torch.Tensor:
     """`x` `(..., length, dim)` turned to `positions` `(length,)`: angles in float64, products in float32.
 
-    Negative positions turn back. What lies outside the rotating channels stays.
+    Negative positions turn back. Channels outside the rotating ones stay.
 
     >>> quarter = Turn("half_split", range(2), (math.pi / 2,))
     >>> turned(torch.tensor([[1.0, 2.0, 5.0]]), torch.tensor([1]), quarter).round().tolist()
@@ -46,30 +60,31 @@ def turned(x, positions, turn):
     result, pairs = x.clone(), len(turn.inv_freq)
     start, stop = turn.channels.start, turn.channels.stop
     if turn.layout == "half_split":
-        first, second = np.s_[..., start : start + pairs], np.s_[..., start + pairs : stop]
+        of_first, of_second = slice(start, start + pairs), slice(start + pairs, stop)
     else:
-        first, second = np.s_[..., start:stop:2], np.s_[..., start + 1 : stop : 2]
+        of_first, of_second = slice(start, stop, 2), slice(start + 1, stop, 2)
+    first, second = np.s_[..., of_first], np.s_[..., of_second]
     result[first] = (x[first] * cos - x[second] * sin).to(x.dtype)
     result[second] = (x[first] * sin + x[second] * cos).to(x.dtype)
     return result
 
 
-def everything(key, center):
-    """All of every key: positions are clipped, as ReRoPE clips them beyond its window."""
+def everything(key: torch.Tensor, center: torch.Tensor) -> torch.Tensor:
+    """All of every key: distances are clipped, as ReRoPE clips them beyond its window."""
     return key
 
 
-def sink(key, center):
+def sink(key: torch.Tensor, center: torch.Tensor) -> torch.Tensor:
     """The key of token 0."""
     return torch.cat([key[:, :1], torch.zeros_like(key[:, 1:])], dim=1)
 
 
-def cluster(key, center):
+def cluster(key: torch.Tensor, center: torch.Tensor) -> torch.Tensor:
     """The center of the head's keys, the same part of every key."""
     return center[:, None].expand_as(key)
 
 
-def all_but(part, key, center):
+def all_but(part: Part, key: torch.Tensor, center: torch.Tensor) -> torch.Tensor:
     """What `part` leaves of the keys."""
     return key - part(key, center)
 
@@ -78,35 +93,35 @@ def all_but(part, key, center):
 class Held(Intervention):
     """Between tokens `reach` or more apart, part of each key is held at the distance `reach` - 1.
 
-    With R(m) the turn by m tokens, H the held part of a key before its rotation, k, and q a query, both
-    before theirs, the score at a distance m is q·R(-m)k where m < reach, and q·R(-m)(k - H) + q·R(1 - reach)H
-    beyond. So nothing changes for the first `reach` tokens (not by a bit where the blocks of torch's kernel,
-    up to 256 queries, divide `reach`), and H turns no farther than it did in training,
-    if that is the trained length. `part(key, center)` gives H, of the shape of `key` `(key_heads, length,
-    dim)`, from the layer's keys before rotation and the mean of each head's, `(key_heads, dim)`. `turns`
-    and `centers`, from layer to `Turn` and from layer to mean, come from the model: see `layer_turns` and
-    `key_centers`. Layers without a turn are left alone.
+    Let R(m) be the turn by m tokens, q and k a query and a key before their rotation, and H the held part of
+    k. The score at a distance m is q·R(-m)k where m < reach, and q·R(-m)(k - H) + q·R(1 - reach)H beyond. So
+    nothing changes for the first `reach` tokens (to the last bit where the blocks of torch's kernel, up to
+    256 queries, divide `reach`), and where `reach` is the trained length, H turns no farther than it did in
+    training. `part(key, center)` returns H, in the shape of `key` `(key_heads, length, dim)`, from a layer's
+    keys before the rotation and the mean of each head's, `(key_heads, dim)`. `turns` and `centers` map each
+    layer to its `Turn` and its means: see `layer_turns` and `key_centers`. Layers without a turn stay as
+    they are. Raises ValueError for a layer that turns and has no center.
     """
 
     reach: int
-    part: Callable
+    part: Part
     turns: dict[int, Turn] = field(repr=False)
     centers: dict[int, torch.Tensor] = field(repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one(whole, "reach", self.reach, 1)
         if missing := sorted(set(self.turns) - set(self.centers)):
             raise ValueError(f"centers must cover every layer that rotates, got none of layer {missing[0]}")
 
-    def described(self):
-        """As for every intervention; the name stands for the part."""
+    def described(self) -> dict[str, Json]:
+        """As for every intervention; the name identifies the part."""
         centers = {
             str(layer): center.double().norm(dim=-1).tolist() for layer, center in self.centers.items()
         }
         return super().described() | {"reach": self.reach, "centers": centers}
 
     @contextmanager
-    def applied(self, network):
+    def applied(self, network: PreTrainedModel) -> Iterator[None]:
         """As for every intervention.
 
         Raises ValueError for a model whose attention is not `sdpa` or whose rotation is not that of `turns`.
@@ -119,15 +134,17 @@ class Held(Intervention):
         with attending(network, self._attend):
             yield
 
-    def scores(self, layer, query, key, positions):
+    def scores(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
         """As for every intervention."""
         if layer not in self.turns:
             return products(query, key)
         out = query.new_empty(*query.shape[:2], key.shape[1])
         return self._write_scores(out, query, key, positions, self.turns[layer], self._far_keys(layer, key))
 
-    def seen_keys(self, layer, key):
-        """As for every intervention: a held part stands where it would be `reach` - 1 tokens back."""
+    def seen_keys(self, layer: int, key: torch.Tensor) -> torch.Tensor:
+        """As for every intervention: a held part is turned as if it were `reach` - 1 tokens back."""
         length = key.shape[1]
         if layer not in self.turns or length <= self.reach:
             return key
@@ -136,19 +153,27 @@ class Held(Intervention):
         far = torch.arange(length, device=key.device)[:, None] <= length - 1 - self.reach
         return torch.where(far, free + held, key)
 
-    def _far_keys(self, layer, key):
+    def _far_keys(self, layer: int, key: torch.Tensor) -> torch.Tensor:
         """What distant queries see of the keys, `(key_heads, length, 2·dim)`.
 
-        The part that turns on, after its rotation, and beside it the part that is held, before its own.
+        The part that goes on turning, after its rotation, then the part that is held, before its rotation.
         """
         turn, positions = self.turns[layer], torch.arange(key.shape[1])
         held = self.part(turned(key, -positions, turn), self.centers[layer].to(key))
         return torch.cat([key - turned(held, positions, turn), held], dim=-1)
 
-    def _write_scores(self, out, query, key, positions, turn, far_keys):
-        """`scores` written to `out`, from what distant queries see of the keys."""
+    def _write_scores(
+        self,
+        out: torch.Tensor,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        positions: torch.Tensor,
+        turn: Turn,
+        far_keys: torch.Tensor,
+    ) -> torch.Tensor:
+        """`scores`, written to `out`; `far_keys` is what distant queries see of the keys."""
         first, last = int(positions.min()), int(positions.max())
-        # Keys before `nowhere_near` are far from all these queries, those from `nowhere_far` on from none.
+        # Keys before `nowhere_near` are far from all these queries, keys from `nowhere_far` on far from none.
         nowhere_near, nowhere_far = (max(0, position + 1 - self.reach) for position in (first, last))
         products(query, key[:, nowhere_near:], out=out[..., nowhere_near:])
         if nowhere_far:
@@ -160,8 +185,16 @@ class Held(Intervention):
             band.copy_(torch.where(is_far, products(asked, far_keys[:, nowhere_near:nowhere_far]), band))
         return out
 
-    def _attend(self, own, layer, query, key, value, **options):
-        """A layer's attention: its own up to `reach` tokens, in chunks of queries beyond."""
+    def _attend(
+        self,
+        own: Callable,
+        layer: int,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        **options: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """A layer's attention: its own for the first `reach` tokens, ours in chunks of queries beyond."""
         length = query.shape[2]
         if layer not in self.turns or length <= self.reach:
             return own(query, key, value, **options)
@@ -172,13 +205,15 @@ class Held(Intervention):
         return torch.cat([output, far], dim=1), weights
 
     @torch.no_grad()
-    def _attended(self, layer, query, key, value):
-        """What the queries `(query_heads, length - reach, dim)` from `reach` on attend to.
+    def _attended(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        """The output of attention for the queries `(query_heads, length - reach, dim)` from `reach` on.
 
         Shape `(length - reach, query_heads, dim)`, as attention functions return it.
         """
         turn, far_keys, outputs = self.turns[layer], self._far_keys(layer, key), []
-        # Memory that is fresh for every chunk would cost as much time as the products.
+        # Allocating memory anew for every chunk would take as long as the products.
         space = query.new_empty(len(query) * CHUNK * key.shape[1])
         exponentials = torch.empty_like(space, dtype=torch.float32)
         for chunk in torch.arange(self.reach, key.shape[1]).split(CHUNK):
@@ -194,8 +229,8 @@ class Held(Intervention):
         return torch.cat(outputs, dim=1).transpose(0, 1)
 
 
-def layer_turns(network):
-    """How each rotating layer of a model turns: a dict from layer to `Turn`, verified by a short pass.
+def layer_turns(network: PreTrainedModel) -> dict[int, Turn]:
+    """How each rotating layer of a model turns, by layer; verified by a short pass.
 
     Raises ValueError for a model that cannot be captured (see `intercept.rotations`), whose attention is not
     transformers' `sdpa`, has windows, learned sinks or saturating scores, or whose frequencies depend on the
@@ -206,10 +241,11 @@ def layer_turns(network):
         raise ValueError(
             f"model must rotate alike at every length, got rope_type {parameters['rope_type']!r}"
         )
-    bank, found, attended = spectrum_of(network), {}, []
+    bank, found = spectrum_of(network), {}
+    attended: list[int] = []
     rotating = {rotation.layer: rotation for rotation in rotations(network) if rotation.layout}
 
-    def visit(vectors):
+    def visit(vectors: LayerVectors) -> None:
         rule = vectors.rule
         if rule.window is not None or rule.softcap is not None or rule.sinks is not None:
             raise ValueError(
@@ -218,10 +254,11 @@ def layer_turns(network):
             )
         if vectors.layer in rotating:
             rotation = rotating[vectors.layer]
+            assert rotation.layout is not None
             turn = found[vectors.layer] = Turn(rotation.layout, rotation.channels, bank)
             _verify(network, vectors, turn, rotation.attention_factor)
 
-    def record(own, layer, *vectors, **options):
+    def record(own: Callable, layer: int, *vectors: torch.Tensor, **options: Any) -> Any:
         attended.append(layer)
         return own(*vectors, **options)
 
@@ -232,19 +269,19 @@ def layer_turns(network):
     return found
 
 
-def key_centers(model, tokens):
-    """The mean of each head's keys before their rotation: a dict from layer to `(key_heads, dim)`.
+def key_centers(model: LanguageModel, tokens: torch.Tensor) -> dict[int, torch.Tensor]:
+    """The mean of each head's keys before their rotation, `(key_heads, dim)`, by layer.
 
-    The mean is over `tokens` `(length,)`, which must be no more than `model` (a `LanguageModel`) was
-    trained on; a factor that its cosines and sines carry is in it. Raises ValueError for a longer input
-    and as `layer_turns` does.
+    The mean is over `tokens` `(length,)`, at most as many as `model` was trained on; it includes any factor
+    that the model's cosines and sines carry. Raises ValueError for a longer input and as `layer_turns` does.
     """
     trained = trained_length(model.network)
     if not 2 <= len(tokens) <= trained:
         raise ValueError(f"tokens must be from 2 to {trained} (the trained length), got {len(tokens)}")
-    turns, centers, positions = layer_turns(model.network), {}, torch.arange(len(tokens))
+    turns, positions = layer_turns(model.network), torch.arange(len(tokens))
+    centers: dict[int, torch.Tensor] = {}
 
-    def visit(layer, query, key):
+    def visit(layer: int, query: torch.Tensor, key: torch.Tensor) -> None:
         if layer in turns:
             centers[layer] = turned(key[0], -positions, turns[layer]).float().mean(dim=1)
 
@@ -253,7 +290,7 @@ def key_centers(model, tokens):
     return centers
 
 
-def _verify(network, vectors, turn, attention_factor):
+def _verify(network: PreTrainedModel, vectors: LayerVectors, turn: Turn, attention_factor: float) -> None:
     """Raise ValueError unless a layer's keys turn as its `Turn` says."""
     before, after = vectors.key_pre[0].float(), vectors.key_post[0].float()
     if len(turn.channels) == 2 * len(turn.inv_freq):

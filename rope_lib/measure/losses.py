@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .huggingface import ModelOutput, PreTrainedModel
+
 # Positions whose logits exist at once: 512 × 49,152 float32 logits are 100 MB.
 LOGIT_CHUNK = 512
 
 
-def loss_by_position(network, outputs, tokens):
+def loss_by_position(network: PreTrainedModel, outputs: ModelOutput, tokens: torch.Tensor) -> pd.DataFrame:
     """Loss of a causal model at each position, from what its decoder returned for `tokens` `(length,)`.
 
     A table with columns pass (the length), position, and nll: nats, of the token at that position given those

@@ -1,38 +1,43 @@
 """How much memory a measuring pass takes, so that a length beyond it is refused before the pass starts.
 
-A pass is widest in one of three moments: while a layer attends, while it computes between two attentions
-(its MLP or its experts), or while hidden states become losses. The estimate adds up what is alive in each,
-from the shapes of the weights and from how transformers computes with them, and takes the largest. It means
-to be an upper one, of at most twice what a pass of 2,048 tokens or more takes; below, constants dominate.
-What recurrent layers of a hybrid keep beside the outputs of their weights is not counted.
+A pass needs most memory at one of three moments: while a layer attends, while it computes between two
+attentions (its MLP or its experts), or while hidden states become losses. The estimate adds up what is alive
+at each, from the shapes of the weights and from how transformers computes with them, and takes the largest.
+It is meant as an upper bound, at most twice what a pass of 2,048 tokens or more takes; below that, constants
+dominate. What the recurrent layers of a hybrid keep besides the outputs of their weights is not counted.
 """
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 
+from .huggingface import PreTrainedModel
 from .losses import LOGIT_CHUNK
 from .scores import CHUNK_BYTES
+
+Config = Any  # a model's configuration, as transformers holds it
 
 # Largest lengths are given as a multiple of this.
 STEP = 256
 
-# Names of weights: those of softmax attention, and of experts that are modules of a list, where one works at
-# a time, all but the first.
+# Names of weights: those of softmax attention; and those of all but the first of the experts in a list of
+# modules, of which one works at a time.
 _ATTENTION = re.compile(r"^(?!.*linear).*(attn|attention)")
 _LATER_EXPERT = re.compile(r"\.[1-9]\d*\.")
 
 _GIB = 2**30
-_LIBRARIES = 128 * 2**20  # what libraries that multiply matrices, and the allocator of memory, hold back
-_ROWS = 64 * 2**10  # of the tables of a measurement, for each head of each layer
+_LIBRARIES = 128 * 2**20  # what libraries that multiply matrices, and the allocator, hold back
+_ROWS = 64 * 2**10  # of a measurement's tables, for each head of each layer
 _FLOAT32, _INT64 = 4, 8
 _MOST_STEPS = 2**24
 
 
-def needed_bytes(network, length):
+def needed_bytes(network: PreTrainedModel, length: int) -> int:
     """Peak memory of a pass over `length` tokens beyond the loaded weights, in bytes: an estimate."""
     config = network.config.get_text_config()
     masks, converted = _masks(network, length)
@@ -45,8 +50,8 @@ def needed_bytes(network, length):
     return _LIBRARIES + rows + _stream_bytes(network, length) + masks + widest
 
 
-def available_bytes(device):
-    """Free bytes of a device ("cpu", "cuda:0", "mps"); in a container, no more than it may use."""
+def available_bytes(device: str | torch.device) -> int:
+    """Free bytes of a device ("cpu", "cuda:0", "mps"); in a container, at most what it may use."""
     device = torch.device(device)
     if device.type == "cuda":
         # What torch has reserved without using it is free to this process.
@@ -57,13 +62,13 @@ def available_bytes(device):
     return min([psutil.virtual_memory().available, *_group_bytes(Path("/"))])
 
 
-def longest_that_fits(network, available):
-    """Largest multiple of `STEP` tokens whose pass needs no more than `available` bytes; 0 if none does."""
+def longest_that_fits(network: PreTrainedModel, available: int) -> int:
+    """Largest multiple of `STEP` tokens whose pass needs at most `available` bytes; 0 where none does."""
     steps = range(1, _MOST_STEPS)
     return STEP * bisect_right(steps, available, key=lambda step: needed_bytes(network, STEP * step))
 
 
-def check_fits(network, length, available=None):
+def check_fits(network: PreTrainedModel, length: int, available: int | None = None) -> None:
     """Raise ValueError where a pass over `length` tokens needs more memory than there is.
 
     `available` is in bytes, by default what is free on the network's device.
@@ -78,17 +83,17 @@ def check_fits(network, length, available=None):
         )
 
 
-def _implementation(network):
+def _implementation(network: PreTrainedModel) -> str:
     """How the network attends: "eager", "sdpa" or another of transformers' names."""
     return network.config.get_text_config()._attn_implementation
 
 
-def _width(network):
+def _width(network: PreTrainedModel) -> int:
     """Bytes of one of the network's numbers."""
     return network.dtype.itemsize
 
 
-def _head_dims(config):
+def _head_dims(config: Config) -> tuple[int, int]:
     """Channels of a head's queries and keys, and of its values."""
     dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     if getattr(config, "qk_nope_head_dim", None):  # multi-head latent attention
@@ -97,7 +102,7 @@ def _head_dims(config):
     return largest, largest
 
 
-def _bytes_of_a_score(network):
+def _bytes_of_a_score(network: PreTrainedModel) -> int:
     """Peak bytes for each entry of a heads×length×length matrix; 0 where none is formed."""
     width, device = _width(network), network.device.type
     if _implementation(network) == "eager":
@@ -109,7 +114,7 @@ def _bytes_of_a_score(network):
     return 0
 
 
-def _masks(network, length):
+def _masks(network: PreTrainedModel, length: int) -> tuple[int, int]:
     """Bytes of the masks kept through a pass, and of the conversion of one while a layer attends."""
     config = network.config.get_text_config()
     kinds = {
@@ -125,7 +130,7 @@ def _masks(network, length):
     return windowed * length**2, (_width(network) + 1) * length**2
 
 
-def _stream_bytes(network, length):
+def _stream_bytes(network: PreTrainedModel, length: int) -> int:
     """Hidden states before and after a norm, the embeddings of tokens, and the tables of the rotation."""
     config = network.config.get_text_config()
     embeddings = [m for m in network.get_decoder().modules() if isinstance(m, torch.nn.Embedding)]
@@ -134,21 +139,21 @@ def _stream_bytes(network, length):
     return length * _width(network) * (2 * config.hidden_size + embedded + tables)
 
 
-def _attention_bytes(network, length):
+def _attention_bytes(network: PreTrainedModel, length: int) -> int:
     """Queries, keys and values while a layer attends, apart from scores: before and after the rotation."""
     config = network.config.get_text_config()
     query = config.num_attention_heads * max(_head_dims(config))
     key = (getattr(config, "num_key_value_heads", None) or config.num_attention_heads) * max(
         _head_dims(config)
     )
-    # Queries turn by way of three copies, and attention repeats keys and values for each of them and lays
-    # its output out anew; a measurement makes two copies in float32, and six arrays of a chunk of scores.
+    # Rotating queries makes three copies, and attention repeats keys and values for each query head and lays
+    # its output out anew; a measurement makes two copies in float32 and six arrays of a chunk of scores.
     attended = length * _width(network) * (5 * query + 3 * key)
     measured = length * (_width(network) * (2 * query + 3 * key) + 2 * _FLOAT32 * query) + 6 * CHUNK_BYTES
     return max(attended, measured)
 
 
-def _between_bytes(network, length):
+def _between_bytes(network: PreTrainedModel, length: int) -> int:
     """The widest layer's MLP, or experts: what is alive at once between two attentions."""
     decoder = network.get_decoder()
     lists = (module for module in decoder.modules() if isinstance(module, torch.nn.ModuleList))
@@ -156,7 +161,7 @@ def _between_bytes(network, length):
     return max(_dense_bytes(layer, length) + _experts_bytes(network, layer, length) for layer in layers)
 
 
-def _dense_bytes(layer, length):
+def _dense_bytes(layer: torch.nn.Module, length: int) -> int:
     """Inputs and outputs of a layer's matrices, and a copy of each third for the activation function."""
     widths = [
         sum(weight.shape) * weight.dtype.itemsize
@@ -166,8 +171,8 @@ def _dense_bytes(layer, length):
     return length * sum(widths) * 4 // 3
 
 
-def _experts_bytes(network, layer, length):
-    """Tokens on their way through a layer's experts, and the choice among these."""
+def _experts_bytes(network: PreTrainedModel, layer: torch.nn.Module, length: int) -> int:
+    """Tokens on their way through a layer's experts, and the choice among the experts."""
     config = network.config.get_text_config()
     total = 0
     for module in layer.modules():
@@ -179,7 +184,8 @@ def _experts_bytes(network, layer, length):
         chosen = (
             getattr(config, "num_experts_per_tok", None) or getattr(config, "top_k_experts", None) or experts
         )
-        # One expert after the other may get every token; all at once get each token `chosen` times.
+        # Of experts that run one after the other, each may get every token; experts that run at once get each
+        # token `chosen` times.
         alone = getattr(config, "_experts_implementation", "eager") == "eager"
         rows = length if alone else length * chosen
         total += rows * _width(network) * max(4 * hidden, hidden + 7 * inner)
@@ -187,15 +193,15 @@ def _experts_bytes(network, layer, length):
     return total
 
 
-def _logits_bytes(network):
-    """A chunk of logits in the network's type, in float32 and as logarithms of probabilities."""
+def _logits_bytes(network: PreTrainedModel) -> int:
+    """A chunk of logits in the network's type, in float32, and as logarithms of probabilities."""
     width = _width(network)
     copies = width + _FLOAT32 + (_FLOAT32 if width != _FLOAT32 else 0)
     return LOGIT_CHUNK * network.config.get_text_config().vocab_size * copies
 
 
-def _group_bytes(root):
-    """Bytes that each limited control group of this process (a container, a service of Linux) has left."""
+def _group_bytes(root: Path) -> Iterator[int]:
+    """Bytes left in each control group that limits this process (a container, a service of Linux)."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -203,24 +209,24 @@ def _group_bytes(root):
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":  # version 2, alone or beside version 1
-            mounts, names = ("sys/fs/cgroup", "sys/fs/cgroup/unified"), ("memory.max", "memory.current", "")
+            mounts, names = ["sys/fs/cgroup", "sys/fs/cgroup/unified"], ("memory.max", "memory.current", "")
         elif "memory" in controllers.split(","):
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
-            mounts = ("sys/fs/cgroup/memory",)
+            mounts = ["sys/fs/cgroup/memory"]
         else:
             continue
         group = Path(path.lstrip("/"))
         for mount in mounts:
-            # In a container the path may be that outside of it: then the mount is its own group.
+            # A container may be told the path outside of it: then the mount itself is its group.
             for folder in (group, *group.parents):
                 yield from _left_bytes(root / mount / folder, *names)
 
 
-def _left_bytes(folder, limit, used, prefix):
-    """Bytes that one control group leaves, if it sets a limit; files cached in memory count as free."""
+def _left_bytes(folder: Path, limit_file: str, used_file: str, prefix: str) -> Iterator[int]:
+    """Bytes left in one control group, if it has a limit; files cached in memory count as free."""
     try:
-        limit = int((folder / limit).read_text())  # version 2 says "max" for none
-        used = int((folder / used).read_text())
+        limit = int((folder / limit_file).read_text())  # version 2 says "max" where there is none
+        used = int((folder / used_file).read_text())
         stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):
         return

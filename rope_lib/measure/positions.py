@@ -1,22 +1,31 @@
 """Experiments on positions: what exact arithmetic forbids, and what depth does to a misaligned phase.
 
 RoPE's scores depend on differences of positions, so adding one constant to every position changes
-nothing in exact arithmetic. Whatever changes is the arithmetic's (paper A, claims A4, A5 and A8).
+nothing in exact arithmetic. Whatever does change comes from rounding (paper A, claims A4, A5 and A8).
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from rope_lib.theory.precision import FLOAT64_ANGLE
+from rope_lib.theory.precision import FLOAT64_ANGLE, Arithmetic
 
-from .intercept import angle_arithmetic, queries_and_keys
+from .huggingface import ModelOutput
+from .intercept import Vectors, angle_arithmetic, queries_and_keys
+from .load import LanguageModel
 
 
-def shifted_losses(model, tokens, shifts, arithmetics):
+def shifted_losses(
+    model: LanguageModel,
+    tokens: torch.Tensor,
+    shifts: Sequence[int],
+    arithmetics: Mapping[str, Arithmetic | None],
+) -> pd.DataFrame:
     """Mean next-token loss with every position raised by a constant: one row per (arithmetic, shift).
 
     `tokens` has shape `(length,)`; `arithmetics` maps a name to a `theory.precision.Arithmetic`, or to None
@@ -34,7 +43,12 @@ def shifted_losses(model, tokens, shifts, arithmetics):
     return pd.DataFrame(rows)
 
 
-def shifted_hidden_states(model, tokens, shifts, arithmetic=FLOAT64_ANGLE):
+def shifted_hidden_states(
+    model: LanguageModel,
+    tokens: torch.Tensor,
+    shifts: Iterable[int],
+    arithmetic: Arithmetic = FLOAT64_ANGLE,
+) -> pd.DataFrame:
     """Relative change of the hidden state after each layer when every position is raised by a constant.
 
     One row per (shift, layer), layers counted from 1 for the state after the first: relative_change is
@@ -51,7 +65,7 @@ def shifted_hidden_states(model, tokens, shifts, arithmetic=FLOAT64_ANGLE):
     return pd.DataFrame(rows)
 
 
-def accumulated_phase(model, tokens, shift):
+def accumulated_phase(model: LanguageModel, tokens: torch.Tensor, shift: int) -> pd.DataFrame:
     """Phase that the slowest pair of the keys has turned through in each layer, positions raised by `shift`.
 
     The keys before the rotation are read at the key projection, those after it at the attention, so the
@@ -61,12 +75,13 @@ def accumulated_phase(model, tokens, shift):
     """
     network, config = model.network, model.network.config
     real, imaginary = config.head_dim // 2 - 1, config.head_dim - 1  # the slowest pair's channels, half-split
-    before, rows = {}, []
+    before: dict[str, torch.Tensor] = {}
+    rows: list[dict[str, float]] = []
 
-    def keep(module, inputs, output):
+    def keep(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> None:
         before["key"] = output[0].view(len(tokens), -1, config.head_dim)[-1]
 
-    def visit(layer, query, key):
+    def visit(layer: int, query: torch.Tensor, key: torch.Tensor) -> None:
         start, turned = (torch.atan2(x[:, imaginary], x[:, real]) for x in (before["key"], key[0, :, -1]))
         phase = torch.remainder(turned - start + np.pi, 2 * np.pi) - np.pi
         rows.extend(
@@ -82,7 +97,9 @@ def accumulated_phase(model, tokens, shift):
     return pd.DataFrame(rows)
 
 
-def misaligned_hidden_states(model, tokens, drift, layer_counts, pair=-1):
+def misaligned_hidden_states(
+    model: LanguageModel, tokens: torch.Tensor, drift: float, layer_counts: Iterable[int], pair: int = -1
+) -> pd.DataFrame:
     """Hidden states with a phase error in one pair of the first layers' keys, against those without.
 
     In each of the first n layers, for n in `layer_counts`, the chosen `pair` (counted from the fastest; -1
@@ -96,7 +113,7 @@ def misaligned_hidden_states(model, tokens, drift, layer_counts, pair=-1):
         [[np.cos(drift), np.sin(drift)], [-np.sin(drift), np.cos(drift)]], dtype=torch.float32
     )
 
-    def misalign(layer, query, key):
+    def misalign(layer: int, query: torch.Tensor, key: torch.Tensor) -> Vectors | None:
         if layer >= misaligned:
             return None
         key = key.clone()
@@ -117,7 +134,8 @@ def misaligned_hidden_states(model, tokens, drift, layer_counts, pair=-1):
     return pd.DataFrame(rows)
 
 
-def _forward(model, tokens, shift=0, **options):
+def _forward(model: LanguageModel, tokens: torch.Tensor, shift: int = 0, **options: Any) -> ModelOutput:
+    """What the model returns for `tokens` at positions that count from `shift`."""
     device = model.network.device
     positions = torch.arange(len(tokens), device=device) + int(shift)
     with torch.inference_mode():
@@ -126,12 +144,12 @@ def _forward(model, tokens, shift=0, **options):
         )
 
 
-def _loss(output, tokens):
+def _loss(output: ModelOutput, tokens: torch.Tensor) -> float:
     """Mean next-token loss, in nats."""
     logits = output.logits[0, :-1]
     return torch.nn.functional.cross_entropy(logits.float(), tokens[1:].to(logits.device)).item()
 
 
-def _hidden_states(output):
+def _hidden_states(output: ModelOutput) -> list[torch.Tensor]:
     """The hidden states after each layer, each `(length, hidden_size)`; the last one is normalized."""
     return [state[0] for state in output.hidden_states[1:]]

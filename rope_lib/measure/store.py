@@ -1,21 +1,27 @@
-"""What determines a measurement of a language model, by which `rope_lib.runs.store` keeps it."""
+"""What determines a measurement of a language model: the key under which `rope_lib.runs.store` keeps it."""
 
 import hashlib
 import importlib.metadata
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
+from typing import Any
 
 import torch
 
 from rope_lib.runs.source import source_sha256
 
+from .load import LanguageModel
+
+Json = Any  # what JSON can hold: numbers, strings, lists, dicts
+
 _SOURCES = ("measure", "theory")  # the folders of this library that compute a measurement
 
 
-def identity(model, tokens, **options):
+def identity(model: LanguageModel, tokens: torch.Tensor | Sequence[int], **options: Any) -> dict[str, Json]:
     """What determines a measurement of a `LanguageModel` on `tokens` `(length,)`, as `inputs` of `stored`.
 
-    The weights, the number type and kind of device, the tokens, the versions of what computes, the source
-    of the parts of this library that do, and the `options`, among which may be frozen dataclasses.
+    The weights, the number type and kind of device, the tokens, the versions of the packages that compute,
+    the source code of this library's part in it, and the `options`, which may include frozen dataclasses.
     """
     ids = torch.as_tensor(tokens).cpu().to(torch.int64).numpy().astype("<i8")
     return {
@@ -33,6 +39,8 @@ def identity(model, tokens, **options):
     }
 
 
-def _plain(value):
+def _plain(value: Any) -> Json:
     """A value as JSON holds it: a frozen dataclass becomes its name and its fields."""
-    return {type(value).__name__: asdict(value)} if is_dataclass(value) else value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {type(value).__name__: asdict(value)}
+    return value

@@ -7,63 +7,40 @@ and keys are reduced to a few numbers for each head, then dropped: memory does n
 layers, and no length×length matrix is formed.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from rope_lib.runs.store import stored
 from rope_lib.theory.scaling import is_length_dependent
 
-from .attending import keys_repeated
+from .attending import UNCHANGED, Intervention, keys_repeated
 from .clouds import Cloud, cloud_columns, coordinates, norm_profile, pair_columns, shared_axes
-from .intercept import captured
-from .interventions import UNCHANGED
+from .huggingface import PreTrainedModel
+from .intercept import LayerVectors, captured
+from .load import LanguageModel
 from .losses import loss_by_position
 from .memory import check_fits
-from .scores import LAST_QUERIES, attention_tables, doubling_bins
+from .scores import attention_tables, doubling_bins
 from .store import identity
+from .tables import Sweep
+
+Rows = dict[str, np.ndarray]  # columns by name, all of one length
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """Plain tables of one sweep, one row per observation; layers, heads and positions count from 0.
-
-    Columns that say what a row is of: `length`, of the input, or `pass`, the tokens that the forward pass
-    read, where a row is the same for every length; `role`, key or query; `stage`, pre or post rotation.
-    `head` is a query head where queries meet keys, with the `key_head` that it attends to.
-
-    `heads`     by length, layer, role, head, stage: stable_rank and first_singular_value of all tokens;
-                first_norm of token 0 and mean_norm of the others; mean_cosine between two different tokens.
-    `pairs`     by length, layer, head, stage: mean cosine and mean dot product of a query and a key, over
-                all pairs; silhouette and davies_bouldin of `clouds.SAMPLE` of each (see `geometry`).
-    `queries`   by pass, layer, head, position: what sampled queries attend to: `scores.attention_tables`.
-    `profiles`  by length, layer, head and distance, first to last: mean score and cosine of the last queries
-                and their attention (`scores.attention_tables`); first = last = -1 is token 0.
-    `norms`     by pass, layer, role, head and position, first to last: mean norm, before the rotation.
-    `losses`    by pass, position: nll, nats, of the token at that position given those before.
-    `clouds`    by length, layer, role, head, stage, position: x and y of `clouds.SAMPLE` keys of a key head
-                (`head`), and of queries of the first query head that attends to it, on the two principal
-                axes that both together have before the rotation at the shortest length.
-    """
-
-    heads: pd.DataFrame
-    pairs: pd.DataFrame
-    queries: pd.DataFrame
-    profiles: pd.DataFrame
-    norms: pd.DataFrame
-    losses: pd.DataFrame
-    clouds: pd.DataFrame
-
-    def tables(self):
-        """The tables by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-def measure(model, tokens, lengths, *, intervention=UNCHANGED):
-    """Measure `model` (a `LanguageModel`) on the first L tokens for each L in `lengths`; returns a `Sweep`.
+def measure(
+    model: LanguageModel,
+    tokens: torch.Tensor,
+    lengths: Iterable[int],
+    *,
+    intervention: Intervention = UNCHANGED,
+) -> Sweep:
+    """Measure `model` on the first L tokens for each L in `lengths`.
 
     `tokens` has shape `(length,)`. Under an `intervention` (see `interventions`) the keys after the rotation
     are those that the last token of each length sees, and the scores those that the model attends by.
@@ -87,7 +64,13 @@ def measure(model, tokens, lengths, *, intervention=UNCHANGED):
     return Sweep(**{name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]})
 
 
-def measured(model, tokens, lengths, *, intervention=UNCHANGED):
+def measured(
+    model: LanguageModel,
+    tokens: torch.Tensor,
+    lengths: Iterable[int],
+    *,
+    intervention: Intervention = UNCHANGED,
+) -> Sweep:
     """`measure`, or what it returned before for the same model, tokens, lengths and code: see `store`."""
     lengths = sorted({int(length) for length in lengths})
     inputs = identity(
@@ -101,45 +84,21 @@ def measured(model, tokens, lengths, *, intervention=UNCHANGED):
     )
 
 
-def of_length(table, length):
-    """The rows of a table with a column `pass` that hold for `length`: of the shortest pass that reads it.
-
-    Raises ValueError where no pass was that long.
-    """
-    longer = table["pass"][table["pass"] >= length]
-    if longer.empty:
-        raise ValueError(f"length must be at most {table['pass'].max()}, the longest pass, got {length}")
-    return table[table["pass"] == longer.min()]
-
-
-def last_queries(sweep, column):
-    """Mean of a column of `sweep.queries` over the last queries of each length: pairs × lengths.
-
-    `column` may be `top_score`, the largest score of a query over all keys, token 0 among them.
-    """
-    found = {}
-    for length in sorted(sweep.heads.length.unique()):
-        queries = of_length(sweep.queries, length)
-        last = queries[(queries.position >= length - LAST_QUERIES) & (queries.position < length)]
-        values = top_score(last) if column == "top_score" else last[column]
-        found[length] = values.groupby([last.layer, last["head"]]).mean()
-    return pd.DataFrame(found).rename_axis(columns="length")
-
-
-def top_score(queries):
-    """The largest score of each query over all keys, token 0 among them."""
-    return queries[["sink_score", "largest_score"]].max(axis=1)
-
-
-def depends_on_length(network):
-    """Whether the rotation of a model depends on the length of its input: each length takes its own pass."""
+def depends_on_length(network: PreTrainedModel) -> bool:
+    """Whether a model rotates by the length of its input, so that each length takes a pass of its own."""
     parameters = network.config.get_text_config().rope_parameters or {}
     nested = [value for value in parameters.values() if isinstance(value, dict)]  # by type of layer
     return any(is_length_dependent(each.get("rope_type")) for each in (nested or [parameters]))
 
 
-def measure_pass(network, tokens, lengths, intervention, progress):
-    """One forward pass over `tokens` `(length,)`, measured at each of `lengths`: a dict of tables."""
+def measure_pass(
+    network: PreTrainedModel,
+    tokens: torch.Tensor,
+    lengths: Sequence[int],
+    intervention: Intervention,
+    progress: tqdm,
+) -> dict[str, pd.DataFrame]:
+    """One forward pass over `tokens` `(length,)`, measured at each of `lengths`: the tables of a `Sweep`."""
     reducer = Reducer(lengths, intervention, progress)
     with torch.inference_mode(), keys_repeated(network), intervention.applied(network):
         with captured(network, reducer):
@@ -151,11 +110,12 @@ def measure_pass(network, tokens, lengths, intervention, progress):
 class Reducer:
     """Reduces each layer's queries and keys as they pass, to rows of the tables of a `Sweep`."""
 
-    def __init__(self, lengths, intervention, progress):
+    def __init__(self, lengths: Sequence[int], intervention: Intervention, progress: tqdm) -> None:
         self.lengths, self.intervention, self.progress = lengths, intervention, progress
-        self.rows = {name: [] for name in ("heads", "pairs", "queries", "profiles", "norms", "clouds")}
+        names = ("heads", "pairs", "queries", "profiles", "norms", "clouds")
+        self.rows: dict[str, list[Rows]] = {name: [] for name in names}
 
-    def __call__(self, vectors):
+    def __call__(self, vectors: LayerVectors) -> None:
         axes = None
         for length in self.lengths:
             where = {"length": length, "layer": vectors.layer}
@@ -181,22 +141,28 @@ class Reducer:
             self._add("profiles", where, columns, first=bins[:, 0], last=bins[:, 1])
         bins = doubling_bins(self.lengths[-1])
         for role, cloud in (("key", keys["pre"]), ("query", queries["pre"])):
-            columns = {"norm": norm_profile(cloud, bins)}
-            self._add("norms", here | {"role": role}, columns, first=bins[:, 0], last=bins[:, 1])
+            profile = {"norm": norm_profile(cloud, bins)}
+            self._add("norms", here | {"role": role}, profile, first=bins[:, 0], last=bins[:, 1])
         self.progress.update()
 
-    def tables(self):
+    def tables(self) -> dict[str, pd.DataFrame]:
         """The tables of the layers so far, by name: all but `losses`."""
         return {name: _table(parts) for name, parts in self.rows.items()}
 
-    def _add(self, table, where, columns, **second):
-        """Rows for each head, and for each value of a second index if `columns` have one."""
-        columns = {name: torch.as_tensor(column).cpu().numpy() for name, column in columns.items()}
-        shape = next(iter(columns.values())).shape
+    def _add(
+        self,
+        table: str,
+        where: dict[str, Any],
+        columns: Mapping[str, ArrayLike | torch.Tensor],
+        **second: ArrayLike,
+    ) -> None:
+        """Add rows for each head, and for each value of a second index if `columns` have one."""
+        values = {name: torch.as_tensor(column).cpu().numpy() for name, column in columns.items()}
+        shape = next(iter(values.values())).shape
         head = np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1))
-        rows = where | {"head": head} | second | columns
+        rows = where | {"head": head} | second | values
         self.rows[table].append({name: np.broadcast_to(value, shape).ravel() for name, value in rows.items()})
 
 
-def _table(parts):
+def _table(parts: Sequence[Rows]) -> pd.DataFrame:
     return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})

@@ -110,3 +110,16 @@ def parse_row(row: Mapping[str, str]) -> CaseStudy:
         ruler=optional("ruler", float),
         ruler_4k=optional("ruler_4k", float),
     )
+
+
+def known_to_work() -> tuple[tuple[CaseStudy, float], ...]:
+    """The case studies that are observed to work, each with its effective base.
+
+    >>> next(base for case, base in known_to_work() if case.model == "LLaMA-2 7B")
+    10000.0
+    """
+    return tuple(
+        (case, case.effective_base)
+        for case in case_studies()
+        if case.observed == "works" and case.effective_base is not None
+    )

@@ -1,5 +1,6 @@
 """A verdict as plain data and as sentences: what `rope-lib check` prints, with and without `--json`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -125,3 +126,13 @@ def base_text(value: float) -> str:
     ('4,000,000', '2.5')
     """
     return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
+
+
+def scaling_text(scaling: Mapping[str, Any]) -> str:
+    """A scaling by its type and its factor, where it has one.
+
+    >>> scaling_text({"type": "yarn", "factor": 4.0}), scaling_text({"type": "default"})
+    ('yarn × 4', 'default')
+    """
+    factor = scaling.get("factor")
+    return f"{scaling['type']}" + (f" × {factor:g}" if isinstance(factor, int | float) else "")

@@ -1,4 +1,4 @@
-"""The report on any model: what is planned, found, said and drawn, and the page made of it."""
+"""The report on any model: its plan, findings, text and figures, and the page made of them."""
 
 from . import figures, findings, plan, text
 

@@ -1,5 +1,6 @@
-"""What a report finds out about a model: measured, or read from the store, and judged. No words yet."""
+"""What a report finds out about a model: measured or read from the store, and judged. `text` words it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +10,11 @@ import torch
 
 from rope_lib.findings.breaks import BIN, binned, break_point, trained_band
 from rope_lib.findings.clusters import last_queries, of_length, ratios, summarize
+from rope_lib.findings.kept import Json
 from rope_lib.measure.interventions import Spectrum
 from rope_lib.measure.load import LanguageModel, load_model, packaged_model, provenance
-from rope_lib.measure.sweep import Sweep, measured
+from rope_lib.measure.sweep import measured
+from rope_lib.measure.tables import Sweep
 from rope_lib.measure.text import reference_text
 from rope_lib.models import ModelSpec, judge, read_model
 from rope_lib.models.record import record
@@ -32,47 +35,62 @@ class Subject:
     tokens: torch.Tensor  # (tokens of the text,)
 
     @property
-    def declared(self):
+    def declared(self) -> int:
         """The context that the model's files declare, in tokens."""
-        return self.spec.declared_context
+        return _declared(self.spec)
 
 
-def subject(source=None, *, text_file=None, device="cpu", dtype=None, download=False):
-    """Load a model and a text: by default the packaged SmolLM2 and the reference text.
-
-    Raises ValueError, or FileNotFoundError, in one line, for what `load_model` and `read_model` refuse, a
-    model without a tokenizer or a declared context, and a file that is not text in UTF-8.
-    """
-    text = reference_text() if text_file is None else _read_text(text_file)
-    spec = read_model(packaged_model() if source is None else source, download=download)
+def _declared(spec: ModelSpec) -> int:
+    """The declared context of a model, in tokens. Raises ValueError for a model that declares none."""
     if spec.declared_context is None:
         raise ValueError(
             f"model must declare a context to be measured past it, and {spec.name} declares none"
         )
+    return spec.declared_context
+
+
+def subject(
+    source: str | Path | None = None,
+    *,
+    text_file: str | Path | None = None,
+    device: str = "cpu",
+    dtype: str | None = None,
+    download: bool = False,
+) -> Subject:
+    """Load a model and a text: by default the packaged SmolLM2 and the reference text.
+
+    Raises ValueError or FileNotFoundError, in one line, for what `load_model` and `read_model` refuse, for a
+    model without a tokenizer or a declared context, and for a file that is not text in UTF-8.
+    """
+    text = reference_text() if text_file is None else _read_text(text_file)
+    spec = read_model(packaged_model() if source is None else source, download=download)
+    _declared(spec)
     model = load_model(source, device=device, dtype=dtype, download=download)
     return Subject(model, spec, text, _tokens(model, text))
 
 
-def _read_text(path):
+def _read_text(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: must be text in UTF-8, got another byte at offset {error.start}") from None
 
 
-def _tokens(model, text):
-    """All tokens of a text."""
+def _tokens(model: LanguageModel, text: str) -> torch.Tensor:
+    """All tokens of a text, shape `(tokens,)`."""
     if model.tokenizer is None:
         raise ValueError(f"model must have a tokenizer to read a text, and {model.name} has none")
-    # What would be said of texts longer than the context is what is measured here.
-    return model.tokenizer(text, return_tensors="pt", verbose=False).input_ids[0]
+    # Not verbose: a warning that the text is longer than the context would warn of what is measured here.
+    tokens: torch.Tensor = model.tokenizer(text, return_tensors="pt", verbose=False).input_ids[0]
+    return tokens
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a report says of a model. `fixes` maps the label of each that was tried to its losses.
+    """All that a report says of a model.
 
-    `untried` says why none was, in a sentence, or is None.
+    `fixes` maps the label of each fix that was tried to its losses; where none was, `untried` says why in a
+    sentence, else it is None.
     """
 
     name: str
@@ -83,60 +101,66 @@ class Findings:
     untried: str | None
 
     @cached_property
-    def record(self):
+    def record(self) -> dict[str, Json]:
         """What paper A's bounds say: see `models.record`."""
         return record(judge(self.spec))
 
     @property
-    def declared(self):
-        return self.spec.declared_context
+    def declared(self) -> int:
+        """The context that the model's files declare, in tokens."""
+        return _declared(self.spec)
 
     @cached_property
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """One row for each length: `findings.clusters.summarize`."""
         return summarize(self.sweep)
 
     @property
-    def lengths(self):
+    def lengths(self) -> list[int]:
+        """The lengths that were measured, in tokens, the shortest first."""
         return [int(length) for length in self.summary.length]
 
     @property
-    def longest(self):
+    def longest(self) -> int:
+        """The longest length that was measured."""
         return self.lengths[-1]
 
     @property
-    def inside(self):
+    def inside(self) -> int:
         """The longest length within the declared context, or the shortest of all."""
         return max((n for n in self.lengths if n <= self.declared), default=self.lengths[0])
 
     @cached_property
-    def losses(self):
+    def losses(self) -> pd.DataFrame:
         """Loss by position in the longest input."""
         return of_length(self.sweep.losses, self.longest)
 
     @property
-    def bin(self):
-        """Tokens that losses are averaged over: fewer where the context is shorter than it takes."""
+    def bin(self) -> int:
+        """Tokens that losses are averaged over: fewer where the context is too short for a band of bins."""
         return min(BIN, max(1, min(self.declared, self.longest) // FEWEST_BINS))
 
     @property
-    def bins(self):
+    def bins(self) -> pd.Series:
+        """Mean loss by bin of positions: `findings.breaks.binned`."""
         return binned(self.losses, self.bin)
 
     @property
-    def band(self):
+    def band(self) -> tuple[float, float]:
+        """The lowest and the highest mean within the declared context: `findings.breaks.trained_band`."""
         return trained_band(self.losses, self.declared, self.bin)
 
     @property
-    def break_point(self):
+    def break_point(self) -> int | None:
+        """Where the loss leaves that band for good: `findings.breaks.break_point`."""
         return break_point(self.losses, self.declared, self.bin)
 
     @property
-    def windowed(self):
-        """Layers that see no more than a window."""
+    def windowed(self) -> set[int]:
+        """The layers that see no more than a window."""
         return {layer for one in self.spec.rotaries if one.window is not None for layer in one.layers}
 
-    def tables(self):
+    def tables(self) -> dict[str, pd.DataFrame]:
         """The tables of the report by name: those of the sweep, its summary, the heads, the fixes' losses."""
         fixes = [losses.assign(fix=label) for label, losses in self.fixes.items()]
         return (
@@ -146,10 +170,12 @@ class Findings:
         )
 
 
-def examine(subject, lengths, say=lambda line: None):
-    """Measure a `Subject` at `lengths`, and where it breaks within them, under each of the fixes.
+def examine(
+    subject: Subject, lengths: Sequence[int], say: Callable[[str], object] = lambda line: None
+) -> Findings:
+    """Measure a `Subject` at `lengths`, and under each of the fixes if it breaks within them.
 
-    What was measured before is read from the store. `say` is told what is about to be done. Raises
+    What was measured before is read from the store. `say` gets a line before each measurement. Raises
     ValueError as `measure.sweep.measure`.
     """
     say(f"Measuring {subject.model.name} on {max(lengths):,} tokens")
@@ -158,7 +184,8 @@ def examine(subject, lengths, say=lambda line: None):
     found = Findings(subject.model.name, line, subject.spec, sweep, {}, None)
     if found.break_point is None:
         return found
-    fixes, untried = {}, None
+    fixes: dict[str, pd.DataFrame] = {}
+    untried = None
     try:
         for fix in spectra(subject.spec, found.longest):
             say(f"Measuring it under {fix.label}")
@@ -169,20 +196,21 @@ def examine(subject, lengths, say=lambda line: None):
     return Findings(found.name, line, subject.spec, sweep, fixes, untried)
 
 
-def spectra(spec, longest):
+def spectra(spec: ModelSpec, longest: int) -> list[Spectrum]:
     """The fixes as interventions that stretch the declared context to `longest` tokens.
 
-    Raises ValueError for a model that rotates by more than one spectrum, or by one stretched already.
+    Raises ValueError for a model that rotates by more than one spectrum, or by one that is scaled already.
     """
     kinds = [rotary.scaling["type"] for rotary in spec.rotaries]
     if kinds != ["default"]:
         raise ValueError(
             f"model must rotate by one unscaled spectrum to be stretched, got {', '.join(kinds)}"
         )
-    (rotary,), stretch = spec.rotaries, longest / spec.declared_context
-    parameters = {"factor": stretch, "original_max_position_embeddings": spec.declared_context}
-    # The store knows an intervention by its name: it holds all that the numbers follow from.
-    suffix = f"{spec.declared_context}_to_{longest}"
+    (rotary,), declared = spec.rotaries, _declared(spec)
+    stretch = longest / declared
+    parameters = {"factor": stretch, "original_max_position_embeddings": declared}
+    # The store knows an intervention by its name, which therefore holds all that its numbers follow from.
+    suffix = f"{declared}_to_{longest}"
     return [
         Spectrum(
             f"{name}_{suffix}",
@@ -193,11 +221,11 @@ def spectra(spec, longest):
     ]
 
 
-def fix_rows(found):
+def fix_rows(found: Findings) -> pd.DataFrame:
     """One row for each fix, the model as it is first: label, mean loss inside and past, and `restores`.
 
-    Inside is the declared context, past is from the break point on; a fix restores the loss if it brings the
-    mean past the break point back into the band.
+    `inside` is the mean within the declared context, `past` that from the break point on; a fix restores the
+    loss if it brings the mean past the break point back into the band.
     """
     tried = {"as it is": found.losses} | found.fixes
     rows = []
@@ -208,7 +236,7 @@ def fix_rows(found):
     return pd.DataFrame(rows)
 
 
-def worst_heads(found):
+def worst_heads(found: Findings) -> pd.DataFrame:
     """One row for each pair of a query head and its key head, with what length does to it.
 
     Columns: layer, head, key_head; fsv_ratio, first singular value of the keys after the rotation over

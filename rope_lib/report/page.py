@@ -1,34 +1,38 @@
 """An executed notebook as one web page that needs no network: prose, tables and figures, without the code.
 
-What a model's files say reaches the page as Markdown only: HTML in it is shown, not obeyed, and images
-come from the notebook's own outputs. A policy in the page forbids every request.
+Text from a model's files reaches the page as Markdown only: HTML in it is shown as text, and images come from
+the notebook's own outputs alone. A policy in the page forbids every request.
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from jinja2 import Environment
 from markdown_it import MarkdownIt
 from markupsafe import Markup
+from nbformat import NotebookNode
+
+from rope_lib.findings.kept import Json
 
 _HERE = Path(__file__).parent
-# Tags of cells that a reader of the page can do without; its last lines say where all this comes from.
+# Tags of cells whose outputs the page leaves out; its last lines say where everything comes from.
 _HIDDEN = {"parameters", "injected-parameters", "hide-cell", "provenance"}
-_TARGET = re.compile(r"^\([\w:-]+\)=$", re.MULTILINE)  # a label of MyST, which nothing here refers to
+_TARGET = re.compile(r"^\([\w:-]+\)=$", re.MULTILINE)  # a label of MyST, which nothing in the page refers to
 
 
-def page(notebook, title, about):
-    """The page of an executed `notebook` (a `nbformat` notebook) as HTML, titled by `title`.
+def page(notebook: NotebookNode, title: str, about: Mapping[str, str]) -> str:
+    """The page of an executed `notebook` as HTML, under the given `title`.
 
-    `about` maps words to what they stand for, in the page's last lines: the machine, versions, the text.
+    `about` holds the terms and descriptions of the page's last lines: the machine, the versions, the text.
     """
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((_HERE / "report_page.html").read_text(encoding="utf-8"))
-    style = Markup((_HERE / "report_page.css").read_text(encoding="utf-8"))
+    template = environment.from_string((_HERE / "page.html").read_text(encoding="utf-8"))
+    style = Markup((_HERE / "page.css").read_text(encoding="utf-8"))
     return template.render(title=title, style=style, parts=list(_parts(notebook)), about=about)
 
 
-def _parts(notebook):
+def _parts(notebook: NotebookNode) -> Iterator[Markup]:
     """The page's pieces of HTML, in order."""
     renderer = _renderer()
     for cell in notebook.cells:
@@ -39,16 +43,16 @@ def _parts(notebook):
                 yield _output(renderer, output, cell)
 
 
-def _renderer():
-    """Markdown with tables, each in a box that scrolls; no HTML, and no images, which may be anywhere."""
+def _renderer() -> MarkdownIt:
+    """Markdown with tables, each in a box that scrolls; no HTML, and no images, which need the network."""
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     renderer.add_render_rule("table_open", lambda *_: '<div class="table"><table>\n')
     renderer.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return renderer
 
 
-def _output(renderer, output, cell):
-    """One output of a code cell: a figure, Markdown or text; nothing of standard error."""
+def _output(renderer: MarkdownIt, output: NotebookNode, cell: NotebookNode) -> Markup:
+    """One output of a code cell: a figure, Markdown or text, but nothing from standard error."""
     data = output.get("data", {})
     if "image/png" in data:
         return _figure(data["image/png"], cell.metadata.get("mystnb", {}))
@@ -61,7 +65,7 @@ def _output(renderer, output, cell):
     return Markup("")
 
 
-def _figure(png, described):
+def _figure(png: str, described: Mapping[str, Json]) -> Markup:
     """An embedded image with the alternative text and the caption of its cell."""
     alternative = described["image"]["alt"]
     caption = described.get("figure", {}).get("caption", "")

@@ -1,20 +1,22 @@
 """What a report will cost, and the lengths that this machine can afford."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tqdm import tqdm
+from transformers import PreTrainedModel
 
 from rope_lib.measure.interventions import UNCHANGED
 from rope_lib.measure.memory import available_bytes, check_fits, longest_that_fits, needed_bytes
 from rope_lib.measure.sweep import depends_on_length, measure_pass
 
-from .findings import FIXES
+from .findings import FIXES, Subject
 
-SHORTEST = 512  # tokens: powers of two from here on
-BUDGET = 600  # seconds that lengths nobody asked for may take
+SHORTEST = 512  # tokens: the shortest of the default lengths
+BUDGET = 600  # seconds that the default lengths may take
 TIMED = 256  # tokens of the first timed pass
-TELLING = 1.0  # seconds that a timed pass must take to tell anything
+TELLING = 1.0  # seconds: shorter passes measure a device's delays rather than its speed
 
 _GIB = 2**30
 
@@ -30,11 +32,11 @@ class Plan:
     cuts: tuple[str, ...]
 
 
-def plan(subject, lengths=None):
-    """The `Plan` of a report on a `report_findings.Subject`; `lengths` None chooses them.
+def plan(subject: Subject, lengths: Sequence[int] | None = None) -> Plan:
+    """The `Plan` of a report on a `report.findings.Subject`; without `lengths` it chooses them.
 
-    Raises ValueError where no length fits in memory, or the longest of those given does not, or where the
-    text has fewer tokens.
+    Raises ValueError where no length fits in memory, and where the longest of those given does not or is
+    longer than the text.
     """
     network = subject.model.network
     available = available_bytes(network.device)
@@ -52,18 +54,18 @@ def plan(subject, lengths=None):
     probe, seconds = timed_pass(subject, min(wanted[-1], max(min(most.values()), wanted[0])))
     rate = seconds / cost(network, probe)
 
-    def duration(chosen):
+    def duration(chosen: Sequence[int]) -> float:
         return rate * sum(cost(network, length) for length in passes(subject, chosen))
 
     affordable = [n for n in wanted if duration([m for m in wanted if m <= n]) <= BUDGET]
     most[f"more would take over {BUDGET // 60} minutes"] = max(affordable, default=wanted[0])
-    chosen, cuts = cut(wanted, most) if lengths is None else (wanted, [])
+    chosen, cuts = cut(wanted, most) if lengths is None else (wanted, list[str]())
     needed = needed_bytes(network, chosen[-1])
     return Plan(tuple(chosen), duration(chosen), needed, available, tuple(cuts))
 
 
-def default_lengths(declared):
-    """Powers of two up to twice the declared context, and both of these.
+def default_lengths(declared: int) -> list[int]:
+    """The declared context, twice that, and the powers of two from `SHORTEST` up to it.
 
     >>> default_lengths(3_000)
     [512, 1024, 2048, 3000, 4096, 6000]
@@ -74,10 +76,10 @@ def default_lengths(declared):
     return sorted({*powers, declared, 2 * declared})
 
 
-def cut(lengths, most):
-    """The lengths that no limit of `most`, a dict from reason to tokens, forbids, and what it left out.
+def cut(lengths: list[int], most: Mapping[str, int]) -> tuple[list[int], list[str]]:
+    """The lengths within every limit of `most`, which maps reasons to tokens, and what was cut in sentences.
 
-    The shortest stays in any case, for the measurement itself to refuse.
+    The shortest length stays in any case: the measurement itself refuses it if it must.
 
     >>> cut([512, 1024, 2048], {"the text has 1,500 tokens": 1500, "memory": 4096})
     ([512, 1024], ['Nothing above 1,024 tokens: the text has 1,500 tokens.'])
@@ -90,17 +92,17 @@ def cut(lengths, most):
     return [n for n in lengths if n <= longest], [f"Nothing above {longest:,} tokens: {why}."]
 
 
-def passes(subject, lengths):
+def passes(subject: Subject, lengths: Sequence[int]) -> list[int]:
     """The length of each pass of a report: those of the sweep, and at most one for each fix.
 
-    The fixes are tried on models that may break within the lengths, by one spectrum of their own.
+    The fixes are tried where a model may break within the lengths, each with a spectrum of its own.
     """
     apart = depends_on_length(subject.model.network)
     fixes = len(FIXES) if lengths[-1] > subject.declared else 0
     return [*(lengths if apart else lengths[-1:]), *[lengths[-1]] * fixes]
 
 
-def cost(network, length):
+def cost(network: PreTrainedModel, length: int) -> float:
     """Floating-point operations of a pass: linear in its matrices, and quadratic in its attention."""
     config = network.config.get_text_config()
     matrices = sum(weight.numel() for weight in network.get_decoder().parameters() if weight.ndim > 1)
@@ -109,11 +111,11 @@ def cost(network, length):
     return 2 * matrices * length + 2 * attention * length**2
 
 
-def timed_pass(subject, longest):
+def timed_pass(subject: Subject, longest: int) -> tuple[int, float]:
     """The length and the seconds of a short measuring pass.
 
-    Lengths double until a pass takes long enough to tell, since short ones tell of a device's delays; the
-    first one warms up and never counts alone. None is longer than `longest`.
+    Lengths double until a pass takes `TELLING` seconds, up to `longest`; the first pass warms up, and counts
+    only where there is no longer one.
     """
     length, seconds = min(TIMED, longest), _seconds(subject, min(TIMED, longest))
     while length < longest:
@@ -124,13 +126,13 @@ def timed_pass(subject, longest):
     return length, seconds
 
 
-def _seconds(subject, length):
+def _seconds(subject: Subject, length: int) -> float:
     start = time.perf_counter()
     measure_pass(subject.model.network, subject.tokens[:length], [length], UNCHANGED, tqdm(disable=True))
     return time.perf_counter() - start
 
 
-def estimate_line(planned):
+def estimate_line(planned: Plan) -> str:
     """A plan in one line, for the terminal."""
     minutes = planned.seconds / 60
     took = f"{minutes:.0f} minutes" if minutes >= 2 else f"{planned.seconds:.0f} seconds"

@@ -1,25 +1,28 @@
-"""What a report says, as Markdown made from what was found: no number of it is typed by hand.
+"""What a report says, as Markdown made from what was found: no number in it is typed by hand.
 
-Plain Markdown without math or roles, so that it reads alike in the book, in Jupyter and in the page.
+Plain Markdown without math or roles, so that it reads the same in the book, in Jupyter and on the page.
 """
 
 import re
+from collections.abc import Iterator, Mapping
 
+import pandas as pd
 from IPython.display import Markdown
 
 from rope_lib.figures import tables
 from rope_lib.findings.breaks import FEW
-from rope_lib.models.record import BOUND_NAMES, base_text
+from rope_lib.findings.kept import Json
+from rope_lib.models.record import BOUND_NAMES, base_text, scaling_text
 from rope_lib.models.spec import scopes
 
-from .findings import fix_rows, worst_heads
+from .findings import Findings, fix_rows, worst_heads
 
 WORST = 6  # heads listed
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$#~])")
 
 
-def plain(text):
-    r"""Text of a model's files, so that Markdown shows it and does nothing with it.
+def plain(text: object) -> str:
+    r"""Text of a model's files with Markdown's special characters escaped, in one line.
 
     >>> plain("rope_theta | <b>")
     'rope\\_theta \\| \\<b\\>'
@@ -27,8 +30,8 @@ def plain(text):
     return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
 
 
-def glance(found):
-    """The answers first: a table of questions."""
+def glance(found: Findings) -> Markdown:
+    """The answers at a glance: a table of questions."""
     rows = [
         ["declared context", f"{found.declared:,} tokens"],
         ["paper A's verdict there", found.record["verdict"].replace("_", " ")],
@@ -39,13 +42,13 @@ def glance(found):
     return tables.markdown(rows, ["question", "answer"])
 
 
-def _where(found):
+def _where(found: Findings) -> str:
     if found.break_point is None:
         return "not within what was measured"
     return f"at {found.break_point:,} tokens, {found.break_point / found.declared:.2f} × the declared context"
 
 
-def _remedy(found):
+def _remedy(found: Findings) -> str:
     if found.break_point is None:
         return "nothing to fix within these lengths"
     if not found.fixes:
@@ -55,15 +58,15 @@ def _remedy(found):
     return f"{best.label} {_effect(best, fix_rows(found).iloc[0])}"
 
 
-def _effect(row, unchanged):
+def _effect(row: pd.Series, unchanged: pd.Series) -> str:
     """What a fix does to the loss past the break point."""
     if row.restores:
         return "restores the loss"
     return "lowers the loss, not back into its band" if row.past < unchanged.past else "does not help"
 
 
-def numbers(found):
-    """Each number that a verdict rests on, and where it came from."""
+def numbers(found: Findings) -> Markdown:
+    """Each number that a verdict rests on, and where it comes from."""
     record = found.record
     rows = [["layers", f"{record['num_layers']:,}", *_origin(record, "num_layers")]]
     rows.append(["declared context", f"{record['declared_context']:,}", *_origin(record, "context")])
@@ -79,7 +82,7 @@ def numbers(found):
     return tables.markdown(rows, ["quantity", "value", "provenance", "from"])
 
 
-def _rotary_rows(record, rotary, scope):
+def _rotary_rows(record: Mapping[str, Json], rotary: Mapping[str, Json], scope: str) -> Iterator[list[str]]:
     of = f" ({rotary['kind']} attention)" if len(record["rotaries"]) > 1 else ""
     rotating = 2 * sum(frequency > 0 for frequency in rotary["inv_freq"])
     yield [f"layers that rotate so{of}", f"{len(rotary['layers'])}", "derived", "the layers of this spectrum"]
@@ -88,26 +91,21 @@ def _rotary_rows(record, rotary, scope):
     yield [f"channels that rotate{of}", channels, *_origin(record, f"{scope}rotary_dim")]
     if rotary["window"] is not None:
         yield [f"window{of}", f"{rotary['window']:,}", *_origin(record, f"{scope}window")]
-    yield [f"scaling{of}", plain(_scaling(rotary["scaling"])), *_origin(record, f"{scope}scaling")]
+    yield [f"scaling{of}", plain(scaling_text(rotary["scaling"])), *_origin(record, f"{scope}scaling")]
     if rotary["effective_base"] != rotary["base"]:
         stretch = "base × how far the slowest pair slows"
         yield [f"effective base{of}", base_text(rotary["effective_base"]), "derived", stretch]
 
 
-def _origin(record, quantity):
-    """Provenance and source of a quantity, a cell each."""
+def _origin(record: Mapping[str, Json], quantity: str) -> tuple[str, str]:
+    """The provenance of a quantity, and its source."""
     if quantity not in record["provenance"]:
         return "–", "–"
     return record["provenance"][quantity].replace("_", " "), plain(record["sources"][quantity])
 
 
-def _scaling(scaling):
-    factor = scaling.get("factor")
-    return scaling["type"] + (f" × {factor:g}" if isinstance(factor, int | float) else "")
-
-
-def bounds(found):
-    """Paper A's bounds at the declared context, that of Men et al. beside them, and whether each holds."""
+def bounds(found: Findings) -> Markdown:
+    """Paper A's bounds at the declared context and that of Men et al., and whether each holds."""
     rows = []
     for rotary in found.record["rotaries"]:
         of = f" ({rotary['kind']} attention)" if len(found.record["rotaries"]) > 1 else ""
@@ -116,21 +114,21 @@ def bounds(found):
     return tables.markdown(rows, ["bound", "on the base", "effective base", "holds"])
 
 
-def _bound_cells(name, bound, base):
+def _bound_cells(name: str, bound: float | None, base: float) -> tuple[str, str, str]:
     if bound is None:
         return "not tabulated here", base_text(base), "–"
     side, holds = ("below", base < bound) if name == "precision" else ("at least", base >= bound)
     return f"{side} {base_text(bound)}", base_text(base), "yes" if holds else "no"
 
 
-def verdict(found):
+def verdict(found: Findings) -> Markdown:
     """The verdict and its reasons."""
     named = found.record["verdict"].replace("_", " ")
     lines = [f"Paper A's verdict at {found.declared:,} tokens: **{named}**.", ""]
     return Markdown("\n".join([*lines, *(f"- {plain(reason)}" for reason in found.record["reasons"])]))
 
 
-def breaking(found):
+def breaking(found: Findings) -> Markdown:
     """Where the loss leaves its band, in sentences."""
     lowest, highest = found.band
     text = (
@@ -142,21 +140,21 @@ def breaking(found):
     elif found.break_point is None:
         text += f"It does not stay above this band: up to {found.longest:,} tokens no break is seen."
     else:
-        text += _broken(found)
+        text += _broken(found, found.break_point)
     return Markdown(text)
 
 
-def _broken(found):
-    bins = found.bins[found.bins.index >= found.break_point]
-    text = f"From **{found.break_point:,} tokens** on every mean lies above it, "
-    text += f"{found.break_point / found.declared:.2f} times the declared context; "
+def _broken(found: Findings, point: int) -> str:
+    bins = found.bins[found.bins.index >= point]
+    text = f"From **{point:,} tokens** on every mean lies above it, "
+    text += f"{point / found.declared:.2f} times the declared context; "
     text += f"over all these positions the loss is {fix_rows(found).iloc[0].past:.2f} nats."
     if len(bins) < FEW:
         text += f" That rests on {len(bins)} × {found.bin} tokens, which is little evidence."
     return text
 
 
-def geometry(found):
+def geometry(found: Findings) -> Markdown:
     """The means over heads at each length."""
     rows = [
         [
@@ -174,8 +172,8 @@ def geometry(found):
     return tables.markdown(rows, headings)
 
 
-def dispersed_heads(found):
-    """The key heads whose first singular value the rotation takes most of, at the longest length."""
+def dispersed_heads(found: Findings) -> Markdown:
+    """The key heads whose first singular value the rotation lowers most, at the longest length."""
     heads = worst_heads(found)
     keys = heads.groupby(["layer", "key_head"]).agg(
         fsv_ratio=("fsv_ratio", "first"), inside=("sink_inside", "mean"), longest=("sink_longest", "mean")
@@ -191,7 +189,7 @@ def dispersed_heads(found):
     return tables.markdown(rows, headings)
 
 
-def sinkless_heads(found):
+def sinkless_heads(found: Findings) -> Markdown:
     """The query heads that lose most of their attention to token 0 past the declared context."""
     heads = worst_heads(found)
     heads = heads[~heads.windowed].round({"sink_loss": 2})
@@ -213,12 +211,12 @@ def sinkless_heads(found):
     return tables.markdown(rows, headings)
 
 
-def _sink_headings(found):
+def _sink_headings(found: Findings) -> list[str]:
     return [f"sink at {found.inside:,}", f"sink at {found.longest:,}"]
 
 
-def remedies(found):
-    """What the fixes do to the loss, or why there is nothing to say."""
+def remedies(found: Findings) -> Markdown:
+    """What the fixes do to the loss, or why none was tried."""
     if found.break_point is None:
         return Markdown(f"Within {found.longest:,} tokens nothing needs fixing.")
     if not found.fixes:

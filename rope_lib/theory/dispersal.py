@@ -225,6 +225,20 @@ def limiting_ratio(v: ArrayLike, inv_freq: ArrayLike, layout: str = "half_split"
     return ratio_bound(v, coherence_bound(inv_freq, np.inf), layout)
 
 
+def stable_rank(singular_values: ArrayLike) -> Float64:
+    """‖X‖_F²/‖X‖₂² from the singular values of X, in any order along the last axis: shape `(...)`.
+
+    From 1, where one singular value is not zero, to their number, where all are equal. Source: paper B,
+    Theorem 1 (claim B6).
+
+    >>> stable_rank([[0.0, 2.0], [1.0, 1.0]])
+    array([1., 2.])
+    """
+    squares = finite("singular_values", singular_values) ** 2
+    rank: Float64 = squares.sum(axis=-1) / squares.max(axis=-1)
+    return rank
+
+
 def _differences(inv_freq: ArrayLike) -> Floats:
     """φ_a - φ_b of the signed frequencies φ = (θ, -θ)."""
     freqs = _spectrum(inv_freq)

@@ -1,10 +1,14 @@
 """Controlled experiments: a transformer small enough to read, trained on generated tasks or on real text.
 
-``spectrum``     which frequencies a model rotates by, in which arithmetic, at which temperature.
+``spectrum``     the frequencies of a rotation, their arithmetic and temperature; needs no torch.
+``tasks``        tasks whose answers stand at a known distance, by their sizes; needs no torch.
+``config``       one run as a frozen dataclass, read strictly from TOML; needs no torch.
 ``transformer``  the model: a Llama in miniature.
-``tasks``        generated tasks whose answers stand at a known distance; ``language`` for bytes of real text.
-``config``       one run as a frozen dataclass, read strictly from TOML.
+``corpus``       bytes of real text.
+``questions``    a batch of inputs with its questions.
+``draws``        inputs of every task, drawn from a generator.
 ``loop``         training that a kill at any moment does not change.
 ``evaluate``     loss by position, accuracy by distance, the geometry of the keys.
 ``run``          one config in, plain tables out.
+``rounding``     trained models under rounding of some pairs only, or with a gap in their positions.
 """

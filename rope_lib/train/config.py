@@ -1,6 +1,7 @@
-"""One run as a frozen dataclass: read strictly from TOML or a dict, written back as one, named by a digest.
+"""One run as a frozen dataclass: read strictly from TOML or a dict, written back to one, named by a digest.
 
-An unknown key, a missing table or a value of another type raises ValueError with one line that names it.
+An unknown key, a missing table or a value of the wrong type raises ValueError with one line that names it.
+Needs no torch.
 """
 
 import hashlib
@@ -10,30 +11,64 @@ import tomllib
 import types
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Any, Self, TypeVar, get_args, get_origin
 
-import torch
-
-from rope_lib.theory.arguments import not_negative, one, one_of, open_unit, positive, whole
+from rope_lib.theory.arguments import even, not_negative, one, one_of, open_unit, positive, whole
 
 from .spectrum import Spectrum
-from .tasks import make_task
-from .transformer import Shape
+from .tasks import Task, make_task
+
+Json = Any  # what JSON and TOML can hold: numbers, strings, lists, dicts
+Kind = TypeVar("Kind")
 
 DTYPES = ("float32", "bfloat16")
+TRAINED = "trained"  # the variant that changes nothing
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a transformer. `key_value_heads` and `hidden`, if not given, follow from the others.
+
+    `key_value_heads` (heads): fewer than `heads` is grouped-query attention. `hidden` (8/3 of the width, to a
+    multiple of 8): the channels inside SwiGLU. `tied`: the embedding also turns the stream into logits.
+
+    >>> Shape(layers=2, width=64, heads=2).hidden
+    168
+    """
+
+    layers: int = 2
+    width: int = 128
+    heads: int = 4
+    head_dim: int = 32
+    key_value_heads: int = None  # type: ignore[assignment]  # becomes `heads`
+    hidden: int = None  # type: ignore[assignment]  # becomes 8/3 of the width
+    tied: bool = True
+    norm_epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if self.key_value_heads is None:
+            object.__setattr__(self, "key_value_heads", self.heads)
+        if self.hidden is None:
+            object.__setattr__(self, "hidden", 8 * round(self.width / 3))
+        for name in ("layers", "width", "heads", "key_value_heads", "hidden"):
+            one(whole, name, getattr(self, name), 1)
+        one(even, "head_dim", self.head_dim, 2)
+        one(positive, "norm_epsilon", self.norm_epsilon)
+        if self.heads % self.key_value_heads:
+            raise ValueError(f"key_value_heads must divide heads ({self.heads}), got {self.key_value_heads}")
 
 
 @dataclass(frozen=True)
 class TaskChoice:
-    """A task of `tasks.TASKS` by name, and the sizes of it that differ from its preset."""
+    """A task of `tasks.TASKS` by name, with those of its sizes that differ from the preset."""
 
     name: str = "recall"
     parameters: dict = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.make()
 
-    def make(self):
+    def make(self) -> Task:
         """The task itself."""
         return make_task(self.name, self.parameters)
 
@@ -42,9 +77,10 @@ class TaskChoice:
 class Training:
     """How long and how fast a model learns: `steps` of `batch` inputs of `length` tokens, by AdamW.
 
-    The learning rate rises for `warmup` of the steps to `learning_rate` and falls by half a cosine to
-    `final_rate` of it. Gradients longer than `clip` are shortened to it. `weight_decay` is for matrices only.
-    `dtype` is that of the arithmetic: bfloat16, which pays on cuda, keeps weights and loss in float32.
+    The learning rate rises to `learning_rate` over the share `warmup` of the steps and falls by half a cosine
+    to the share `final_rate` of it. Gradients longer than `clip` are shortened to it. `weight_decay` applies
+    to matrices only. `dtype` is that of the arithmetic: bfloat16, which is faster on cuda, keeps weights and
+    loss in float32.
     """
 
     steps: int = 1000
@@ -59,7 +95,7 @@ class Training:
     clip: float = 1.0
     dtype: str = "float32"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("steps", "batch"):
             one(whole, name, getattr(self, name), 1)
         one(whole, "length", self.length, 2)
@@ -76,9 +112,9 @@ class Training:
 
 @dataclass(frozen=True)
 class Variant:
-    """Another way to ask a trained model: what it does when something about its rotation is replaced.
+    """Another way to ask a trained model: with something about its rotation replaced.
 
-    What is None is as in training. `shift` is where positions start to count.
+    None means as in training. Positions count from `shift`.
     """
 
     scaling: str | None = None
@@ -88,11 +124,11 @@ class Variant:
     arithmetic: str | None = None
     shift: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one(whole, "shift", self.shift, 0)
 
-    def of(self, spectrum):
-        """The spectrum of training with what this variant replaces. Another scaling brings its parameters."""
+    def of(self, spectrum: Spectrum) -> Spectrum:
+        """The spectrum of training with what this variant replaces. Another scaling drops old parameters."""
         given = {each.name: getattr(self, each.name) for each in fields(Spectrum)}
         changed = {name: value for name, value in given.items() if value is not None}
         if self.scaling is not None:
@@ -104,9 +140,9 @@ class Variant:
 class Evaluation:
     """What a trained model is asked: `examples` inputs at each of `lengths`, in tokens.
 
-    `lengths` (1, 2, 4, 8 and 16 times that of training). Losses are means over `bin` positions. `geometry`
-    is how many inputs the geometry of keys is measured on. `variants` are ways to ask, by name, besides the
-    one of training, which is called "trained".
+    `lengths` default to 1, 2, 4, 8 and 16 times that of training. Losses are means over `bin` positions.
+    `geometry` is the number of inputs on which the geometry of keys is measured. `variants` are ways to ask,
+    by name, besides the one of training, which is called "trained".
     """
 
     lengths: tuple[int, ...] | None = None
@@ -115,7 +151,7 @@ class Evaluation:
     geometry: int = 2
     variants: dict[str, Variant] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one(whole, "examples", self.examples, 1)
         one(whole, "bin", self.bin, 1)
         one(whole, "geometry", self.geometry, 0)
@@ -123,13 +159,13 @@ class Evaluation:
             lengths = self.lengths
             if not lengths or any(length < 2 for length in lengths) or sorted(set(lengths)) != [*lengths]:
                 raise ValueError(f"lengths must be whole numbers of at least 2 that rise, got {[*lengths]}")
-        if "trained" in self.variants:
-            raise ValueError("variants must not be called 'trained', which is the model as it was trained")
+        if TRAINED in self.variants:
+            raise ValueError(f"variants must not be called {TRAINED!r}, which is the model as it was trained")
 
 
 @dataclass(frozen=True)
 class Config:
-    """One run: a model, its spectrum, a task, how it is trained and what it is asked, and a seed.
+    """One run: a model, its spectrum, a task, how it is trained, what it is asked, and a seed.
 
     >>> Config().evaluation.lengths
     (128, 256, 512, 1024, 2048)
@@ -146,42 +182,50 @@ weight_decay, beta1, beta2, clip, dtype, got 'step'
     training: Training = field(default_factory=Training)
     evaluation: Evaluation = field(default_factory=Evaluation)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one(whole, "seed", self.seed, 0)
         length = self.training.length
         if self.evaluation.lengths is None:
             lengths = tuple(length * factor for factor in (1, 2, 4, 8, 16))
             object.__setattr__(self, "evaluation", replace(self.evaluation, lengths=lengths))
-        # What shows only when a task meets a length, or a spectrum a position, shows now, not after training.
-        if self.task.name != "bytes":  # whose text is longer than any input
-            for each in (length, self.evaluation.lengths[0]):
-                self.task.make().draw(torch.Generator().manual_seed(0), 1, each)
+        # What fails only where a task meets a length, or a spectrum a position, fails now, before training.
+        for each in (length, self.lengths[0]):
+            self.task.make().check_length(each)
         for variant in (Variant(), *self.evaluation.variants.values()):
-            for each in (length, *self.evaluation.lengths):
+            for each in (length, *self.lengths):
                 rotation = variant.of(self.spectrum).at(each, length, self.model.head_dim)
                 rotation.tables(1, shift=variant.shift + each - 1)
 
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths of the evaluation's inputs, in tokens."""
+        assert self.evaluation.lengths is not None  # set when the config was made
+        return self.evaluation.lengths
+
     @classmethod
-    def from_dict(cls, values):
-        """The config that a dict of tables describes; what is absent has its default."""
+    def from_dict(cls, values: Json) -> Self:
+        """The config that a dict of tables describes; absent keys have their defaults.
+
+        Raises ValueError for an unknown key, or a value of the wrong type or out of range.
+        """
         return _read(cls, values, "config")
 
     @classmethod
-    def from_toml(cls, path):
-        """The config in a TOML file. Raises OSError where there is none, ValueError for one that is wrong."""
+    def from_toml(cls, path: str | Path) -> Self:
+        """The config in a TOML file. Raises OSError where it cannot be read, ValueError as `from_dict`."""
         text = Path(path).read_bytes()
         try:
             return cls.from_dict(tomllib.loads(text.decode("utf-8")))
         except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are among them
             raise ValueError(f"{path}: {error}") from None
 
-    def to_dict(self):
-        """The dict of which `from_dict` makes an equal config, with every value as JSON holds it."""
+    def to_dict(self) -> dict[str, Json]:
+        """The dict from which `from_dict` makes an equal config, with every value as JSON holds it."""
         return _plain(self)
 
     @property
-    def digest(self):
-        """SHA-256 of `to_dict`, whose first 16 hexadecimal digits name the run."""
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of `to_dict`, which name the run."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -189,7 +233,8 @@ weight_decay, beta1, beta2, clip, dtype, got 'step'
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", dict: "a table"}
 
 
-def _plain(value):
+def _plain(value: Any) -> Json:
+    """A value as JSON holds it: a dataclass becomes a dict of those of its fields that are not None."""
     if is_dataclass(value):
         named = {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
         return {name: each for name, each in named.items() if each is not None}
@@ -198,11 +243,11 @@ def _plain(value):
     return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
 
 
-def _read(kind, values, where):
+def _read(kind: type[Kind], values: Json, where: str) -> Kind:
     """An instance of the dataclass `kind` from a dict, each value of the type that its field declares."""
     if not isinstance(values, dict):
         raise ValueError(f"{where} must be a table, got {values!r}")
-    declared = {each.name: each.type for each in fields(kind)}
+    declared: dict[str, Any] = {each.name: each.type for each in fields(kind)}  # type: ignore[arg-type]  # a dataclass
     for key in values:
         if key not in declared:
             raise ValueError(f"{where} must have keys among {', '.join(declared)}, got {key!r}")
@@ -210,10 +255,11 @@ def _read(kind, values, where):
     return kind(**{key: _value(declared[key], value, f"{inside}{key}") for key, value in values.items()})
 
 
-def _value(kind, value, where):
+def _value(kind: Any, value: Json, where: str) -> Any:
+    """A value checked to be of the type `kind` that a field declares, in the place `where`."""
     if isinstance(kind, types.UnionType):  # `X | None`: TOML has no null, so a value given is an X
         kind = get_args(kind)[0]
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return _read(kind, value, where)
     if get_origin(kind) is dict:
         if not isinstance(value, dict):

@@ -1,6 +1,6 @@
 """Text that every machine has: the sources of Python's standard library and the topics of its `help`.
 
-It differs between Python releases, so a result that rests on it names its SHA-256.
+It differs between Python releases, so every result that uses it names its SHA-256.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import torch
 
 from .questions import NOWHERE, Batch
 
-# Folders of the standard library whose files were generated, or installed later, or are no text.
+# Folders of the standard library whose files are generated, or installed later, or not worth reading.
 _LEFT_OUT = {"__pycache__", "site-packages", "dist-packages", "test", "tests", "idle_test", "encodings",
              "lib2to3", "pydoc_data", "turtledemo"}  # fmt: skip
 
@@ -24,79 +24,65 @@ _VALIDATION_SHARE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Bytes to train on and to validate on, uint8 of one axis, from disjoint sets of files.
+    """Bytes to train on and to validate on, uint8 `(bytes,)`, from disjoint sets of files.
 
-    `files` maps each part to the names that are in it; `sha256` is the digest of all names and contents.
+    `files` lists the names of the files of each part; `sha256` is the digest of all names and contents.
     """
 
     train: torch.Tensor
     validation: torch.Tensor
-    files: dict
+    files: dict[str, list[str]]
     sha256: str
 
 
 @lru_cache(maxsize=1)
-def corpus():
-    """This Python's `Corpus`. Which part a file is in depends on its name alone."""
+def corpus() -> Corpus:
+    """The `Corpus` of the running Python. Which part a file belongs to depends on its name alone."""
     texts = dict(sorted({**_sources(), **_topics()}.items()))
     digest = hashlib.sha256()
     for name, text in texts.items():
         digest.update(f"{name} {len(text)}\n".encode() + text)
-    files = {"train": [], "validation": []}
+    files: dict[str, list[str]] = {"train": [], "validation": []}
     for name in texts:
         files["validation" if _kept_for_validation(name) else "train"].append(name)
     train, validation = (b"\n".join(texts[name] for name in names) for names in files.values())
-    parts = [torch.from_numpy(np.frombuffer(part, dtype=np.uint8).copy()) for part in (train, validation)]
-    return Corpus(*parts, files, digest.hexdigest())
+    learned, held_out = (
+        torch.from_numpy(np.frombuffer(part, dtype=np.uint8).copy()) for part in (train, validation)
+    )
+    return Corpus(learned, held_out, files, digest.hexdigest())
 
 
-@dataclass(frozen=True)
-class Bytes:
-    """Next-byte modelling of `corpus()`: every position asks, and no answer stands in one place."""
+def windows(generator: torch.Generator, text: torch.Tensor, count: int, length: int) -> Batch:
+    """`count` windows of `length` bytes from anywhere in a text, uint8 `(bytes,)`: every next byte is asked.
 
-    vocabulary = 256
-
-    def draw(self, generator, batch, length):
-        """`batch` windows of `length` bytes from anywhere in the part for training."""
-        return self._windows(generator, corpus().train, batch, length)
-
-    def evaluation(self, generator, examples, length, longest):
-        """`examples` stretches of the `longest` length from the part for validation, cut to `length` each.
-
-        At every length the same bytes are asked for; only how much is seen before them differs.
-        """
-        stretch = self._windows(generator, corpus().validation, examples, longest)
-        whole = longest // length * length
-        parts = (stretch.tokens, stretch.targets, stretch.distance)
-        return Batch(*(part[:, :whole].reshape(-1, length) for part in parts))
-
-    def _windows(self, generator, text, count, length):
-        if length >= len(text):
-            raise ValueError(f"length must be below {len(text)} (the bytes of the text), got {length}")
-        start = torch.randint(len(text) - length, (count, 1), generator=generator)
-        window = text[start + torch.arange(length + 1)].long()
-        tokens, targets = window[:, :-1], window[:, 1:]
-        return Batch(tokens, targets, torch.full_like(tokens, NOWHERE))
+    Raises ValueError for a length that the text does not reach.
+    """
+    if length >= len(text):
+        raise ValueError(f"length must be below {len(text)} (the bytes of the text), got {length}")
+    start = torch.randint(len(text) - length, (count, 1), generator=generator)
+    window = text[start + torch.arange(length + 1)].long()
+    tokens, targets = window[:, :-1], window[:, 1:]
+    return Batch(tokens, targets, torch.full_like(tokens, NOWHERE))
 
 
-def _kept_for_validation(name):
+def _kept_for_validation(name: str) -> bool:
     return hashlib.sha256(name.encode()).digest()[-1] < 256 * _VALIDATION_SHARE
 
 
-def _sources():
+def _sources() -> dict[str, bytes]:
     """Contents of the standard library's modules by their path within it."""
     root = Path(sysconfig.get_path("stdlib"))
     found = {}
     for path in root.rglob("*.py"):
         relative = path.relative_to(root)
-        # _sysconfigdata says how this one interpreter was built.
+        # _sysconfigdata describes how this particular interpreter was built.
         if not _LEFT_OUT & set(relative.parts) and not path.name.startswith("_sysconfigdata"):
             found[relative.as_posix()] = path.read_bytes()
     return found
 
 
-def _topics():
-    """The topics of `help`, under the name of their file. They stay together: many repeat parts of others."""
+def _topics() -> dict[str, bytes]:
+    """The topics of `help`, by the name of their file. They stay together: many repeat parts of others."""
     from pydoc_data.topics import topics
 
     return {"pydoc_data/topics.py": "\n".join(topics[name] for name in sorted(topics)).encode()}

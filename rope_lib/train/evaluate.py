@@ -1,32 +1,37 @@
-"""What a trained model knows, and how its keys lie: plain tables, one row per observation.
+"""What a trained model knows, and how its keys are arranged: plain tables, one row per observation.
 
-Losses are in nats, lengths, positions and distances in tokens, each counted from 0. `variant` says under
-which rotation a model was asked.
+Losses are in nats; lengths, positions and distances in tokens, positions counted from 0. `variant` names the
+rotation under which a model was asked.
 """
+
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 
-from .config import Variant
-from .loop import TOKENS_AT_ONCE, autocast, generator_for
-from .questions import IGNORE
+from rope_lib.theory.dispersal import stable_rank
 
-TRAINED = "trained"  # the variant that changes nothing
+from .config import TRAINED, Config, Variant
+from .draws import draw_evaluation
+from .loop import TOKENS_AT_ONCE, autocast, generator_for
+from .questions import IGNORE, Batch
+from .spectrum import Rotation, Turning
+from .transformer import Transformer
 
 # Queries whose attention to the first token is averaged: the last ones of an input.
 SINK_QUERIES = 64
 
 
-def evaluate(config, model):
-    """The tables of a trained model, a dict from names to DataFrames; `run` says what is in each.
+def evaluate(config: Config, model: Transformer) -> dict[str, pd.DataFrame]:
+    """The tables of a trained model by name; `run` describes each.
 
-    Of inputs, those of one length are the same under every variant, so that variants compare in pairs.
+    The inputs of one length are the same under every variant, so that variants can be compared in pairs.
     """
     model.eval()
-    tables = {"losses": [], "answers": [], "geometry": []}
+    parts: dict[str, list[pd.DataFrame]] = {"losses": [], "answers": [], "geometry": []}
     variants = {TRAINED: Variant(), **config.evaluation.variants}
-    for length in config.evaluation.lengths:
+    for length in config.lengths:
         batch = evaluation_batch(config, length)
         for name, variant in variants.items():
             rotation = variant.of(config.spectrum).at(length, config.training.length, config.model.head_dim)
@@ -41,28 +46,28 @@ def evaluate(config, model):
             for table, frame in found.items():
                 frame.insert(0, "variant", name)
                 frame.insert(1, "length", length)
-                tables[table].append(frame)
-    tables = {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}
+                parts[table].append(frame)
+    tables = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
     tables["summary"] = summary(tables["answers"])
-    if config.task.name == "bytes":  # every byte is an answer: their bins say it shorter
+    if config.task.name == "bytes":  # every byte is an answer: the bins of `losses` sum them up
         del tables["answers"]
     return tables
 
 
-def evaluation_batch(config, length):
-    """The inputs of `length` tokens that a config's model is asked, on the CPU: the same for any device."""
-    longest = max(config.evaluation.lengths)
+def evaluation_batch(config: Config, length: int) -> Batch:
+    """The inputs of `length` tokens that evaluate a config's model, on the CPU: the same for any device."""
+    longest = max(config.lengths)
     task = config.task.make()
     # Real text is drawn once, at the longest length, and cut up for the others.
     purpose = ("evaluation",) if config.task.name == "bytes" else ("evaluation", length)
     generator = generator_for(config.seed, *purpose)
-    return task.evaluation(generator, config.evaluation.examples, length, longest)
+    return draw_evaluation(task, generator, config.evaluation.examples, length, longest)
 
 
-def answers(model, batch, rotation, *, shift=0):
+def answers(model: Transformer, batch: Batch, rotation: Turning, *, shift: int = 0) -> pd.DataFrame:
     """One row for each question of a batch: example, position, distance, nll, correct.
 
-    A distance of -1 is no one place. `correct`: no other token was more likely.
+    A distance of -1 means that the answer has no single place. `correct`: no other token was more likely.
     """
     device = model.embedding.weight.device
     step = max(1, TOKENS_AT_ONCE // batch.tokens.shape[1])
@@ -87,7 +92,7 @@ def answers(model, batch, rotation, *, shift=0):
     return pd.DataFrame({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
 
 
-def binned(found, length, width):
+def binned(found: pd.DataFrame, length: int, width: int) -> pd.DataFrame:
     """Mean loss and accuracy by position, in bins of `width`: first, last, nll, accuracy, questions."""
     bins = found.groupby(found.position // width)
     return pd.DataFrame(
@@ -101,7 +106,7 @@ def binned(found, length, width):
     ).reset_index(drop=True)
 
 
-def summary(found):
+def summary(found: pd.DataFrame) -> pd.DataFrame:
     """Mean loss and accuracy by variant and length: columns nll, accuracy, questions and examples."""
     groups = found.groupby(["variant", "length"], sort=False)
     table = groups.agg(nll=("nll", "mean"), accuracy=("correct", "mean"), questions=("nll", "size"),
@@ -109,11 +114,11 @@ def summary(found):
     return table.reset_index()
 
 
-def accuracy_by_distance(found, edges):
+def accuracy_by_distance(found: pd.DataFrame, edges: Sequence[int]) -> pd.DataFrame:
     """Accuracy of the table `answers` by distance: variant, length, from, to, accuracy, questions.
 
-    `edges` are the ends of the bins, of which each holds the first and not the last; a distance outside all
-    of them is left out.
+    `edges` are the ends of the bins; each bin includes its first end and not its last. A distance outside all
+    bins is left out.
 
     >>> found = pd.DataFrame({"variant": "trained", "length": 8, "distance": [1, 3, 5], "correct": [1, 0, 1]})
     >>> accuracy_by_distance(found, [1, 4, 8]).accuracy.tolist()
@@ -128,8 +133,8 @@ def accuracy_by_distance(found, edges):
     return table.drop(columns="bin")
 
 
-def geometry(model, tokens, rotation, *, shift=0):
-    """How the keys of each head lie before and after the rotation, for each input of `tokens`.
+def geometry(model: Transformer, tokens: torch.Tensor, rotation: Rotation, *, shift: int = 0) -> pd.DataFrame:
+    """How the keys of each head are arranged before and after the rotation, for each input of `tokens`.
 
     A row has example, layer, head (of keys); `stable_rank_pre` and `stable_rank`, ‖K‖_F²/‖K‖₂² before and
     after; `first_singular_ratio`, ‖K‖₂ after over before, the attention factor left out; `sink_attention`,
@@ -137,27 +142,30 @@ def geometry(model, tokens, rotation, *, shift=0):
     that the keys serve; and `sink_norm`, the first key's norm over the mean norm. Source: paper B, claims B2,
     B4, B6, B7 and B8.
     """
-    rows = []
+    rows: list[tuple] = []
     columns = ("example", "layer", "head", "stable_rank_pre", "stable_rank", "first_singular_ratio",
                "sink_attention", "sink_norm")  # fmt: skip
 
     for example, one in enumerate(tokens.to(model.embedding.weight.device)):
 
-        def observe(layer, *vectors, example=example):
-            heads = enumerate(_geometry_by_head(*vectors, rotation.attention_factor))
+        def observe(layer: int, *vectors: torch.Tensor, example: int = example) -> None:
+            heads = enumerate(_geometry_by_head(vectors, rotation.attention_factor))
             rows.extend((example, layer, head, *values) for head, values in heads)
 
         model.stream(one[None], rotation, shift=shift, observe=observe)
     return pd.DataFrame(rows, columns=columns)
 
 
-def _geometry_by_head(key, query, turned, attention_factor):
-    """What `geometry` says of each head of keys, of an input that stands alone in its batch."""
+def _geometry_by_head(
+    vectors: Sequence[torch.Tensor], attention_factor: float
+) -> Iterator[tuple[float, ...]]:
+    """The columns of `geometry` for each head of keys, from what an observer sees of a batch of one input."""
+    key, query, turned = vectors
     before, after = (singular_values(x[0]) for x in (key, turned))
     norms = key[0].float().norm(dim=-1)
     values = (
-        stable_rank(before),
-        stable_rank(after),
+        stable_rank(before.numpy()),
+        stable_rank(after.numpy()),
         after[:, 0] / before[:, 0] / attention_factor,
         sink_attention(query[0], turned[0]),
         norms[:, 0] / norms.mean(dim=-1),
@@ -165,21 +173,12 @@ def _geometry_by_head(key, query, turned, attention_factor):
     return zip(*(value.tolist() for value in values), strict=True)
 
 
-def singular_values(x):
+def singular_values(x: torch.Tensor) -> torch.Tensor:
     """Singular values of clouds `(heads, length, head_dim)` about the origin, largest first, float64."""
     return torch.linalg.svdvals(x.cpu().double())
 
 
-def stable_rank(values):
-    """‖X‖_F²/‖X‖₂² from singular values `(..., count)`: 1 for one direction, `count` for all alike.
-
-    >>> stable_rank(torch.tensor([[2.0, 0.0], [1.0, 1.0]])).tolist()
-    [1.0, 2.0]
-    """
-    return (values**2).sum(-1) / values[..., 0] ** 2
-
-
-def sink_attention(query, key):
+def sink_attention(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
     """Attention of the last queries to the first key, averaged: `(key heads,)`.
 
     `query` is `(heads, length, head_dim)` and `key` `(key heads, length, head_dim)`, both rotated.

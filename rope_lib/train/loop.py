@@ -1,9 +1,9 @@
 """Training that a kill at any moment does not change.
 
-What happens at a step depends on the seed, the number of the step and the state before it, and on nothing
-else: the inputs of step n are drawn from a generator that is seeded for n. So a checkpoint needs weights, the
-optimizer's moments and the number of the step. On a CPU, with the same number of threads, a run that was
-killed and resumed ends in the same bits as one that was not.
+What happens at a step depends only on the seed, the number of the step and the state before it: the inputs of
+step n come from a generator seeded for n. A checkpoint therefore holds the weights, the optimizer's moments
+and the number of the step. On a CPU, with the same number of threads, a run that was killed and resumed ends
+in the same bits as one that was not.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pandas as pd
@@ -19,18 +20,21 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from .questions import IGNORE
+from .config import Config, Training
+from .draws import draw
+from .questions import IGNORE, Batch
+from .spectrum import Turning
 from .transformer import Transformer
 
 CHECKPOINT = "checkpoint.safetensors"
 _SCRATCH = ".checkpoint.scratch"
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what AdamW keeps of each weight
 
-# Inputs are shown to a model in parts of no more than this many tokens when nothing is learned from them.
+# A model is evaluated on parts of at most this many tokens.
 TOKENS_AT_ONCE = 16_384
 
 
-def generator_for(seed, *purpose):
+def generator_for(seed: int, *purpose: str | int) -> torch.Generator:
     """A torch generator for one purpose of a run: "weights", "step" 17, "evaluation" 256, …
 
     >>> first, again = (generator_for(0, "step", 17) for _ in range(2))
@@ -42,10 +46,9 @@ def generator_for(seed, *purpose):
     return torch.Generator().manual_seed(number)
 
 
-def learning_rate(training, step):
+def learning_rate(training: Training, step: int) -> float:
     """The learning rate of a step, counted from 0: a rise, then half a cosine.
 
-    >>> from rope_lib.train.config import Training
     >>> plan = Training(steps=100, warmup=0.1, learning_rate=1.0, final_rate=0.1)
     >>> [round(learning_rate(plan, step), 3) for step in (0, 9, 54, 99)]
     [0.1, 1.0, 0.55, 0.1]
@@ -58,17 +61,19 @@ def learning_rate(training, step):
     return training.learning_rate * (lowest + (1 - lowest) * (1 + math.cos(math.pi * share)) / 2)
 
 
-def build(config):
+def build(config: Config) -> Transformer:
     """The untrained model of a config, its weights drawn from the seed."""
     return Transformer(config.model, config.task.make().vocabulary, generator_for(config.seed, "weights"))
 
 
-def train(config, folder, *, device="cpu", checkpoint_every=100):
+def train(
+    config: Config, folder: str | Path, *, device: str = "cpu", checkpoint_every: int = 100
+) -> tuple[Transformer, pd.DataFrame]:
     """Train the model of a `Config`: the model, and a table of the loss (nats) and learning rate by step.
 
-    A checkpoint is kept in `folder` every `checkpoint_every` steps and at the end; a run that finds one goes
-    on from there. A folder serves one process at a time. Raises ValueError for a checkpoint of another
-    config or one that is damaged, FloatingPointError where the loss ceases to be finite.
+    A checkpoint is kept in `folder` every `checkpoint_every` steps and at the end; a run that finds one
+    continues from it. Only one process at a time may use a folder. Raises ValueError for a checkpoint of
+    another config or a damaged one, FloatingPointError where the loss is no longer finite.
     """
     folder, plan = Path(folder), config.training
     task, model = config.task.make(), build(config).to(device)
@@ -77,11 +82,11 @@ def train(config, folder, *, device="cpu", checkpoint_every=100):
     losses = _resume(folder / CHECKPOINT, config, model, optimizer)
     with tqdm(total=plan.steps, initial=len(losses), desc="training", unit="step", disable=None) as progress:
         for step in range(len(losses), plan.steps):
-            batch = task.draw(generator_for(config.seed, "step", step), plan.batch, plan.length).to(device)
+            inputs = draw(task, generator_for(config.seed, "step", step), plan.batch, plan.length)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(plan, step)
             with autocast(plan.dtype, device):
-                loss = loss_of(model, batch, rotation)
+                loss = loss_of(model, inputs.to(device), rotation)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
@@ -97,21 +102,21 @@ def train(config, folder, *, device="cpu", checkpoint_every=100):
     return model, pd.DataFrame({"step": range(plan.steps), "loss": losses, "learning_rate": rates})
 
 
-def loss_of(model, batch, rotation):
-    """Mean cross-entropy, in nats, of the positions at which something is asked."""
+def loss_of(model: Transformer, batch: Batch, rotation: Turning) -> torch.Tensor:
+    """Mean cross-entropy, in nats, over the positions at which something is asked."""
     asked = batch.targets != IGNORE
     logits = model.read_out(model.stream(batch.tokens, rotation)[asked])
     return torch.nn.functional.cross_entropy(logits.float(), batch.targets[asked])
 
 
-def autocast(dtype, device):
-    """The context in which matrix products have the given `dtype`; float32 is what they have without one."""
+def autocast(dtype: str, device: str | torch.device) -> AbstractContextManager:
+    """The context in which matrix products have the given `dtype`; for float32 it changes nothing."""
     if dtype == "float32":
         return contextlib.nullcontext()
     return torch.autocast(torch.device(device).type, getattr(torch, dtype))
 
 
-def _optimizer(model, plan):
+def _optimizer(model: Transformer, plan: Training) -> torch.optim.AdamW:
     """AdamW, which shrinks matrices but not the scales of norms."""
     matrices = [weights for weights in model.parameters() if weights.ndim > 1]
     scales = [weights for weights in model.parameters() if weights.ndim == 1]
@@ -122,22 +127,24 @@ def _optimizer(model, plan):
     return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(plan.beta1, plan.beta2))
 
 
-def _save(path, config, model, optimizer, losses):
-    """Write a checkpoint: `path` holds the old one or the new one, whole, whenever the process dies."""
+def _save(
+    path: Path, config: Config, model: Transformer, optimizer: torch.optim.AdamW, losses: list[float]
+) -> None:
+    """Write a checkpoint. Whenever the process dies, `path` holds the whole old one or the whole new one."""
     tensors = {f"weights/{name}": value.detach() for name, value in model.named_parameters()}
     for name, value in model.named_parameters():
         tensors |= {f"{moment}/{name}": optimizer.state[value][moment] for moment in _MOMENTS}
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(_SCRATCH)
-    # JSON writes each float64 in as many digits as bring back that very number.
+    # JSON writes each float64 with enough digits to restore it exactly.
     save_file(tensors, scratch, metadata={"config": config.digest, "losses": json.dumps(losses)})
     with open(scratch, "rb") as file:
         os.fsync(file.fileno())
     os.replace(scratch, path)
 
 
-def _resume(path, config, model, optimizer):
-    """Put a checkpoint's state into model and optimizer; the losses of the steps made so far."""
+def _resume(path: Path, config: Config, model: Transformer, optimizer: torch.optim.AdamW) -> list[float]:
+    """Load a checkpoint's state into model and optimizer; returns the losses of the steps made so far."""
     if not path.exists():
         return []
     try:
@@ -154,7 +161,7 @@ def _resume(path, config, model, optimizer):
         raise ValueError(f"{path}: must be a checkpoint of this program, is damaged ({error})") from None
     if owner != config.digest:
         raise ValueError(f"{path}: must be a checkpoint of config {config.digest}, got one of {owner}")
-    # Moments are made where the weights are; AdamW counts its steps on the CPU.
-    for value, state in optimizer.state.items():
-        state |= {moment: state[moment].to(value.device) for moment in ("exp_avg", "exp_avg_sq")}
+    # AdamW keeps its moments on the weights' device, and its number of steps on the CPU.
+    for weights, state in optimizer.state.items():
+        state |= {moment: state[moment].to(weights.device) for moment in ("exp_avg", "exp_avg_sq")}
     return losses

@@ -1,17 +1,23 @@
-"""One config in, plain tables out: what a cell of a sweep does, and what `rope-lib train` does once."""
+"""One config in, plain tables out: for each cell of a sweep, and once for `rope-lib train`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import torch
+import pandas as pd
 
-from .config import Config
+from rope_lib.measure.device import choose_device
+
+from .config import Config, Json
 from .corpus import corpus
 from .evaluate import evaluate
 from .loop import CHECKPOINT, train
 
 
-def run(config, folder, *, device="cpu", keep=False):
-    """Train and question the model of a `Config`: a dict from names to DataFrames, one row per observation.
+def run(
+    config: Config, folder: str | Path, *, device: str = "cpu", keep: bool = False
+) -> dict[str, pd.DataFrame]:
+    """Train and evaluate the model of a `Config`: tables by name, one row per observation.
 
     training   step, loss, learning_rate
     losses     variant, length, first, last (a bin of positions), nll, accuracy, questions
@@ -20,43 +26,28 @@ def run(config, folder, *, device="cpu", keep=False):
                sink_attention, sink_norm
     summary    variant, length, nll, accuracy, questions, examples
 
-    The checkpoint is kept in `folder` while the run lasts, so that a run that was killed goes on, and
-    afterwards if `keep`. `device` is "cpu", whose tables are the same in every bit each time, "cuda", "mps",
-    or "auto", the best there is.
+    The checkpoint is in `folder` during the run, so that a run that was killed can continue, and afterwards
+    if `keep`. `device` is as in `measure.device.choose_device`; on "cpu" the tables are the same in every bit
+    each time. Raises ValueError and FloatingPointError as `train` does.
     """
-    model, losses = train(config, folder, device=available(device))
+    model, losses = train(config, folder, device=choose_device(device))
     tables = {"training": losses, **evaluate(config, model)}
     if not keep:
         (Path(folder) / CHECKPOINT).unlink()
     return tables
 
 
-def run_cell(cell, folder):
-    """The tables of one cell of a sweep: the dict of a `Config`, and the `device` that it may name besides.
+def run_cell(cell: Mapping[str, Any], folder: str | Path) -> dict[str, pd.DataFrame]:
+    """The tables of one cell of a sweep: the dict of a `Config`, which may also name a `device`.
 
-    A checkpoint lies in `folder` while the cell is unfinished.
+    A checkpoint is in `folder` while the cell is unfinished.
     """
     values = dict(cell)
     device = values.pop("device", "cpu")
     return run(Config.from_dict(values), folder, device=device)
 
 
-def available(device):
-    """The name of a device of this machine: the one given, or for "auto" the best. ValueError for no such.
-
-    >>> available("cpu")
-    'cpu'
-    """
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    names = [name for name, there in present.items() if there]
-    if device == "auto":
-        return names[0]
-    if str(device).partition(":")[0] not in names:
-        raise ValueError(f"device must be auto or one that is here ({', '.join(names)}), got {device!r}")
-    return device
-
-
-def inputs(config):
-    """What determines the tables of a run besides this program, JSON-able: for a store or a provenance."""
+def inputs(config: Config) -> dict[str, Json]:
+    """What determines the tables of a run, apart from this program: for a store or a provenance."""
     text = {"text_sha256": corpus().sha256} if config.task.name == "bytes" else {}
     return {"config": config.to_dict(), "digest": config.digest, **text}

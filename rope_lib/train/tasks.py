@@ -1,28 +1,22 @@
 """Generated tasks whose answers can be found nowhere but in the input, at a known distance.
 
 In the spirit of RULER (Hsieh et al. 2404.06654), at the scale of a small vocabulary: each task is a frozen
-dataclass of its sizes that knows its `vocabulary` and draws a `Batch` at any length from a torch generator,
-and from nothing else. Distances are in tokens.
+dataclass of its sizes that knows its `vocabulary` and its `shortest` input; `draws` draws inputs of it.
+Distances are in tokens. Needs no torch.
 """
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-
-import torch
+from typing import Any
 
 from rope_lib.theory.arguments import one, one_of, whole
 
-from .corpus import Bytes
-from .questions import IGNORE, NOWHERE, Batch, place, shuffled
 
-__all__ = ["IGNORE", "NOWHERE", "TASKS", "Batch", "make_task"]
+class Task:
+    """What all tasks have in common: sizes that are whole numbers of at least 1, or true or false."""
 
-
-class _Task:
-    """What all generated tasks share: whole numbers as sizes, and evaluation on fresh draws."""
-
-    def __post_init__(self):
-        for each in fields(self):
+    def __post_init__(self) -> None:
+        for each in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             value = getattr(self, each.name)
             if each.type is bool:
                 if not isinstance(value, bool):
@@ -30,17 +24,29 @@ class _Task:
             else:
                 one(whole, each.name, value, 1)
 
-    def evaluation(self, generator, examples, length, longest):
-        """`examples` fresh inputs of `length` tokens; the `longest` length is of no concern here."""
-        return self.draw(generator, examples, length)
+    @property
+    def vocabulary(self) -> int:
+        """The number of different tokens."""
+        raise NotImplementedError
 
-    def _at_least(self, shortest, length):
-        if length < shortest:
-            raise ValueError(f"length must be at least {shortest} for {self}, got {length}")
+    @property
+    def shortest(self) -> int:
+        """The fewest tokens of an input that can hold the task."""
+        raise NotImplementedError
+
+    def check_length(self, length: int) -> None:
+        """Raise ValueError for an input of `length` tokens that cannot hold the task.
+
+        >>> Copy().check_length(2)
+        Traceback (most recent call last):
+        ValueError: length must be at least 3 for Copy(symbols=16), got 2
+        """
+        if length < self.shortest:
+            raise ValueError(f"length must be at least {self.shortest} for {self}, got {length}")
 
 
 @dataclass(frozen=True)
-class Recall(_Task):
+class Recall(Task):
     """Associative recall: a key is followed by a value, once; where the key comes again, the value is asked.
 
     `pairs` of a key and a value lie between tokens of noise, and the first `queries` of them are asked for,
@@ -50,6 +56,9 @@ class Recall(_Task):
 
     `fused`: key and value are one token, and a query another. One layer can then answer, where the plain form
     needs two: one to tell a value which key stood before it, one to find it.
+
+    >>> Recall().vocabulary, Recall().shortest
+    (48, 64)
     """
 
     keys: int = 16
@@ -59,7 +68,7 @@ class Recall(_Task):
     noise: int = 16
     fused: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.pairs > self.keys:
             raise ValueError(f"pairs must be at most keys ({self.keys}), got {self.pairs}")
@@ -67,45 +76,23 @@ class Recall(_Task):
             raise ValueError(f"queries must be at most pairs ({self.pairs}), got {self.queries}")
 
     @property
-    def vocabulary(self):
-        """How many tokens there are: noise, keys, values, and where fused a token for each pair."""
+    def vocabulary(self) -> int:
+        """Noise, keys and values, and where fused a token for each pair of a key and a value."""
         return self.noise + self.keys + self.values + (self.keys * self.values if self.fused else 0)
 
-    def draw(self, generator, batch, length):
-        """A `Batch` of `batch` inputs of `length` tokens. Raises ValueError where they cannot hold it all."""
-        width = 1 if self.fused else 2
-        slots = length // width
-        self._at_least(2 * width * (self.pairs + self.queries), length)
-        tokens = torch.randint(self.noise, (batch, length), generator=generator)
-        targets = torch.full((batch, length), IGNORE)
-        distance = torch.full((batch, length), NOWHERE)
-        taken = torch.zeros(batch, slots, dtype=torch.bool)
-        key = shuffled(generator, batch, self.keys)
-        value = torch.randint(self.values, (batch, self.pairs), generator=generator)
-        first_key, first_value = self.noise, self.noise + self.keys
-        row = torch.arange(batch)
-        for pair in range(self.pairs):
-            # A pair that nobody asks for stands anywhere: its second place is its first.
-            start, again = place(generator, taken, apart=pair < self.queries)
-            if self.fused:
-                fused = first_value + self.values + key[:, pair] * self.values + value[:, pair]
-                tokens[row, start] = fused
-            else:
-                tokens[row, 2 * start] = first_key + key[:, pair]
-                tokens[row, 2 * start + 1] = first_value + value[:, pair]
-            if pair >= self.queries:
-                continue
-            asked, answer = width * again, width * start + width - 1
-            tokens[row, asked] = first_key + key[:, pair]
-            targets[row, asked] = first_value + value[:, pair]
-            distance[row, asked] = asked - answer
-            if not self.fused:
-                tokens[row, asked + 1] = first_value + value[:, pair]
-        return Batch(tokens, targets, distance)
+    @property
+    def width(self) -> int:
+        """The tokens of a key with its value."""
+        return 1 if self.fused else 2
+
+    @property
+    def shortest(self) -> int:
+        """Twice the tokens of all pairs and questions."""
+        return 2 * self.width * (self.pairs + self.queries)
 
 
 @dataclass(frozen=True)
-class Variables(_Task):
+class Variables(Task):
     """Variable tracking: v₁ = value, v₂ = v₁, v₃ = v₂, …; what is the value of the last?
 
     Each of `chains` sets a variable to a value and hands it on in `hops` further statements, all of three
@@ -119,53 +106,33 @@ class Variables(_Task):
     hops: int = 1
     noise: int = 16
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        named = self.chains * (self.hops + 1)
-        if named > self.variables:
+        if self.statements > self.variables:
             raise ValueError(
-                f"variables must be at least chains × (hops + 1) = {named}, got {self.variables}"
+                f"variables must be at least chains × (hops + 1) = {self.statements}, got {self.variables}"
             )
         if self.chains > self.values:
             raise ValueError(f"values must be at least chains ({self.chains}), got {self.values}")
 
     @property
-    def vocabulary(self):
-        """How many tokens there are: noise, variables, values and two markers."""
+    def vocabulary(self) -> int:
+        """Noise, variables, values and two markers."""
         return self.noise + self.variables + self.values + 2
 
-    def draw(self, generator, batch, length):
-        """A `Batch` of `batch` inputs of `length` tokens. Raises ValueError where they cannot hold it all."""
-        links = self.hops + 1
-        statements, asked = self.chains * links, 2 * self.chains
-        self._at_least(3 * statements + asked, length)
-        first_variable, first_value = self.noise, self.noise + self.variables
-        setting, asking = self.vocabulary - 2, self.vocabulary - 1
-        tokens = torch.randint(self.noise, (batch, length), generator=generator)
-        slot = shuffled(generator, batch, (length - asked) // 3)[:, :statements].sort(dim=1).values
-        # Which statements are whose: those of each chain in order, the chains at random.
-        owner = (torch.arange(statements) // links)[shuffled(generator, batch, statements)]
-        mine = owner.argsort(dim=1, stable=True)
-        start = 3 * slot.gather(1, mine).view(batch, self.chains, links)
-        variable = first_variable + shuffled(generator, batch, self.variables)[:, :statements]
-        variable = variable.view(batch, self.chains, links)
-        value = first_value + shuffled(generator, batch, self.values)[:, : self.chains]
-        source = torch.cat((value[..., None], variable[..., :-1]), dim=-1)
-        row = torch.arange(batch)[:, None, None]
-        tokens[row, start] = setting
-        tokens[row, start + 1] = variable
-        tokens[row, start + 2] = source
-        chain = shuffled(generator, batch, self.chains)  # in which order they are asked
-        where = (length - asked + 1 + 2 * torch.arange(self.chains)).expand(batch, -1)
-        tokens.scatter_(1, where - 1, asking)
-        tokens.scatter_(1, where, variable[..., -1].gather(1, chain))
-        targets = torch.full((batch, length), IGNORE).scatter(1, where, value.gather(1, chain))
-        root = (start[..., 0] + 2).gather(1, chain)
-        return Batch(tokens, targets, torch.full((batch, length), NOWHERE).scatter(1, where, where - root))
+    @property
+    def statements(self) -> int:
+        """The number of statements of all chains."""
+        return self.chains * (self.hops + 1)
+
+    @property
+    def shortest(self) -> int:
+        """All statements, of three tokens, and questions, of two."""
+        return 3 * self.statements + 2 * self.chains
 
 
 @dataclass(frozen=True)
-class CommonWords(_Task):
+class CommonWords(Task):
     """Which of `words` comes most often? It comes at least `lead` times as often as any other, at any length.
 
     The others are equally frequent to within one. The question is the last token; there is no one distance.
@@ -174,35 +141,24 @@ class CommonWords(_Task):
     words: int = 16
     lead: int = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         one(whole, "words", self.words, 2)
         one(whole, "lead", self.lead, 2)
 
     @property
-    def vocabulary(self):
-        """How many tokens there are: the words and the question."""
+    def vocabulary(self) -> int:
+        """The words and the question."""
         return self.words + 1
 
-    def draw(self, generator, batch, length):
-        """A `Batch` of `batch` inputs of `length` tokens. Raises ValueError where they cannot hold it all."""
-        self._at_least(self.words + self.lead, length)
-        shown, others = length - 1, self.words - 1
-        # The least c for which the rest, shared out to the others, gives none more than c/lead.
-        counts = range(self.lead, shown + 1)
-        common = next(c for c in counts if self.lead * math.ceil((shown - c) / others) <= c)
-        rank = torch.cat((torch.zeros(common, dtype=torch.int64), 1 + torch.arange(shown - common) % others))
-        name = shuffled(generator, batch, self.words)
-        tokens = torch.empty(batch, length, dtype=torch.int64)
-        tokens[:, :-1] = name.gather(1, rank[shuffled(generator, batch, shown)])
-        tokens[:, -1] = self.words
-        targets = torch.full((batch, length), IGNORE)
-        targets[:, -1] = name[:, 0]
-        return Batch(tokens, targets, torch.full((batch, length), NOWHERE))
+    @property
+    def shortest(self) -> int:
+        """`lead` times the common word, every other word once, and the question."""
+        return self.words + self.lead
 
 
 @dataclass(frozen=True)
-class Copy(_Task):
+class Copy(Task):
     """Repeat what stands between two markers, symbol by symbol, up to the end of the input.
 
     How many symbols those are is drawn anew for each input, between a quarter and a half of its length, so
@@ -212,28 +168,18 @@ class Copy(_Task):
     symbols: int = 16
 
     @property
-    def vocabulary(self):
-        """How many tokens there are: the symbols, "from here" and "again"."""
+    def vocabulary(self) -> int:
+        """The symbols and two markers, "from here" and "again"."""
         return self.symbols + 2
 
-    def draw(self, generator, batch, length):
-        """A `Batch` of `batch` inputs of `length` tokens. Raises ValueError where they cannot hold it all."""
-        self._at_least(3, length)
-        least, most = max(1, length // 4), (length - 1) // 2
-        count = torch.randint(least, most + 1, (batch, 1), generator=generator)
-        tokens = torch.randint(self.symbols, (batch, length), generator=generator)
-        place = torch.arange(length).expand(batch, -1)
-        again = length - count  # the marker's place: from there on, the next symbol is asked
-        asked = place >= again
-        targets = torch.where(asked, tokens.gather(1, (place - count).clamp(min=0)), IGNORE)
-        # What was asked at one place is seen at the next.
-        tokens = torch.where(place > again, targets.roll(1, dims=1), tokens)
-        tokens.scatter_(1, again, self.symbols + 1).scatter_(1, again - count - 1, self.symbols)
-        return Batch(tokens, targets, torch.where(asked, count, NOWHERE))
+    @property
+    def shortest(self) -> int:
+        """Two markers and the symbol between them."""
+        return 3
 
 
 @dataclass(frozen=True)
-class Order(_Task):
+class Order(Task):
     """Which of two events came first? Each of `events` happens once, somewhere in the noise.
 
     `queries` questions of three tokens, a marker and two events, come at the end; the answer is one of those
@@ -244,38 +190,38 @@ class Order(_Task):
     queries: int = 4
     noise: int = 16
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         one(whole, "events", self.events, 2)
 
     @property
-    def vocabulary(self):
-        """How many tokens there are: noise, events and a marker."""
+    def vocabulary(self) -> int:
+        """Noise, events and a marker."""
         return self.noise + self.events + 1
 
-    def draw(self, generator, batch, length):
-        """A `Batch` of `batch` inputs of `length` tokens. Raises ValueError where they cannot hold it all."""
-        asked = 3 * self.queries
-        self._at_least(asked + self.events, length)
-        tokens = torch.randint(self.noise, (batch, length), generator=generator)
-        when = shuffled(generator, batch, length - asked)[:, : self.events]
-        tokens.scatter_(1, when, self.noise + torch.arange(self.events).expand(batch, -1))
-        draws = [shuffled(generator, batch, self.events)[:, :2] for _ in range(self.queries)]
-        two = torch.stack(draws, dim=1)
-        where = (length - asked + 3 * torch.arange(self.queries)).expand(batch, -1)
-        tokens.scatter_(1, where, self.vocabulary - 1)
-        tokens.scatter_(1, where + 1, self.noise + two[..., 0])
-        tokens.scatter_(1, where + 2, self.noise + two[..., 1])
-        times = when.gather(1, two.flatten(1)).view_as(two)
-        earlier, index = times.min(dim=-1)
-        answer = self.noise + two.gather(2, index[..., None])[..., 0]
-        targets = torch.full((batch, length), IGNORE).scatter(1, where + 2, answer)
-        distance = torch.full((batch, length), NOWHERE).scatter(1, where + 2, where + 2 - earlier)
-        return Batch(tokens, targets, distance)
+    @property
+    def shortest(self) -> int:
+        """Every event once, and all questions."""
+        return self.events + 3 * self.queries
+
+
+@dataclass(frozen=True)
+class Bytes(Task):
+    """Next-byte modeling of the text of `corpus`: every position asks, and no answer has one place."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Every byte there is."""
+        return 256
+
+    @property
+    def shortest(self) -> int:
+        """One byte, which asks for the next."""
+        return 1
 
 
 # Each name, its class, and the sizes that make it what its name says.
-TASKS = {
+TASKS: dict[str, tuple[type[Task], dict[str, Any]]] = {
     "recall": (Recall, {}),
     "needle": (Recall, {"pairs": 1, "queries": 1}),
     "multi_key": (Recall, {"pairs": 16, "queries": 1}),
@@ -287,16 +233,16 @@ TASKS = {
 }
 
 
-def make_task(name, parameters=None):
+def make_task(name: str, parameters: Mapping[str, Any] | None = None) -> Task:
     """The task of that name, with some of its sizes replaced; an unknown name or size raises ValueError.
 
     >>> make_task("needle", {"values": 4})
     Recall(keys=16, values=4, pairs=1, queries=1, noise=16, fused=False)
     """
     kind, preset = TASKS[one_of("task", name, TASKS)]
-    allowed = [each.name for each in fields(kind)]
+    allowed = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # every task is a dataclass
     for key in parameters or {}:
         if key not in allowed:
             names = ", ".join(allowed) or "none at all"
             raise ValueError(f"parameters of {name} must be among {names}, got {key!r}")
-    return kind(**preset | (parameters or {}))
+    return kind(**preset | dict(parameters or {}))

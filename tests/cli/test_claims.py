@@ -43,7 +43,7 @@ def test_what_is_missing_becomes_a_row_and_the_others_are_checked(monkeypatch):
     assert rows["A4"]["verdict"] is None
     assert rows["A4"]["evidence"] == "the default model is not installed"
     assert rows["A1"]["verdict"] == "holds"
-    assert "not checked, for want of what they need: A4" in result.stderr
+    assert "not checked, as an input is missing: A4" in result.stderr
     assert "Traceback" not in result.output
 
 

@@ -1,4 +1,4 @@
-"""Figures of experiment 2 show what they were given: seeds are dots, means lines, bases colors."""
+"""Figures of rounding, in theory and in trained models: seeds are dots, means lines, bases colors."""
 
 import itertools
 
@@ -95,12 +95,12 @@ def drawn():
     curves = {
         base: (
             frequencies(float(base), 32),
-            findings.rounding.displaced(float(base), 32, "float32", 10**8, 128),
+            findings.angle_errors.displaced(float(base), 32, "float32", 10**8, 128),
         )
         for base in bases
     }
     yield figures.rounding.displaced_by_frequency(
-        {"one": curves, "other": curves}, findings.rounding.DISPLACED
+        {"one": curves, "other": curves}, findings.angle_errors.DISPLACED
     )
     points = findings.rounding.predictors(table[table.arithmetic != findings.rounding.EXACT], 32, 128)
     some = findings.rounding.rounded_parts(parts["pairs"], 32, 128)
@@ -118,3 +118,42 @@ def drawn():
 def test_figures_of_the_kept_results_are_small_pngs():
     for figure in drawn():
         assert 5_000 < len(png(figure)) < 100_000
+
+
+def labels(axes):
+    """Everything written on the axes: annotations and legend entries."""
+    legend = axes.get_legend()
+    return [text.get_text() for text in axes.texts] + (
+        [t.get_text() for t in legend.get_texts()] if legend else []
+    )
+
+
+def test_error_by_pair_draws_and_names_every_base():
+    errors = {"base 1": np.array([1e-3, 1e-4]), "base 2": np.array([1e-3, 1e-6])}
+    (axes,) = figures.rounding.error_by_pair(errors).axes
+    for line, error in zip(axes.lines, errors.values(), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), error)
+    assert labels(axes) == list(errors)
+
+
+def test_error_by_position_marks_the_lost_phase():
+    errors = pd.DataFrame({"label": ["x", "x", "y"], "position": [128, 256, 128], "error": [1e-5, 2e-5, 1.0]})
+    (axes,) = figures.rounding.error_by_position(errors).axes
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [1e-5, 2e-5])
+    assert np.pi in axes.lines[2].get_ydata()
+    assert {"x", "y"} < set(labels(axes))
+
+
+def test_shared_angles_draws_shares():
+    shares = pd.DataFrame({"label": ["x", "x"], "position": [16, 32], "share": [0.0, 0.5]})
+    (axes,) = figures.rounding.shared_angles(shares).axes
+    assert axes.lines[0].get_ydata().tolist() == [0.0, 0.5]
+    assert labels(axes) == ["x"]
+
+
+def test_shifted_loss_spaces_the_shifts_evenly_and_names_them():
+    losses = pd.DataFrame({"arithmetic": ["x"] * 3, "shift": [0, 10**5, 10**9], "loss": [2.0, 2.1, 5.0]})
+    (axes,) = figures.rounding.shifted_loss(losses).axes
+    assert axes.lines[0].get_xdata().tolist() == [0, 1, 2]
+    assert axes.lines[0].get_ydata().tolist() == [2.0, 2.1, 5.0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "100,000", "1B"]

@@ -88,7 +88,7 @@ def test_margins_shade_the_quarters_in_which_a_bound_is_wrong(rows):
 
 
 def test_least_bases_outside_the_grid_are_open(rows):
-    least = findings.which_bound.least_bases(rows, 0.3)
+    least = findings.least_base.least_bases(rows, 0.3)
     lengths, demanded = needs(rows)
     lines = {name: [demanded[length][name] for length in lengths] for name in findings.which_bound.DEMANDS}
     figure = figures.which_bound.least_bases(least, lines, (1, 2), BASES)

@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_1samp
 
 from rope_lib import findings
 from rope_lib.findings.kept import RESULTS, kept
@@ -141,14 +140,6 @@ def test_gains_are_paired_by_seed_and_less_loss_is_a_gain(summary):
     assert own.to_dict() == dict(zip(rows.seed, rows.score, strict=True))
 
 
-def test_the_interval_is_students():
-    values = np.random.default_rng(1).normal(size=3)
-    expected = ttest_1samp(values, 0).confidence_interval(0.95)
-    assert findings.stats.student_interval(values)[1:] == pytest.approx((expected.low, expected.high))
-    with pytest.raises(ValueError, match="values must be at least 2 differences, got 1"):
-        findings.stats.student_interval([0.1])
-
-
 def gained(**tasks):
     rows = {
         (task, findings.better.PROPOSAL, seed): v for task, vs in tasks.items() for seed, v in enumerate(vs)
@@ -183,3 +174,95 @@ def test_the_kept_test_has_every_task_and_pairs_of_all_seeds():
     own = findings.better.gains(findings.better.beyond(table)).xs(findings.better.PROPOSAL, level="system")
     expected = dict.fromkeys(["order", "copy", "common_words", "recall", "bytes"], 3)
     assert own.groupby(level="task").size().to_dict() == expected
+
+
+# What chapter 20 says of the kept tables
+
+
+@pytest.fixture(scope="module")
+def choice():
+    """The evidence with the temperature and without."""
+    spectra, ablations = (kept(name)[0]["summary"] for name in ("spectra", "ablations"))
+    return {
+        name: findings.better.evidence(spectra, ablations, trained=128, head_dim=32, temperature=name)
+        for name in (findings.better.WARM, "none")
+    }
+
+
+@pytest.fixture(scope="module")
+def tested():
+    return findings.better.scores(kept("better")[0]["summary"])
+
+
+def test_the_rule_chooses_the_same_without_the_temperature_and_hope_is_second(choice):
+    assert {findings.better.proposal(each)["name"] for each in choice.values()} == {"band: 0.25, 8, 2"}
+    warm = choice[findings.better.WARM]
+    assert warm[warm.c1 & warm.c2].name.tolist()[1] == "HoPE"
+
+
+def test_the_quarter_band_and_hope_are_better_at_recall_alone(tested):
+    gained = findings.better.gains(findings.better.beyond(findings.better.as_used(tested)))
+    band, hope = (findings.better.verdicts(gained, name) for name in (findings.better.PROPOSAL, "HoPE"))
+    assert band["recall"] == hope["recall"] == "better"
+    assert (band["order"], band["copy"], band["common_words"]) == ("undecided", "alike", "worse")
+    assert not findings.better.is_better(band)
+    assert not findings.better.is_better(hope)
+    assert "better" not in [word for task, word in [*band.items(), *hope.items()] if task != "recall"]
+    assert findings.better.means_by_system(gained)["bytes", findings.better.PROPOSAL] < -findings.better.ALIKE
+    for _, values in gained.xs(findings.better.PROPOSAL, level="system").groupby(level="task"):
+        _, low, high = findings.stats.student_interval(values)
+        assert low < 0 < high
+
+
+def test_without_the_temperature_order_is_worse_and_common_words_alike(tested):
+    cold = findings.better.beyond(tested[tested.temperature == "none"])
+    words = findings.better.verdicts(findings.better.gains(cold))
+    assert (words["common_words"], words["order"], words["recall"]) == ("alike", "worse", "better")
+    warm = findings.better.beyond(findings.better.as_used(tested))
+    warming = findings.better.means_by_system((warm - cold).dropna())["recall"].drop(["YaRN", "NTK"])
+    assert warming.min() > 0
+    assert warming.idxmax() == findings.better.PROPOSAL
+
+
+def test_the_tasks_part_the_systems_as_the_chapter_says(tested):
+    band = findings.better.PROPOSAL
+    used = findings.better.as_used(tested)
+    inside = findings.better.inside(used)
+    near, far = (findings.better.means_by_system(each) for each in (inside, findings.better.beyond(used)))
+    at = used.groupby(["task", "system", "stretch"]).score.mean()
+    assert far["recall", band] > far["recall", "RoPE-ID"] + 0.2
+    assert (inside.xs(("recall", "RoPE-ID"), level=("task", "system")) < 0.7).sum() == 2
+    assert near["order", band] > near["order", "RoPE-ID"] + 0.05
+    assert near["order", "NoPE"] < near["order", "RoPE-ID"] < near["order", "RoPE"]
+    for task in ("recall", "order"):
+        assert near[task][["RoPE", "RoPE-ID", "HoPE", band]].idxmin() == "RoPE-ID"
+    assert at["order", band, 4] > at["order", "RoPE-ID", 4]
+    assert at["order", band, 16] < 0.52 < at["order", "RoPE-ID", 16] < 0.65 < at["order", "YaRN", 16]
+    copied = inside.xs("copy", level="task")
+    assert copied.xs("NoPE", level="system").max() < 0.2 < copied.drop(index="NoPE", level="system").min()
+    beyond = used[used.stretch > 1].groupby("task").score
+    assert beyond.max()["copy"] < 0.11
+    assert beyond.min()["common_words"] > 0.85
+
+
+def test_on_text_all_learn_alike_and_yarn_is_ahead_from_four_times_on(tested):
+    used = findings.better.as_used(tested)
+    loss = used[used.task == "bytes"].pivot_table(index="system", columns="stretch", values="score")
+    assert np.ptp(loss[1]) < 0.05
+    end = loss[16]
+    assert (end.idxmin(), end.idxmax()) == ("YaRN", "RoPE")
+    assert end.drop(["YaRN", "NTK"]).idxmin() == "RoPE-ID"
+    ahead = loss.loc["YaRN"] < loss.loc["RoPE-ID"]
+    assert not ahead[2]
+    assert ahead[[4, 8, 16]].all()
+
+
+def test_the_facts_of_the_chapter_are_those_of_the_tables(choice, tested):
+    found = findings.better.facts(choice[findings.better.WARM], tested)
+    assert (found["better-share"], found["better-period"], found["better-turns"]) == ("25%", "8", "2")
+    assert found["better-favored"] == f"{choice[findings.better.WARM].beyond.max():.3f}"
+    assert (found["better-word-order"], found["better-hope-recall"]) == ("undecided", "better")
+    band = (tested.system == findings.better.PROPOSAL) & (tested.temperature == findings.better.WARM)
+    own = tested[band & (tested.task == "recall")].score
+    assert found["better-recall-near"] == f"{own[tested.stretch == 1].mean():.2f}"
+    assert found["better-gain-bytes"].startswith("−")

@@ -1,16 +1,14 @@
-"""Summaries of interventions, against plain loops over small tables, scipy's rank correlation, the textbook's
-partial correlation, sums of cosines taken one by one, and clusters whose true mean is known."""
+"""Summaries of interventions, against plain loops over small tables."""
 
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr
 from small_tables import random_table, records
 
 from rope_lib import findings
-from rope_lib.measure.trials import LOSS_BIN
+from rope_lib.measure.tables import LOSS_BIN
 
 NAMES = ("unchanged", "stretched", "held")  # in no alphabetical order
 LENGTHS, LAYERS, KEY_HEADS, HEADS = (1_024, 1_280), 2, 2, 6
@@ -104,106 +102,35 @@ def test_an_intervention_that_was_not_tried_is_refused(tables, refuses):
     )
 
 
-@pytest.mark.parametrize("ties", [False, True])
-def test_rank_correlations_are_scipys_and_the_textbooks(ties):
-    random = np.random.default_rng(2)
-    given = random.normal(size=200)
-    x, y = given + random.normal(size=200), np.exp(given + random.normal(size=200))
-    if ties:
-        x, y, given = np.round(x), np.round(y), np.round(given)
-    xy, xz, yz = (spearmanr(*pair).statistic for pair in ((x, y), (x, given), (y, given)))
-    assert findings.stats.spearman(x, y) == pytest.approx(xy)
-    partial = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
-    assert findings.stats.partial_spearman(x, y, given) == pytest.approx(partial)
-    assert xy > 0.35 > 0.2 > abs(partial)  # all that the two share is what is given
+def test_shares_are_of_the_damage_at_one_length(tables):
+    healthy = findings.interventions.healthy_values(tables, LENGTHS[0], FACTORS, loss=0.25)
+    then = findings.interventions.summaries(tables, LENGTHS[0], FACTORS).loc["unchanged"]
+    assert healthy.to_dict() == then[list(findings.interventions.MEASURES)].to_dict() | {"loss": 0.25}
+    shares = findings.interventions.shares_repaired(tables, LENGTHS[1], FACTORS, healthy)
+    assert list(shares.index) == list(NAMES[1:])
+    now = findings.interventions.summaries(tables, LENGTHS[1], FACTORS)
+    for name in shares.index:
+        for measure in shares:
+            broken = now[measure]["unchanged"]
+            expected = (broken - now[measure][name]) / (broken - healthy[measure])
+            assert shares[measure][name] == pytest.approx(expected)
 
 
-def test_a_correlation_with_what_does_not_vary_is_not_a_number():
-    assert np.isnan(findings.stats.spearman([1, 2, 3], [7, 7, 7]))
-    assert np.isnan(findings.stats.partial_spearman([7, 7, 7], [1, 2, 3], [2, 1, 3]))
-    assert np.isnan(findings.stats.partial_spearman([1, 2, 3], [2, 1, 3], [10, 20, 30]))
+def test_mean_scores_are_over_the_heads_of_a_length(tables):
+    found = findings.interventions.mean_scores(tables["pairs"]).loc[("held", LENGTHS[1])]
+    rows = records(tables["pairs"], intervention="held", length=LENGTHS[1])
+    assert found.largest_score == pytest.approx(sum(row["largest_score"] for row in rows) / len(rows))
 
 
-def clustered(random, clusters=30, size=6):
-    """Rows of mean 0 whose clusters each share one normal number, beside their own; and their clusters."""
-    labels = np.repeat(np.arange(clusters), size)
-    return random.normal(size=clusters)[labels] + random.normal(size=labels.size), labels
-
-
-def test_intervals_hold_the_truth_as_often_as_they_say_and_those_of_single_rows_do_not():
-    random, hits = np.random.default_rng(3), np.zeros(2)
-    for _ in range(200):
-        values, labels = clustered(random)
-        for index, rows in enumerate((labels, np.arange(labels.size))):
-            mean, low, high = findings.stats.clustered_interval(np.mean, [values], rows, draws=150)
-            assert mean == values.mean()
-            hits[index] += low <= 0 <= high
-    assert 0.90 <= hits[0] / 200 <= 0.98
-    assert hits[1] / 200 < 0.75
-
-
-def test_the_interval_is_as_wide_as_shared_noise_makes_it():
-    values, labels = clustered(np.random.default_rng(4), clusters=300)
-    _, low, high = findings.stats.clustered_interval(np.mean, [values], labels)
-    assert high - low == pytest.approx(2 * 1.96 * np.sqrt((1 + 1 / 6) / 300), rel=0.15)
-    draws = np.random.default_rng(5).choice(values, (1_000, values.size)).mean(axis=1)
-    assert high - low > 1.5 * np.diff(np.quantile(draws, [0.025, 0.975]))
-
-
-def test_whole_clusters_are_drawn_and_rows_keep_together():
-    seen = []
-
-    def statistic(x, y):
-        seen.append(sorted(zip(x.tolist(), y.tolist(), strict=True)))
-        return x.mean()
-
-    x, y, labels = [0, 8, 1, 2], [5, 6, 7, 8], ["a", "b", "a", "a"]
-    found = findings.stats.clustered_interval(statistic, [x, y], labels, draws=100)
-    a, b = [(0, 5), (1, 7), (2, 8)], [(8, 6)]
-    possible = [sorted(rows) for rows in (a + a, a + b, b + b)]
-    assert all(rows in possible for rows in seen[:-1])
-    assert all(rows in seen for rows in possible)
-    assert found == (2.75, 1.0, 8.0)
-
-
-def test_an_interval_is_the_same_for_the_same_seed_and_leaves_out_draws_that_are_no_number():
-    values, labels = clustered(np.random.default_rng(6))
-    first, again, other = (
-        findings.stats.clustered_interval(np.mean, [values], labels, draws=100, seed=seed)
-        for seed in (1, 1, 2)
-    )
-    assert first == again
-    assert first[1:] != other[1:]
-    two = findings.stats.clustered_interval(
-        findings.stats.spearman, [[1, 2, 5], [3, 4, 4]], [0, 1, 1], draws=50
-    )
-    assert np.isfinite(two).all()  # drawing the second cluster twice gives no correlation
-
-
-def test_breaks_by_the_own_band_and_by_that_of_the_unchanged_model():
-    inside, bins = [2, 3, 2.5, 2], {}  # bins of 256: 2.5 and 2.25, so the band ends at 2.5
-    bins["unchanged"] = [*inside, 2, 2, 4, 4, 2.6, 2.6, *[4] * 6]
-    bins["worse"] = [4, 4, 3, 3, *[3] * 12]
-    bins["mended"] = [*inside, 9, 9, 2, 3, *[1] * 8]
-    bins["latest"] = [*inside, 9, 9, 2, 2, *[4] * 8]  # four bins
-    bins["too late"] = [*inside, 9, 9, 2, 2, 2, 2, *[4] * 6]  # three
-    bins["better"] = [1, 1, 1, 1, 1, 1, *[2] * 10]
-    losses = pd.DataFrame(
-        [(name, 128 * i, float(nll)) for name, own in bins.items() for i, nll in enumerate(own)],
-        columns=["intervention", "first", "nll"],
-    )
-    before = losses.copy()
-    found = findings.breaks.breaks(losses, 512)
-    none = np.nan
-    expected = {
-        "unchanged": [2.5, 768, 768],
-        "worse": [4, none, 512],
-        "mended": [2.5, none, none],
-        "latest": [2.5, 1_024, 1_024],
-        "too late": [2.5, none, none],
-        "better": [1, 768, none],
-    }
-    assert list(found.index) == list(expected)
-    assert list(found.columns) == ["band", "own", "shipped"]
-    np.testing.assert_array_equal(found.to_numpy(), list(expected.values()))
-    pd.testing.assert_frame_equal(losses, before)
+def test_what_the_chapter_says_of_the_kept_interventions_holds():
+    tables, about = findings.kept.kept("interventions")
+    lengths = about["inputs"]["options"]["lengths"]
+    healthy = findings.interventions.healthy_values(tables, lengths[0], {}, loss=2.6)
+    found = findings.interventions.facts(tables, lengths, {}, healthy)
+    assert found["cause-trained"] == "8,192"
+    assert found["cause-sink-change"].startswith("+")
+    last = findings.interventions.mean_losses(tables["losses"], lengths[-1] - 512, lengths[-1])
+    assert found["cause-hope-loss-nats"] == f"{last['hope']:.2f}"
+    repaired = (last["unchanged"] - last["clipped"]) / (last["unchanged"] - 2.6)
+    assert found["cause-clipped-loss"] == f"{100 * repaired:.0f} %"
+    assert float(found["cause-middle-cluster"]) > float(found["cause-middle-unchanged"]) + 0.3

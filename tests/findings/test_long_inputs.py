@@ -9,8 +9,8 @@ from small_tables import random_table, records
 
 from rope_lib import findings
 from rope_lib.findings.kept import kept
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import reference_text
-from rope_lib.measure.trials import LOSS_BIN
 
 NAMES, DTYPES, LENGTHS = ("unchanged", "held"), ("float32", "bfloat16"), (512, 1_024)
 LAYERS, KEY_HEADS, HEADS = 2, 1, 3
@@ -207,3 +207,58 @@ def test_every_length_and_intervention_is_there_and_finite(measured):
     others = findings.long_inputs.of_dtype(tables, "float32")["losses"].groupby("intervention")["first"].max()
     assert len(others) == 12
     assert (others.drop("unchanged") == lengths[-2] - LOSS_BIN).all()
+
+
+# What the chapter on dispersal says of inputs beyond those that the book measures itself.
+
+TRAINED = 8_192
+
+
+@pytest.fixture(scope="module")
+def far():
+    return kept("long_input")
+
+
+def test_the_change_of_machine_moves_no_loss_as_far_as_another_type(far):
+    moved = findings.long_inputs.changes_of_loss(far[0], kept("interventions")[0])
+    assert set(moved) == {"float32", "bfloat16"}
+    assert 100 * moved["float32"] < moved["bfloat16"]
+
+
+def test_rounding_has_no_part_in_the_rise_of_the_loss(far):
+    tables, made = far
+    lengths = made["inputs"]["options"]["lengths"]
+    assert lengths[-4:] == [2**n * TRAINED for n in (1, 2, 3, 4)]
+    unchanged = tables["losses"].query("intervention == 'unchanged'")
+    octaves = findings.long_inputs.octave_losses(unchanged, lengths, by="dtype")
+    rise = octaves.loc["float32", lengths[-1]] - octaves.loc["float32", TRAINED]
+    assert rise > 5
+    assert (octaves.loc["bfloat16"] - octaves.loc["float32"]).abs().max() < 0.01 * rise
+
+
+def test_the_dispersal_goes_on_ever_more_slowly_and_the_sink_stays_off(far):
+    means = findings.long_inputs.means_by_length(findings.long_inputs.trial(far[0], "float32")).loc[TRAINED:]
+    steps = means.diff().abs().iloc[1:]
+    assert means.stable_rank.is_monotonic_increasing
+    assert means.fsv_ratio.is_monotonic_decreasing
+    assert steps.stable_rank.is_monotonic_decreasing
+    assert steps.fsv_ratio.is_monotonic_decreasing
+    off = 4 * TRAINED
+    assert means.sink_attention.loc[off:].max() < 0.001
+    assert means.sink_attention[TRAINED] > 0.2
+    assert means.largest_score.idxmax() == off
+    assert means.mean_cosine.idxmin() == 8 * TRAINED
+    assert means.silhouette.iloc[-1] < 0.1
+
+
+def test_facts_of_the_long_input_are_texts_of_its_tables(far):
+    tables, made = far
+    heads = len(findings.long_inputs.ratios(tables, 131_072))
+    found = findings.long_inputs.facts(tables, made, np.full(heads, 0.5), np.full(heads, 0.4), TRAINED)
+    assert found["dispersal-far-tokens"] == "131,072"
+    assert found["dispersal-far-off"] == "32,768"
+    assert (found["dispersal-far-forecast"], found["dispersal-far-floor"]) == ("0.50", "0.40")
+    losses = findings.long_inputs.trial(tables, "float32")["losses"]
+    last = losses[losses["first"] >= 65_536].nll.mean()
+    assert found["dispersal-far-loss-longest"] == f"{last:.1f}"
+    assert "bfloat16" not in " ".join(found.values())

@@ -5,14 +5,12 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from rope_lib import findings
-from rope_lib.show import precision_interventions as interventions
-from rope_lib.theory.oscillators import frequencies
-from rope_lib.theory.precision import Arithmetic, direct_product, phase_error
-from rope_lib.train.spectrum import Spectrum
-from rope_lib.train.transformer import Shape, Transformer
+from rope_lib.claims.a_trained_precision import KEPT
+from rope_lib.findings.breaks import breaks
+from rope_lib.findings.kept import kept
+from rope_lib.findings.stats import spearman
 
 # Accuracy by base and variant; each seed adds a little.
 ACCURACY = {
@@ -67,51 +65,6 @@ def test_the_first_shift_below_a_share_is_that_of_the_mean(summary):
     assert findings.rounding.first_below(both, 0.5 - 1e-9).loc["float32"].isna().all()
 
 
-def test_what_all_positions_share_displaces_nothing():
-    distances, errors = findings.rounding.displacements(100, 8, "float64", 10**6, 16)
-    assert np.abs(errors).max() < 1e-6
-    assert len(distances) == len(errors) == 120
-
-    # A rounded inverse frequency is off by p·δ at p, and between neighbors by δ: what is left is the angle's.
-    positions = 10**6 + np.arange(16)
-    rounded = Arithmetic("float32", "float64", "float64")
-    own = phase_error(*direct_product(positions, 100, 8, rounded), positions, 100, 8)
-    assert np.abs(own).max() > 1e-3
-    assert np.ptp(own, axis=0).max() < 1e-6
-
-
-def test_merged_positions_displace_by_the_angle_itself():
-    """bfloat16 holds one number near a million: every distance becomes 0, and is short of itself."""
-    distances, errors = findings.rounding.displacements(10_000, 8, "bfloat16", 10**6, 16)
-    exact = np.multiply.outer(-distances, frequencies(10_000, 8))
-    wrapped = np.remainder(exact + np.pi, 2 * np.pi) - np.pi
-    assert np.allclose(errors, wrapped, atol=1e-6)
-
-
-def test_each_distance_weighs_as_log_uniform_questions_do():
-    distances, _ = findings.rounding.displacements(100, 2, "float64", 0, 9)
-    weights = findings.rounding.weights(distances)
-    assert weights.sum() == pytest.approx(1)
-    by_distance = [weights[distances == distance].sum() for distance in (1, 2, 8)]
-    assert by_distance[0] == pytest.approx(2 * by_distance[1]) == pytest.approx(8 * by_distance[2])
-
-
-def test_slow_pairs_are_displaced_less_in_proportion():
-    error = findings.rounding.displaced(10**8, 32, "float32", 10**9, 64)
-    assert (np.diff(error[6:]) < 0).all()
-    assert np.all(error[8:] < 40 * frequencies(10**8, 32)[8:])
-
-
-def test_neighbors_share_an_angle_from_the_same_position_on_at_every_base():
-    for base in (100, 10**8):
-        assert findings.rounding.equal_neighbors(base, 32, "bfloat16", 0, 128) == 0
-        # Between 1,024 and 2,048 bfloat16 holds every eighth position.
-        assert findings.rounding.equal_neighbors(base, 32, "bfloat16", 1024, 129) == pytest.approx(
-            7 / 8, abs=0.02
-        )
-        assert findings.rounding.equal_neighbors(base, 32, "float32", 10**6, 128) == 0
-
-
 def test_predictors_of_a_setting(summary):
     found = findings.rounding.predictors(findings.rounding.trials(summary), 8, 64).set_index(
         ["arithmetic", "shift", "base"]
@@ -141,76 +94,145 @@ def test_parts_count_the_displaced_among_the_rounded():
     columns = ["arithmetic", "shift", "base", "seed", "side", "rounded", "accuracy"]
     found = findings.rounding.rounded_parts(pd.DataFrame(rows, columns=columns), 8, 64)
     own = found.set_index(["side", "rounded"])
-    off = findings.rounding.displaced(100, 8, "bfloat16", 10**6, 64) > findings.rounding.DISPLACED
+    off = findings.angle_errors.displaced(100, 8, "bfloat16", 10**6, 64) > findings.angle_errors.DISPLACED
     assert own.displaced["slow", 2] == off[2:].sum() / 4
     assert own.displaced["fast", 4] == off.mean()
     assert own.kept["fast", 2] == pytest.approx(0.75)
 
 
-# Interventions
+# What chapter 19 says of the kept tables
+
+HEAD_DIM, LENGTH, LOW = 32, 128, 100
 
 
-@pytest.fixture
-def model():
-    return Transformer(Shape(layers=1, width=16, heads=1, head_dim=8), 12, torch.Generator().manual_seed(0))
+@pytest.fixture(scope="module")
+def table():
+    return findings.rounding.trials(kept("precision")[0]["summary"])
 
 
-def test_rounding_all_or_no_pairs_is_rounding_and_none():
-    exact = Spectrum().at(16, 16, 8)
-    rounded = Spectrum(arithmetic="bfloat16").at(16, 16, 8)
-    every = interventions.partly_rounded(exact, rounded, 16, 1000, np.ones(4, bool)).tables(16)
-    none = interventions.partly_rounded(exact, rounded, 16, 1000, np.zeros(4, bool)).tables(16)
-    for table, of_rounded, other, of_exact in zip(
-        every, rounded.tables(16, 1000), none, exact.tables(16, 1000), strict=True
-    ):
-        assert torch.equal(table, of_rounded)
-        assert torch.equal(other, of_exact)
+@pytest.fixture(scope="module")
+def rounded(table):
+    return table[table.arithmetic != findings.rounding.EXACT]
 
 
-def test_only_marked_pairs_are_rounded():
-    exact, rounded = (Spectrum(arithmetic=name).at(16, 16, 8) for name in ("float64", "bfloat16"))
-    pairs = interventions.marked("fast", 1, 4)
-    mixed = interventions.partly_rounded(exact, rounded, 16, 1000, pairs).cos
-    assert torch.equal(mixed[:, 0], rounded.tables(16, 1000)[0][:, 0])
-    assert torch.equal(mixed[:, 1:], exact.tables(16, 1000)[0][:, 1:])
+@pytest.fixture(scope="module")
+def points(rounded):
+    return findings.rounding.predictors(rounded, HEAD_DIM, LENGTH)
 
 
-def test_given_tables_turn_a_model_as_a_rotation_does(model):
-    rotation, tokens = Spectrum().at(16, 16, 8), torch.arange(16)[None] % 12
-    given = interventions.Given(*rotation.tables(16, 5))
-    with torch.inference_mode():
-        assert torch.equal(model(tokens, given), model(tokens, rotation, shift=5))
-    with pytest.raises(ValueError, match="length and shift must be those of the given tables, 16 and 0"):
-        given.tables(8)
-    with pytest.raises(ValueError, match="got 16 and 5"):
-        given.tables(16, 5)
+@pytest.fixture(scope="module")
+def parts():
+    return kept("precision_parts")[0]
 
 
-def test_a_gap_of_zero_turns_nothing_and_rounding_makes_gaps():
-    rotation = Spectrum(base=100.0).at(128, 128, 8)
-    still = interventions.with_gap(rotation, 128, 0, 33)
-    assert torch.equal(still.cos, torch.ones(128, 4, dtype=torch.float64))
-    # bfloat16 at 60,000 has the same relative angles as a gap of 256: one step, after 33 tokens.
-    assert interventions.first_step("bfloat16", 60_000, 128) == 33
-    coarse = Spectrum(base=100.0, arithmetic="bfloat16").at(128, 128, 8).tables(128, 60_000)
-    assert len(torch.unique(coarse[0], dim=0)) == 2
-    with pytest.raises(ValueError, match="positions must take a step within 128 tokens, got none at 1000000"):
-        interventions.first_step("bfloat16", 10**6, 128)
+def test_exact_angles_and_no_shift_lose_nothing(table, rounded):
+    assert findings.rounding.float64_change(table) == 0
+    assert findings.rounding.first_below(table, 0.99).loc["float64"].isna().all()
+    assert findings.rounding.means(rounded).xs(0, level="shift").min().min() > 0.99
+    exact = table[(table.arithmetic == "float64") & (table["shift"] == 0)]
+    assert exact[exact.base >= 10**6].accuracy.min() > 0.99
 
 
-def test_tables_of_the_interventions_have_a_row_for_each(model):
-    values = {
-        "model": {"layers": 1, "width": 16, "heads": 1, "head_dim": 8},
-        "training": {"length": 64},
-        "evaluation": {"lengths": [64], "examples": 2, "variants": {"other": {"shift": 3}}},
-    }
-    config = interventions.plain(values)
-    assert config.evaluation.variants == {}
-    assert "variants" in values["evaluation"]
-    own = Transformer(config.model, config.task.make().vocabulary, torch.Generator().manual_seed(0))
-    pairs = interventions.rounded_in_parts(config, own, [("bfloat16", 1000)], [0, 4])
-    assert pairs.side.tolist() == ["fast", "fast", "slow", "slow"]
-    assert pairs.rounded.tolist() == [0, 4, 0, 4]
-    assert pairs.accuracy[0] == pairs.accuracy[2]
-    assert pairs.accuracy[1] == pairs.accuracy[3]  # all four, from either side
-    assert interventions.with_gaps(config, own, [0, 64], 3).gap.tolist() == [0, 64]
+def test_the_lowest_base_loses_most_wherever_any_loses(rounded):
+    by_seed = rounded.pivot(index=["arithmetic", "shift", "seed"], columns="base", values="kept")
+    by_seed = by_seed[by_seed.min(axis=1) < findings.rounding.HURT]
+    assert (by_seed.idxmin(axis=1) == LOW).all()
+    nats = findings.rounding.means(rounded, "extra_nll").loc[findings.rounding.hurt(rounded).index]
+    assert (nats.idxmax(axis=1) == LOW).all()
+
+
+def test_bfloat16_is_milder_at_a_million_than_at_60_000(rounded, points):
+    means = findings.rounding.means(rounded).drop(columns=LOW)
+    assert means.loc[("bfloat16", 10**6)].min() > 0.99
+    assert means.loc[("bfloat16", 60_000)].max() < 0.975
+    apart = points[findings.rounding.torn(points)]
+    assert set(zip(apart.arithmetic, apart["shift"], strict=True)) == {("bfloat16", 60_000)}
+
+
+def test_increments_are_lost_at_every_base_and_a_high_one_does_not_mind(points):
+    early = points[(points.arithmetic == "bfloat16") & (points["shift"] == 1_000)]
+    assert early.neighbors.min() > 0.8
+    assert np.ptp(early.neighbors) < 0.05
+    assert early.kept.iloc[-1] > 0.99
+    share = points.pivot(index=["arithmetic", "shift"], columns="base", values="displaced")
+    for setting in [("bfloat16", 1000), ("bfloat16", 10**6), ("float16", 60_000), ("float32", 10**9)]:
+        assert share.loc[setting].is_monotonic_decreasing
+
+
+def test_the_share_of_displaced_pairs_tells_best_and_a5_not_at_all(points):
+    columns = ["wall", "position", "neighbors", "lost", "displaced"]
+    accuracy, nats = (
+        pd.Series({name: spearman(points[name], lost) for name in columns})
+        for lost in (1 - points.kept, points.extra_nll)
+    )
+    assert accuracy["wall"] < 0.1
+    assert accuracy.idxmax() == "displaced"
+    assert nats.idxmax() == "lost"
+    half = points[points.displaced == 0.5].set_index("base").kept
+    assert half[LOW].max() < half[10_000].min()
+
+
+def test_parts_of_the_pairs_are_not_interchangeable(table, parts):
+    keys = ["arithmetic", "shift", "base", "side", "rounded"]
+    found = findings.rounding.rounded_parts(parts["pairs"], HEAD_DIM, LENGTH).set_index(keys).sort_index()
+    fastest = found.xs((2, "fast"), level=("rounded", "side"))
+    assert (fastest.displaced == 0.125).all()
+    assert fastest.kept.min() > 0.99
+    for setting in (("float32", 10**9, LOW), ("bfloat16", 10**6, LOW)):
+        ends = found.loc[setting].kept.xs(8, level="rounded")
+        assert ends["fast"] > ends["slow"]
+    astray = found.loc[("bfloat16", 60_000, 10_000, "slow", 8)]
+    assert astray.displaced == 0.125
+    assert astray.kept < 0.95
+    again = findings.rounding.all_rounded(parts["pairs"])
+    assert len(again.merge(table, on=["base", "seed", "arithmetic", "shift"])) == len(again)
+
+
+def test_two_positions_do_what_bfloat16_does(table, parts):
+    _, both = findings.rounding.at_gaps(parts)
+    off = (both.accuracy_rounded - both.accuracy_gap).abs()
+    exact = table[(table.arithmetic == "float64") & (table["shift"] == 0)]
+    assert len(both) == 2 * len(exact)
+    assert off.max() < 0.06
+    assert off[both.gap == 0].max() < 1e-9
+    by_gap = parts["gaps"].groupby(["gap", "base"]).accuracy.mean().unstack("base")
+    lower, others = by_gap.loc[0] - by_gap, [base for base in by_gap if base != LOW]
+    assert lower.loc[:128, others].max().max() < 0.02
+    assert lower.loc[1024, others].min() > 0.08
+    assert lower[LOW].max() <= 0
+    assert by_gap.loc[0, LOW] < 0.6 * exact[exact.base == LOW].accuracy.mean()
+
+
+def test_models_below_the_wall_lose_more_in_every_arithmetic(table):
+    sides = findings.rounding.sides_of_wall(table)
+    assert (sides.beyond > sides.below).all()
+    assert sides.below.min() < KEPT <= sides.beyond.min()
+
+
+def test_the_facts_of_the_chapter_are_those_of_the_tables(table, points, parts):
+    found = findings.rounding.facts(table, parts, head_dim=HEAD_DIM, length=LENGTH)
+    assert found["rounding-change"] == "0.0000"
+    assert found["rounding-few"] == str((points.displaced <= 0.25).sum())
+    assert (
+        found["rounding-gap-low"] == f"{parts['gaps'].query('gap == 0 and base == 100').accuracy.mean():.2f}"
+    )
+    own = table.query("base == 100 and arithmetic == 'float64' and shift == 0").accuracy
+    assert (found["rounding-low-least"], found["rounding-low-most"]) == (
+        f"{own.min():.2f}",
+        f"{own.max():.2f}",
+    )
+
+
+def test_a_pretrained_model_loses_to_length_and_not_to_its_type():
+    tables, about = kept("long_input")
+    losses = tables["losses"].query("intervention == 'unchanged'")
+    lengths = about["inputs"]["options"]["lengths"]
+    octaves = findings.long_inputs.octave_losses(losses, lengths, by="dtype")
+    assert (octaves.loc["bfloat16"] - octaves.loc["float32"]).abs().max() < 0.01
+    assert octaves.loc["float32", lengths[-1]] - octaves.loc["float32", 8_192] > 5
+    first = [breaks(losses[losses.dtype == each], 8_192).own.item() for each in ("float32", "bfloat16")]
+    assert first[0] == first[1] > 8_192
+    model = {"trained": 8_192, "base": 100_000.0, "rotary_dim": 64}  # SmolLM2-135M
+    found = findings.rounding.facts_of_pretrained(losses, lengths, **model)
+    assert found["rounding-real-break"] == f"{first[0]:,.0f}"
+    assert float(found["rounding-real-error"]) < 0.02

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from rope_lib import findings
+from rope_lib.findings.kept import kept
 from rope_lib.findings.spectra import condensed
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
 from rope_lib.theory.rivals import liu_extrapolation_limit, men_minimum_base
@@ -101,22 +102,6 @@ def test_pairs_that_turned_are_counted_in_training(obedient):
     assert found[findings.which_bound.BASE].tolist() == obedient.base.tolist()
 
 
-def test_calibration_counts_all_four_ways():
-    works, margin = [True, True, False, False, False], [2.0, 0.5, 1.0, 0.5, 0.1]
-    found = findings.stats.calibration(works, margin)
-    assert [found[name] for name in ("works_right", "fails_wrong", "works_wrong", "fails_right")] == [
-        1,
-        1,
-        1,
-        2,
-    ]
-    assert found["wrong_below"] == pytest.approx(1 / 3)
-    assert found["wrong_above"] == 0.5
-    assert found["balanced"] == pytest.approx((1 / 2 + 2 / 3) / 2)
-    assert np.isnan(findings.stats.calibration([True], [2.0])["balanced"])
-    assert np.isnan(findings.stats.calibration([True], [2.0])["wrong_below"])
-
-
 def test_a_bound_that_models_obey_is_right_and_one_with_another_constant_needs_a_factor(obedient):
     found = findings.which_bound.compared(obedient, HEAD_DIM).set_index(["region", "bound"])
     for region in ("inside", "beyond"):
@@ -132,82 +117,9 @@ def test_a_bound_that_models_obey_is_right_and_one_with_another_constant_needs_a
     assert np.isnan(found.loc[("inside", findings.which_bound.BASE)].balanced)
 
 
-def test_where_all_work_nothing_can_be_ranked():
-    assert np.isnan(findings.stats.ranking([True, True], [1.0, 2.0]))
-    assert np.isnan(findings.stats.best_constant([True, True], [1.0, 2.0])).all()
-
-
-def test_ranking_is_the_share_of_pairs_in_order():
-    random = np.random.default_rng(0)
-    works, margin = random.random(40) < 0.5, random.integers(0, 9, 40)
-    pairs = [(a > b) + (a == b) / 2 for a in margin[works] for b in margin[~works]]
-    assert findings.stats.ranking(works, margin) == pytest.approx(np.mean(pairs))
-
-
-def one_curve(values):
-    rows = pd.DataFrame({"base": BASES, "far": values, "seed": 0, "trained": 32, "layers": 1, "length": 32})
-    return findings.which_bound.least_bases(rows, 0.5).iloc[0]
-
-
-def test_the_least_base_lies_on_the_line_between_two():
-    found = one_curve([0.0, 0.25, 0.75, 1.0])
-    assert found.least == pytest.approx(32)  # half way from 16 to 64
-    assert (found.censored, found.monotone) == ("", True)
-    assert not one_curve([0.0, 0.9, 0.2, 0.9]).monotone
-
-
-def test_a_least_base_outside_the_grid_is_known_to_be():
-    low, high = one_curve([0.9, 1.0, 1.0, 1.0]), one_curve([0.0, 0.0, 0.1, 0.4])
-    assert (low.least, low.censored) == (4, "low")
-    assert (np.isnan(high.least), high.censored) == (True, "high")
-
-
-def test_slopes_are_powers_of_the_length():
-    assert findings.stats.slope([32, 64, 128], [1, 4, 16]) == pytest.approx(2)
-    assert np.isnan(findings.stats.slope([32, 64], [1, np.nan]))
-    for name in ("aliasing (A2)", "stability (A3)", "depth (A4)"):
-        assert findings.which_bound.demand_slope(name, [32, 64, 512], 2, HEAD_DIM) == pytest.approx(1)
-    assert findings.which_bound.demand_slope("Men et al.", [32, 64, 512], 2, HEAD_DIM) > 1.3
-
-
-def test_slopes_of_models_leave_out_what_lies_outside_the_grid():
-    rows = rows_of(lambda layers, base, length: base >= length / 2)
-    least = findings.which_bound.least_bases(rows, 0.5)
-    found = findings.which_bound.least_slopes(least)
-    assert len(found) == 8
-    assert found.lengths.tolist() == [3] * 8
-    assert found.slope.to_numpy() == pytest.approx(findings.stats.slope([32, 64, 128], [8, 32, 32]))
-    least.loc[least.length > 32, "censored"] = "low"
-    assert findings.which_bound.least_slopes(least).slope.isna().all()
-
-
-def test_a_layer_that_needs_four_times_the_base_is_found_out():
-    def needs(layers, base, length):
-        return base >= length / 2 * 4 ** (layers - 1)
-
-    rows = rows_of(needs)
-    factors = findings.which_bound.depth_factors(findings.which_bound.least_bases(rows, 0.5))
-    assert not factors.empty
-    assert factors.factor.to_numpy() == pytest.approx(4)
-    differences = findings.which_bound.depth_differences(rows)
-    assert set(differences.difference) == {0.0, -1.0}
-    same = findings.which_bound.depth_differences(rows_of(lambda layers, base, length: base >= length / 2))
-    assert (same.difference == 0).all()
-
-
-def test_pairs_with_a_base_outside_the_grid_tell_no_factor():
-    rows = rows_of(lambda layers, base, length: layers == 1 and base >= 16)
-    assert findings.which_bound.depth_factors(findings.which_bound.least_bases(rows, 0.5)).empty
-
-
 def test_depth_needs_two_of_them(obedient):
     with pytest.raises(ValueError, match=r"layers must be of two kinds, got \[1\]"):
         findings.which_bound.depth_differences(obedient[obedient.layers == 1])
-
-
-def test_intervals_draw_whole_clusters():
-    values, clusters = [0.0, 0.0, 1.0, 1.0], [0, 0, 1, 1]
-    assert findings.stats.mean_interval(values, clusters) == (0.5, 0.0, 1.0)
 
 
 def test_trials_of_one_model_have_one_number(obedient):
@@ -236,13 +148,6 @@ def test_a_grid_without_that_axis_is_told_its_trained_length():
     ]
 
 
-def test_the_least_base_is_set_against_the_one_demanded_at_the_trained_length():
-    rows = rows_of(lambda layers, base, length: base >= length / 2)
-    found = findings.which_bound.least_over_demanded(rows, "aliasing (A2)", HEAD_DIM, 0.5)
-    assert len(found) == 8
-    assert found[found.trained == 32].ratio.to_numpy() == pytest.approx(8 / aliasing_bound(32))  # 4 to 16
-
-
 def test_a_counterexample_is_a_base_at_which_every_seed_works(obedient):
     assert findings.which_bound.counterexamples(obedient, "aliasing (A2)", HEAD_DIM).empty
     found = findings.which_bound.counterexamples(obedient, "stability (A3)", HEAD_DIM)
@@ -253,3 +158,125 @@ def test_a_counterexample_is_a_base_at_which_every_seed_works(obedient):
     assert findings.which_bound.counterexamples(lucky, "aliasing (A2)", HEAD_DIM).empty
     lucky.loc[lucky.base == 4, "far"] = 0.8
     assert set(findings.which_bound.counterexamples(lucky, "aliasing (A2)", HEAD_DIM).base) == {4}
+
+
+# What chapter 18 says of the kept tables
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return kept("which_bound")[0]
+
+
+@pytest.fixture(scope="module")
+def grid(tables):
+    return findings.which_bound.trials(tables)
+
+
+@pytest.fixture(scope="module")
+def again():
+    return findings.which_bound.trials_at(kept("which_bound_longer")[0], 64)
+
+
+def test_within_training_a_large_base_works_and_the_smallest_does_not(grid):
+    inside = grid[grid.inside]
+    assert inside[inside.base >= 256].far.min() > 0.98
+    assert inside[inside.base == 4].far.max() < findings.which_bound.WORKS
+    four = grid[grid.length == 4 * grid.trained].groupby("base").far.mean()
+    assert four.iloc[-3:].is_monotonic_increasing
+
+
+def test_answers_are_lost_in_the_octave_of_half_a_turn(tables):
+    asked = tables["distances"].query("layers == 1 and trained == length")
+    accuracy = asked.groupby(["trained", "base", "octave"]).accuracy.mean()
+    for length, base, octave in ((64, 4, 8), (64, 8, 16), (32, 8, 16)):
+        assert octave <= findings.which_bound.half_turn(base, HEAD_DIM) < 2 * octave
+        assert accuracy[length, base, octave] < accuracy[length, base, octave // 2] - 0.4
+    assert accuracy[32, 16, 16] > 0.9
+    assert accuracy[64, 16, 16] < 0.6  # half a turn does not explain everything
+
+
+def test_each_bound_errs_on_one_side_within_training(grid):
+    found = findings.which_bound.compared(grid, HEAD_DIM).set_index(["region", "bound"])
+    strict = list(findings.which_bound.DEMANDS)[1:]
+    assert found.fails_wrong["inside", "aliasing (A2)"] == found.fails_wrong["beyond", "aliasing (A2)"] == 0
+    assert (found.works_wrong["inside"][strict] == 0).all()
+    counts = ["fails_right", "fails_wrong", "works_right", "works_wrong"]
+    inside, liu = found.loc["inside"], findings.which_bound.LIU
+    assert inside.loc[liu, counts].tolist() == inside.loc["aliasing (A2)", counts].tolist()
+    beyond = found.loc[("beyond", liu)]
+    assert beyond.works_right + beyond.works_wrong == 0 < beyond.fails_wrong
+    assert np.ptp(inside.best[list(findings.which_bound.DEMANDS)]) < 0.02
+
+
+def test_which_bound_is_closer_hangs_on_the_definition(grid):
+    def balanced(measure, threshold):
+        found = findings.which_bound.compared(grid, HEAD_DIM, threshold, measure)
+        return found[found.region == "inside"].set_index("bound").balanced
+
+    for threshold in findings.which_bound.THRESHOLDS:
+        far = balanced("far", threshold)
+        assert far["stability (A3)"] > far["aliasing (A2)"]
+    for threshold in (0.5, 0.7):
+        every = balanced("accuracy", threshold)
+        assert every["aliasing (A2)"] > every["stability (A3)"]
+
+
+def test_no_bound_orders_better_than_another_and_length_adds_to_the_base(grid):
+    found = findings.which_bound.compared(grid, HEAD_DIM).set_index(["region", "bound"]).ranking
+    for region in ("inside", "beyond"):
+        assert np.ptp(found[region][list(findings.which_bound.DEMANDS)]) < 0.02
+    assert found["inside", findings.which_bound.UNTURNED] > 0.95
+    assert found["beyond", findings.which_bound.UNTURNED] > 0.8
+    for name in ("stability (A3)", "Men et al."):
+        assert findings.which_bound.gain_over_base(grid, name, "beyond", HEAD_DIM)[1] > 0
+
+
+def test_with_more_steps_a_base_below_aliasing_works(grid, again):
+    asked = (each[(each.length == 64) & (each.trained == 64)] for each in (grid, again))
+    before, after = (each.set_index(["layers", "base", "seed"]).far for each in asked)
+    smallest = int(again.base.min())
+    assert smallest < findings.which_bound.demands(64, 2, HEAD_DIM)["aliasing (A2)"] < 16
+    assert before.xs(smallest, level="base").max() < 0.4
+    assert after.xs(1, level="layers").min() >= findings.which_bound.WORKS
+    assert again[again.length == 256].far.max() < findings.which_bound.WORKS
+    longest = findings.which_bound.trained_longest(grid, again)
+    own = findings.which_bound.counterexamples(longest, "aliasing (A2)", HEAD_DIM)
+    assert own[["trained", "layers", "base"]].to_numpy().tolist() == [[64, 1, smallest]]
+    against = findings.which_bound.counterexamples(longest, "stability (A3)", HEAD_DIM)
+    assert (set(against.trained), set(against.layers)) == ({32, 64}, {1, 2})
+    training = kept("which_bound_longer")[0]["training"]
+    late = training[(training.base == smallest) & (training.step >= training.step.max() - 100)]
+    assert late.groupby(["layers", "seed"]).loss.mean().min() > 0.1  # not settled
+
+
+def test_a_second_layer_costs_within_training_and_nothing_beyond(grid, again):
+    differences = findings.which_bound.depth_differences(grid)
+    by_base = differences.groupby(["inside", "base"]).difference.mean()
+    assert by_base[True][[4, 8, 16, 32, 64]].max() < 0
+    assert by_base[True][[256, 2_000, 100_000]].abs().max() < 0.01
+    assert by_base[False].abs().max() < 0.06
+    keys = ["seed", "trained", "base"]
+    before, after = (
+        findings.which_bound.depth_differences(each[each.length == each.trained]).set_index(keys).difference
+        for each in (grid, again)
+    )
+    before = before[after.index]
+    assert before.mean() < 0
+    assert after.mean() < 0
+    before, after = (each.groupby("base").mean() for each in (before, after))
+    assert after[32] > -0.05 > before[32]
+    assert after[8] < -0.1 < before[8]
+
+
+def test_the_facts_of_the_chapter_are_those_of_the_tables(tables, grid, again):
+    found = findings.which_bound.facts(tables, head_dim=HEAD_DIM)
+    compared = findings.which_bound.compared(grid, HEAD_DIM).set_index(["region", "bound"])
+    own = compared.loc[("beyond", "stability (A3)")]
+    assert found["which-a3-beyond-above-fail"] == f"{own.works_wrong:.0f}"
+    assert found["which-models"] == str(len(grid[findings.which_bound.MODEL].drop_duplicates()))
+    longer = kept("which_bound_longer")[0]["training"]
+    found = findings.which_bound.facts_of_longer(grid, again, longer, steps=1000, head_dim=HEAD_DIM)
+    mean = again.query("length == 64 and layers == 2 and base == 8").far.mean()
+    assert found["which-after-two"] == f"{mean:.2f}"
+    assert found["which-steps-longer"] == "1,000"

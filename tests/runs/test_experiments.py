@@ -18,7 +18,9 @@ def test_a_cell_is_a_run_on_the_device_that_it_names(tmp_path):
     config = Config.from_dict(TINY)
     expected = run(config, tmp_path / "run")["summary"]
     pd.testing.assert_frame_equal(run_cell({**TINY, "device": "cpu"}, tmp_path / "cell")["summary"], expected)
-    with pytest.raises(ValueError, match=r"device must be auto or one that is here .*, got 'abacus'"):
+    with pytest.raises(
+        ValueError, match=r"device must be auto or one that this machine has .*, got 'abacus'"
+    ):
         run_cell({**TINY, "device": "abacus"}, tmp_path / "other")
 
 

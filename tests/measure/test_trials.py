@@ -6,11 +6,14 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from rope_lib.measure import tables as tables_module
 from rope_lib.measure import trials
 from rope_lib.measure.held import key_centers
 from rope_lib.measure.interventions import interventions
 from rope_lib.measure.load import LanguageModel
 from rope_lib.measure.sweep import measure
+
+pytestmark = pytest.mark.slow  # twelve interventions, each measured
 
 LENGTHS, TRAINED, BIN, LAST = [40, 96], 32, 16, 8
 
@@ -47,8 +50,8 @@ def small(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rope_lib.runs.store.user_cache_path", lambda name: tmp_path_factory.mktemp(name))
         patch.setattr(trials, "CENTER_TOKENS", TRAINED)
-        patch.setattr(trials, "LOSS_BIN", BIN)
-        patch.setattr("rope_lib.measure.sweep.LAST_QUERIES", LAST)
+        patch.setattr(tables_module, "LOSS_BIN", BIN)
+        patch.setattr(tables_module, "LAST_QUERIES", LAST)
         yield
 
 
@@ -124,8 +127,8 @@ def test_keys_have_the_stable_rank_of_their_singular_values(tables, model, token
 
 
 def test_trial_tables_of_a_shorter_length_do_not_depend_on_the_longer_one(model, tokens):
-    alone = trials.trial_tables(measure(model, tokens, LENGTHS[:1]))
-    both = trials.trial_tables(measure(model, tokens, LENGTHS))
+    alone = tables_module.trial_tables(measure(model, tokens, LENGTHS[:1]))
+    both = tables_module.trial_tables(measure(model, tokens, LENGTHS))
     for name in ("keys", "pairs"):
         shared = only(both[name], length=LENGTHS[0]).reset_index(drop=True)
         assert np.allclose(shared, alone[name][shared.columns], rtol=1e-3, atol=1e-4)

@@ -5,8 +5,10 @@ from collections import Counter
 import pytest
 import torch
 
-from rope_lib.train.corpus import Bytes, corpus
-from rope_lib.train.tasks import IGNORE, NOWHERE, TASKS, Recall, Variables, make_task
+from rope_lib.train.corpus import corpus
+from rope_lib.train.draws import draw, draw_evaluation
+from rope_lib.train.questions import IGNORE, NOWHERE
+from rope_lib.train.tasks import TASKS, Bytes, Recall, Variables, make_task
 
 GENERATED = [name for name in TASKS if name != "bytes"]
 SIZES = {  # of each generated task, more than one
@@ -22,9 +24,9 @@ CASES = [(name, sizes) for name, several in SIZES.items() for sizes in several]
 LENGTHS = [137, 256]
 
 
-def draw(name, sizes, length, batch=64, seed=0):
+def drawn(name, sizes, length, batch=64, seed=0):
     task = make_task(name, sizes)
-    return task, task.draw(torch.Generator().manual_seed(seed), batch, length)
+    return task, draw(task, torch.Generator().manual_seed(seed), batch, length)
 
 
 def recall(task, tokens, position):
@@ -81,7 +83,7 @@ ORACLES = {
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize(("name", "sizes"), CASES)
 def test_a_program_that_reads_the_tokens_answers_every_question(name, sizes, length):
-    task, batch = draw(name, sizes, length)
+    task, batch = drawn(name, sizes, length)
     assert batch.tokens.shape == batch.targets.shape == batch.distance.shape == (64, length)
     assert batch.tokens.min() >= 0
     assert batch.tokens.max() < task.vocabulary
@@ -101,7 +103,7 @@ def test_a_program_that_reads_the_tokens_answers_every_question(name, sizes, len
 @pytest.mark.parametrize(("name", "sizes"), CASES)
 def test_the_answer_is_at_no_fixed_place_and_is_no_favorite(name, sizes):
     """The best constant, and the best of "the token so many places before", fitted on these very inputs."""
-    task, batch = draw(name, sizes, 137, batch=512)
+    task, batch = drawn(name, sizes, 137, batch=512)
     asked = batch.targets != IGNORE
     answers = batch.targets[asked]
     chances = {"variables": task_values, "common_words": lambda t: t.words, "copy": lambda t: t.symbols}
@@ -125,7 +127,7 @@ def task_values(task):
 
 
 def test_distances_are_log_uniform_up_to_the_whole_input():
-    _, batch = draw("needle", {"fused": True}, 1024, batch=2000)
+    _, batch = drawn("needle", {"fused": True}, 1024, batch=2000)
     distance = batch.distance[batch.targets != IGNORE]
     counts = torch.histogram(distance.double().log2(), bins=5, range=(0, 10)).hist / len(distance)
     assert ((counts - 0.2).abs() < 0.05).all()
@@ -136,7 +138,7 @@ def test_distances_are_log_uniform_up_to_the_whole_input():
 def test_a_draw_depends_on_the_generator_alone(name):
     torch.manual_seed(3)
     state = torch.get_rng_state()
-    first, again, other = (draw(name, {}, 100, seed=seed)[1] for seed in (1, 1, 2))
+    first, again, other = (drawn(name, {}, 100, seed=seed)[1] for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), state)
     for part in ("tokens", "targets", "distance"):
         assert torch.equal(getattr(first, part), getattr(again, part))
@@ -148,14 +150,15 @@ def test_the_shortest_length_works_and_a_shorter_one_is_refused(name):
     generator = torch.Generator().manual_seed(0)
     task = make_task(name)
     shortest = next(length for length in range(1, 200) if _draws(task, generator, length))
-    assert len(task.draw(generator, 100, shortest)) == 100
+    assert shortest == task.shortest
+    assert len(draw(task, generator, 100, shortest)) == 100
     with pytest.raises(ValueError, match=f"length must be at least {shortest} for .*, got {shortest - 1}"):
-        task.draw(generator, 1, shortest - 1)
+        draw(task, generator, 1, shortest - 1)
 
 
 def _draws(task, generator, length):
     try:
-        task.draw(generator, 1, length)
+        draw(task, generator, 1, length)
     except ValueError:
         return False
     return True
@@ -191,8 +194,8 @@ def test_bytes_are_asked_for_what_follows_them_in_their_own_part():
     generator = torch.Generator().manual_seed(0)
     text = corpus()
     for batch, part in (
-        (Bytes().draw(generator, 3, 50), text.train),
-        (Bytes().evaluation(generator, 3, 50, 50), text.validation),
+        (draw(Bytes(), generator, 3, 50), text.train),
+        (draw_evaluation(Bytes(), generator, 3, 50, 50), text.validation),
     ):
         assert torch.equal(batch.tokens[:, 1:], batch.targets[:, :-1])
         for row, targets in zip(batch.tokens, batch.targets, strict=True):
@@ -200,7 +203,9 @@ def test_bytes_are_asked_for_what_follows_them_in_their_own_part():
 
 
 def test_every_length_is_asked_for_the_same_bytes():
-    batches = [Bytes().evaluation(torch.Generator().manual_seed(0), 2, length, 96) for length in (12, 48, 96)]
+    batches = [
+        draw_evaluation(Bytes(), torch.Generator().manual_seed(0), 2, length, 96) for length in (12, 48, 96)
+    ]
     assert [len(batch) for batch in batches] == [16, 4, 2]
     for batch in batches:
         assert torch.equal(batch.targets.flatten(), batches[-1].targets.flatten())

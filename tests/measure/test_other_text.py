@@ -10,6 +10,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from rope_lib.measure.text import reference_text, text_sha256
 
+pytestmark = pytest.mark.slow  # each runs nbval in a kernel
+
 
 def compare(folder, root, sha256):
     """Run nbval with the project's conftest on a notebook whose stored number is wrong."""

@@ -383,8 +383,7 @@ def test_slow_pairs_do_not_turn(llama):
 
 
 def test_temperatures(tokens, llama):
-    positions = torch.arange(LENGTH)
-    factors = logarithmic_temperature(positions, TRAINED).numpy()
+    factors = logarithmic_temperature(np.arange(LENGTH), TRAINED)
     assert np.array_equal(factors[: TRAINED + 1], np.ones(TRAINED + 1))
     assert np.allclose(factors[TRAINED:], np.log(np.arange(TRAINED, LENGTH)) / np.log(TRAINED))
     model, _ = llama

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as t
+from small_configs import ALTERNATING, LONGROPE, MLA, SIZES, YARN, neox_rope
 
 from rope_lib.measure.intercept import captured, queries_and_keys, rotations
 from rope_lib.measure.rotation import RotationCall, before_rotation, find_source
@@ -14,31 +15,6 @@ from rope_lib.models import read_model
 from rope_lib.theory.oscillators import rotate
 
 LENGTH = 24
-SIZES = {
-    "vocab_size": 128,
-    "hidden_size": 64,
-    "intermediate_size": 64,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 16,
-    "max_position_embeddings": 64,
-    "pad_token_id": 0,
-}
-MLA = {key: value for key, value in SIZES.items() if key != "head_dim"} | {
-    "num_key_value_heads": 4,
-    "q_lora_rank": 16,
-    "kv_lora_rank": 16,
-    "qk_nope_head_dim": 16,
-    "qk_rope_head_dim": 8,
-    "v_head_dim": 16,
-    "n_routed_experts": 4,
-    "num_experts_per_tok": 2,
-    "n_group": 1,
-    "topk_group": 1,
-    "moe_intermediate_size": 16,
-    "first_k_dense_replace": 3,
-}
 EXPERTS = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 HYBRID = {
     "linear_num_key_heads": 2,
@@ -48,32 +24,9 @@ HYBRID = {
     "shared_expert_intermediate_size": 16,
     "layer_types": ["linear_attention", "full_attention"] * 2,
 }
-YARN = {
-    "rope_type": "yarn",
-    "rope_theta": 10_000.0,
-    "factor": 4.0,
-    "original_max_position_embeddings": 16,
-    "beta_fast": 32.0,
-    "beta_slow": 1.0,
-    "mscale": 1.0,
-    "mscale_all_dim": 0.5,
-}
 MINISTRAL = dict(YARN, llama_4_scaling_beta=0.1)
 SHARED_KEYS = {"num_kv_shared_layers": 2, "layer_types": ["sliding_attention", "full_attention"] * 2}
 GEMMA3N = {"vocab_size_per_layer_input": 128, "hidden_size_per_layer_input": 16}
-LONGROPE = {
-    "rope_type": "longrope",
-    "rope_theta": 10_000.0,
-    "short_factor": [1.0, 1.5, 2.0, 2.5, 3.0, 3.5],
-    "long_factor": [1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
-    "original_max_position_embeddings": 16,
-    "partial_rotary_factor": 0.75,
-}
-ALTERNATING = {"layer_types": ["sliding_attention", "full_attention"] * 2, "sliding_window": 8}
-
-
-def neox_rope(share):
-    return {"rope_theta": 10_000.0, "rope_type": "default", "partial_rotary_factor": share}
 
 
 # name → (class of the config, its values, layout of the rotated channels, those channels).

@@ -1,15 +1,12 @@
-"""The command, as a shell sees it: what it prints, where, and with which exit status."""
+"""`rope-lib check` and `rope-lib bounds`: what they print, where, and with which exit status."""
 
-import csv
-import io
 import json
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
+from command import run
 
-from rope_lib.cli import main
 from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
 
 LLAMA = {
@@ -36,10 +33,6 @@ def llama(tmp_path):
     file.parent.mkdir()
     file.write_text(json.dumps(LLAMA))
     return file
-
-
-def run(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_check_prints_the_json_that_others_rely_on(llama):
@@ -119,44 +112,20 @@ def test_a_broken_config_names_the_file_and_the_key(llama):
     assert "num_hidden_layers must be a whole number from 1 to 10000, got 1000000000" in result.stderr
 
 
-def test_atlas_filters_and_sorts():
-    rows = json.loads(run("atlas", "qwen", "--sort", "-layers", "--json").stdout)
-    assert len(rows) > 10
-    assert all("qwen" in f"{row['model']} {row['hf_id']}".lower() for row in rows)
-    layers = [row["layers"] for row in rows]
-    assert layers == sorted(layers, reverse=True)
-    assert layers != sorted(layers)
+HEAVY = {"torch", "transformers", "pandas", "matplotlib", "scipy", "rich", "gguf", "huggingface_hub"}
 
 
-def test_atlas_finds_by_scaling_and_verdict_too():
-    rows = json.loads(run("atlas", "no_rope", "--json").stdout)
-    assert rows
-    assert {row["verdict"] for row in rows} == {"no_rope"}
-    assert {row["scaling"] for row in json.loads(run("atlas", "llama3", "--json").stdout)} >= {"llama3"}
-
-
-def test_atlas_writes_csv_that_reads_back():
-    text = run("atlas", "--csv").stdout
-    rows = list(csv.DictReader(io.StringIO(text)))
-    assert len(rows) >= 140
-    by_name = {row["model"]: row for row in rows}
-    assert by_name["Llama 3.1 8B"]["verdict"] == "stable"
-    assert float(by_name["Llama 3.1 8B"]["effective_base"]) == pytest.approx(4e6)
-    assert {row["confidence"] for row in rows} == {"read", "memory"}
-
-
-def test_atlas_table_shows_what_is_from_memory():
-    result = run("atlas", "llama")
-    assert result.exit_code == 0
-    assert "memory" in result.stdout
-    assert "Llama 3.1 8B" in result.stdout
-
-
-def test_atlas_refuses_an_unknown_column():
-    result = run("atlas", "--sort", "beauty")
-    assert result.exit_code == 2
-    assert "--sort must be one of" in result.stderr
-    assert "'beauty'" in result.stderr
+def test_check_loads_nothing_slow(llama):
+    code = (  # what is loaded is known when the command has run
+        "import json, sys; sys.argv = ['rope-lib', 'check', sys.argv[1]]\n"
+        "from rope_lib.cli import main\n"
+        "try: main()\n"
+        "finally: print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    )
+    result = subprocess.run([sys.executable, "-c", code, llama], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(result.stdout.splitlines()[-1]))
+    assert "numpy" in loaded
+    assert not loaded & HEAVY
 
 
 def test_bounds_are_the_numbers_alone():
@@ -182,38 +151,3 @@ def test_bounds_refuses_what_it_cannot_combine():
     result = run("bounds", "--context", "8192", "--base", "5e5", "--head-dim", "128")
     assert result.exit_code == 2
     assert "--head-dim" in result.stderr
-
-
-@pytest.mark.parametrize("command", ["check", "atlas", "bounds", "claims"])
-def test_help_of_each_command_holds_examples(command):
-    assert f"rope-lib {command}" in run(command, "--help").stdout
-
-
-def test_the_shell_can_complete():
-    words = {"COMP_WORDS": "rope-lib check --dtype b", "COMP_CWORD": "3"}
-    environment = {"_ROPE_LIB_COMPLETE": "bash_complete", **words}
-    result = CliRunner().invoke(main, env=environment, prog_name="rope-lib")
-    assert "bfloat16" in result.output
-
-
-HEAVY = {"torch", "transformers", "pandas", "matplotlib", "scipy", "rich", "gguf", "huggingface_hub"}
-
-
-def test_check_loads_nothing_slow(llama):
-    code = (  # what is loaded is known when the command has run
-        "import json, sys; sys.argv = ['rope-lib', 'check', sys.argv[1]]\n"
-        "from rope_lib.cli import main\n"
-        "try: main()\n"
-        "finally: print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
-    )
-    result = subprocess.run([sys.executable, "-c", code, llama], capture_output=True, text=True, check=True)
-    loaded = set(json.loads(result.stdout.splitlines()[-1]))
-    assert "numpy" in loaded
-    assert not loaded & HEAVY
-
-
-def test_a_filter_that_nothing_matches_is_said():
-    result = run("atlas", "nobody's model", "--json")
-    assert result.exit_code == 0
-    assert json.loads(result.stdout) == []
-    assert result.stderr == 'No model of the atlas matches "nobody\'s model".\n'

@@ -68,6 +68,7 @@ print(peak - before, needed_bytes(network, len(tokens)))
 """
 
 
+@pytest.mark.slow
 def test_the_estimate_bounds_what_a_pass_takes_within_a_factor_of_two():
     command = [sys.executable, "-W", "error", "-c", PASS, "16384"]
     run = subprocess.run(command, capture_output=True, text=True)

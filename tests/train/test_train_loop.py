@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from rope_lib.train.config import Config
+from rope_lib.train.draws import draw
 from rope_lib.train.loop import CHECKPOINT, autocast, build, generator_for, learning_rate, loss_of, train
 
 SIZES = {"fused": True, "keys": 4, "values": 4, "pairs": 4, "queries": 4, "noise": 4}
@@ -38,6 +39,7 @@ def same(folder, other):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_training_twice_ends_in_the_same_bits(uninterrupted, tmp_path):
     torch.manual_seed(99)  # the global generator has no say
     _, losses = train(configured(), tmp_path)
@@ -85,6 +87,7 @@ assert os.waitpid(forked("killed"), 0)[1] == 0
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, root):
     """SIGKILL at whatever moment: each step writes a checkpoint here, so that kills hit writes too."""
     arguments = [sys.executable, "-c", KILLED, json.dumps(configured().to_dict()), str(tmp_path)]
@@ -97,6 +100,7 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path, ro
     assert same(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.mark.slow
 def test_a_kill_between_writing_and_replacing_leaves_the_old_checkpoint(uninterrupted, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
@@ -160,7 +164,7 @@ def test_one_step_is_that_of_torchs_own_adamw(tmp_path):
     """The first step, written out: decay of matrices, then a move of the learning rate along each sign."""
     config = configured(steps=1, warmup=0.0, clip=1e9)
     model, plan = build(config), config.training
-    batch = config.task.make().draw(generator_for(config.seed, "step", 0), plan.batch, plan.length)
+    batch = draw(config.task.make(), generator_for(config.seed, "step", 0), plan.batch, plan.length)
     loss_of(model, batch, config.spectrum.at(24, 24, 16)).backward()
     trained, _ = train(config, tmp_path)
     for name, before in model.named_parameters():
@@ -173,7 +177,7 @@ def test_one_step_is_that_of_torchs_own_adamw(tmp_path):
 def test_the_loss_counts_what_is_asked_and_nothing_else():
     config = configured()
     model, task = build(config), config.task.make()
-    batch = task.draw(generator_for(0, "x"), 4, 24)
+    batch = draw(task, generator_for(0, "x"), 4, 24)
     rotation = config.spectrum.at(24, 24, 16)
     with torch.inference_mode():
         logs = model(batch.tokens, rotation).log_softmax(-1)

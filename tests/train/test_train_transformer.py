@@ -10,8 +10,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.oscillators import rotate as rotate_by_theory
 from rope_lib.theory.precision import Arithmetic, direct_product
+from rope_lib.theory.scaling import scaled_frequencies
+from rope_lib.train.config import Shape
 from rope_lib.train.spectrum import Rotation, Spectrum, band
-from rope_lib.train.transformer import Shape, Transformer, rotate
+from rope_lib.train.transformer import Transformer, rotate
 
 SMALL = Shape(layers=2, width=32, heads=4, head_dim=8, key_value_heads=2, hidden=48)
 EXACT = Arithmetic("float64", "float64", "float64")
@@ -104,7 +106,7 @@ def test_yarn_is_that_of_transformers_and_moves_the_logits(tokens):
 
 def test_rotation_is_that_of_the_theory():
     x = torch.randn(2, 3, 20, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    found = rotate(x, *ROPE.tables(20, shift=7))
+    found = rotate(x, *map(torch.from_numpy, ROPE.tables(20, shift=7)))
     expected = rotate_by_theory(x.numpy(), np.arange(7, 27), np.array(ROPE.inv_freq), "half_split")
     assert np.allclose(found, expected, atol=1e-14)
 
@@ -117,7 +119,7 @@ def test_tables_are_rounded_as_the_theory_rounds_them(dtype):
     assert np.array_equal(cos, expected[0])
     assert np.array_equal(sin, expected[1])
     exact = np.cos(np.arange(900, 1000)[:, None] * frequencies(10_000, 8))
-    error = np.abs(cos.numpy() - exact).max()
+    error = np.abs(cos - exact).max()
     assert error < 1e-7 if dtype == "float64" else error > 2e-6
 
 
@@ -209,7 +211,7 @@ def test_an_observer_sees_keys_before_and_after_the_rotation(tokens):
     with torch.inference_mode():
         model.stream(tokens, ROPE, observe=lambda *vectors: seen.append(vectors))
     assert [layer for layer, *_ in seen] == [0, 1]
-    cos, sin = (table.float() for table in ROPE.tables(40))
+    cos, sin = (torch.from_numpy(table).float() for table in ROPE.tables(40))
     for _, key, query, turned in seen:
         assert (key.shape, query.shape) == ((3, 2, 40, 8), (3, 4, 40, 8))
         assert torch.allclose(rotate(key, cos, sin), turned, atol=1e-5)
@@ -241,6 +243,14 @@ def test_a_band_of_half_the_pairs_is_rope_id_and_of_all_is_high_freq():
         free = Spectrum("band", parameters={"shortest_period": 8, "share": share}).at(256, 256, 32)
         assert np.allclose(named.inv_freq, free.inv_freq, rtol=1e-12)
     assert np.count_nonzero(band(16, trained=256, share=0.375)) == 6
+
+
+@pytest.mark.parametrize("pairs", [2, 3, 4, 5, 7, 16, 33])
+def test_a_band_is_rope_id_for_any_number_of_pairs(pairs):
+    numbers = {"original_max_position_embeddings": 256}
+    for scaling, share in (("rope_id", 0.5), ("high_freq", 1.0)):
+        named, _ = scaled_frequencies(scaling, 10_000.0, 2 * pairs, numbers, 256)
+        assert np.allclose(band(pairs, trained=256, share=share), named, rtol=1e-12, atol=0)
 
 
 def test_an_oracle_knows_the_length_of_each_input():

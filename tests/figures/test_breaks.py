@@ -1,0 +1,36 @@
+"""Figures of the breaking-point chapter, checked by the data they draw."""
+
+import pandas as pd
+
+from rope_lib import figures
+from rope_lib.figures import style
+
+
+def test_loss_by_position_averages_bins_and_colors_by_the_trained_length():
+    losses = pd.DataFrame({"position": range(8), "nll": range(8)})
+    (axes,) = figures.breaks.loss_by_position(losses, trained_length=4, bin_size=2).axes
+    inside, beyond, trained = axes.lines
+    assert inside.get_xdata().tolist() == [1, 3]
+    assert inside.get_ydata().tolist() == [0.5, 2.5]
+    assert beyond.get_ydata().tolist() == [4.5, 6.5]
+    assert (inside.get_color(), beyond.get_color()) == (style.BLUE, style.RED)
+    assert set(trained.get_xdata()) == {4}
+
+
+def test_clouds_draws_both_roles_in_panels_that_share_their_axes():
+    rows = [
+        (length, role, stage, position, position + length, -position)
+        for length in (10, 20)
+        for role in ("key", "query")
+        for stage in ("pre", "post")
+        for position in range(3)
+    ]
+    table = pd.DataFrame(rows, columns=["length", "role", "stage", "position", "x", "y"])
+    panels = figures.breaks.clouds(table, [10, 20]).axes
+    assert [axes.get_title() for axes in panels] == [
+        f"{length} tokens, {stage} rotation" for stage in ("before", "after") for length in (10, 20)
+    ]
+    assert len({axes.get_xlim() for axes in panels}) == 1
+    key_dots, key_sink = panels[1].lines[:2]
+    assert key_dots.get_xdata().tolist() == [20, 21, 22]
+    assert key_sink.get_xdata().tolist() == [20]  # position 0
