@@ -37,6 +37,7 @@ def test_changes_are_from_the_trained_length(tables, lengths, changed):
         assert found.loc[layer, head][measure] == pytest.approx(now[measure] - then[measure])
 
 
+@pytest.mark.slow
 def test_the_scores_of_others_say_most_and_overlap_says_something_far_out_only(lengths, changed):
     found = sink_heads.correlations(changed)
     own = changed.loc[lengths[-1]]

@@ -12,6 +12,8 @@ transformers = pytest.importorskip("transformers")
 
 from installed_transformers import assert_table_of_this_version, config_class  # noqa: E402
 
+pytestmark = pytest.mark.slow  # imports the modeling code of dozens of models
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _same_version():

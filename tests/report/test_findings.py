@@ -11,6 +11,7 @@ from rope_lib import report
 from rope_lib.measure import sweep as sweeping
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_architecture_is_examined_and_described(name, saved, text_file, monkeypatch):
     # Random models break anywhere or nowhere.
@@ -59,6 +60,7 @@ def test_a_fix_restores_the_loss_only_if_it_comes_back_into_the_band():
     assert rows.restores.tolist() == [False, True, False, False]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(saved, text_file, tmp_path, monkeypatch):
     monkeypatch.setattr(report.findings.Findings, "break_point", 72)
     subject = report.findings.subject(saved("llama"), text_file=text_file)

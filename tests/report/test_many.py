@@ -1,10 +1,12 @@
 """Reports on several models: a folder for each, and a line for each that cannot be measured."""
 
+import pytest
 from reports import LENGTHS, run, without_tokenizer
 
 from rope_lib.runs.store import read_tables
 
 
+@pytest.mark.slow
 def test_each_of_several_models_has_its_report_and_one_that_cannot_be_measured_is_a_line(
     saved, text_file, tmp_path
 ):

@@ -12,6 +12,7 @@ from rope_lib import report
 from rope_lib.runs.store import read_provenance, read_tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", "phi3"])
 def test_the_command_writes_a_page_a_notebook_and_tables(name, saved, text_file, tmp_path):
     out = tmp_path / "out"

@@ -23,7 +23,7 @@ from rope_lib.runs.grid import make_grid
 from rope_lib.runs.store import read_provenance, read_tables
 from rope_lib.runs.sweep import entry_of, outdated, run_cells
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="kills processes")]
 
 
 def grid(xs, **acts):
@@ -48,7 +48,6 @@ def is_gone(pid):
 # Killed
 
 
-@pytest.mark.slow
 def test_a_worker_killed_in_mid_cell_loses_that_cell_alone_and_it_goes_on(tmp_path):
     swept_grid, said = grid(range(6), x2="hang"), []
 
@@ -95,7 +94,6 @@ def sweep_process(root, folder, count, acts):
     )
 
 
-@pytest.mark.slow
 def test_a_killed_sweep_takes_its_workers_along_and_the_next_one_does_what_is_missing(root, tmp_path):
     killed = sweep_process(root, tmp_path, 8, {3: "hang"})
     wait_for(lambda: 3 in starts(tmp_path) and len(log(tmp_path)) > 4)
@@ -115,7 +113,6 @@ def test_a_killed_sweep_takes_its_workers_along_and_the_next_one_does_what_is_mi
     assert 3 in anew
 
 
-@pytest.mark.slow
 def test_two_sweeps_of_one_folder_share_the_cells(root, tmp_path):
     both = [sweep_process(root, tmp_path, 10, {0: "wait", 1: "wait"}) for _ in range(2)]
     # Two of the four workers are held up by these cells, be they of one sweep or of both.
@@ -140,7 +137,6 @@ def troubled(tmp_path_factory):
     return folder, swept_grid, swept, said
 
 
-@pytest.mark.slow
 def test_cells_that_fail_are_named_with_their_reason_and_the_others_finish(troubled):
     folder, _, swept, said = troubled
     assert xs(swept.computed) == [0, 5]
@@ -172,7 +168,6 @@ def test_the_joined_tables_tell_which_cells_are_missing(troubled):
     assert tables["squares"].x.tolist() == [0, 0, 5, 5]
 
 
-@pytest.mark.slow
 def test_a_damaged_entry_is_computed_again_and_so_is_one_of_other_inputs(tmp_path):
     cells = grid(range(3)).cells
     run_cells(cells, compute, tmp_path, inputs={"code": "a"}, workers=1, progress=False)
@@ -226,7 +221,6 @@ def dask(root, *arguments):
         process.wait(timeout=60)
 
 
-@pytest.mark.slow
 def test_a_cluster_that_runs_already_is_used_and_cells_go_where_their_resources_are(root, tmp_path):
     file = tmp_path / "scheduler.json"
     swept_grid, said = grid(range(5)), []
@@ -338,7 +332,6 @@ main()
 """
 
 
-@pytest.mark.slow
 def test_an_interrupt_ends_with_one_line_and_leaves_no_worker(root, tmp_path):
     (tmp_path / "stuck.toml").write_text('kind = "test"\nfixed.act = "hang"\naxes.x = [1, 2]')
     environment = os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'runs'}"}

@@ -187,8 +187,9 @@ def tiny_model(monkeypatch, results):
 
     monkeypatch.setattr(load, "load_model", load_model)
     monkeypatch.setattr(load, "tokenize", tokenize)
-    monkeypatch.setattr("rope_lib.measure.trials.CENTER_TOKENS", 32)
-    monkeypatch.setattr("rope_lib.measure.trials.LOSS_BIN", 16)
+    for module in ("tables", "trials"):
+        monkeypatch.setattr(f"rope_lib.measure.{module}.CENTER_TOKENS", 32)
+    monkeypatch.setattr("rope_lib.measure.tables.LOSS_BIN", 16)
     monkeypatch.setattr(results, "INTERVENTION_LENGTHS", [32, 64])
     monkeypatch.setattr(results, "LONG_LENGTHS", [32, 64, 128])
     monkeypatch.setattr(results, "TIMED_LENGTH", 32)
