@@ -4,7 +4,7 @@
 A pass that reads more tokens than a length has rows that hold for that length as well.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from rope_lib.measure.tables import LAST_QUERIES, RECENT_TOKENS, Sweep, of_lengt
 from rope_lib.measure.tables import last_queries as last_queries
 from rope_lib.measure.tables import top_score as top_score
 
+from .kept import Tables
 from .wording import minus
 
 # Measures of the keys of a pair against its queries: columns of `Sweep.pairs`.
@@ -271,7 +272,7 @@ def _facts_of_sinks(seen: pd.DataFrame, relative: pd.DataFrame) -> dict[str, str
     }
 
 
-def _facts_of_profiles(groups: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+def _facts_of_profiles(groups: Tables) -> dict[str, str]:
     everyone = pd.concat(groups.values())
     far = everyone["first"].max()
     cosine = everyone.set_index("first").cosine

@@ -13,9 +13,8 @@ import pandas as pd
 from rope_lib.measure.tables import LOSS_BIN
 
 from . import breaks, interventions, long_inputs
-from .interventions import Factors, Tables
-from .kept import described
-from .long_inputs import Json
+from .interventions import Factors
+from .kept import Provenance, Tables, described
 from .wording import rounded_up, signed
 
 
@@ -115,7 +114,7 @@ def facts(tables: Tables, found: Far, *, healthy_silhouette: float) -> dict[str,
 
 
 def facts_of_the_kept(
-    tables: Tables, provenance: Json, near: Tables, *, trained: int, stretched: Sequence[str]
+    tables: Tables, provenance: Provenance, near: Tables, *, trained: int, stretched: Sequence[str]
 ) -> dict[str, str]:
     """What the same chapter states of the kept result itself, and of the unchanged model to its end.
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from rope_lib.measure.tables import LOSS_BIN
 
+from .kept import Tables
 from .wording import minus, signed
 
-Tables = Mapping[str, pd.DataFrame]
 Factors = Mapping[str, float]
 
 # Positions whose loss is averaged in a table: the last of each length.
@@ -48,7 +48,7 @@ def fsv_ratios(keys: pd.DataFrame, factors: Mapping[str, float]) -> pd.Series:
     return ratio / keys.intervention.map(lambda name: factors.get(name, 1.0))
 
 
-def summaries(tables: Mapping[str, pd.DataFrame], length: int, factors: Mapping[str, float]) -> pd.DataFrame:
+def summaries(tables: Tables, length: int, factors: Mapping[str, float]) -> pd.DataFrame:
     """One row for each intervention at one length: means over heads, and the loss before that length.
 
     Index: intervention. Columns: loss, of the last `LAST_POSITIONS` positions, nats; stable_rank and
@@ -75,9 +75,7 @@ def repaired(values: Numbers, healthy: Numbers | float, broken: Numbers | float)
     return (broken - values) / (broken - healthy)
 
 
-def heads(
-    tables: Mapping[str, pd.DataFrame], intervention: str, factors: Mapping[str, float]
-) -> pd.DataFrame:
+def heads(tables: Tables, intervention: str, factors: Mapping[str, float]) -> pd.DataFrame:
     """One row for each query head and length under one intervention, with what its key head's keys do.
 
     Columns: those of `tables["pairs"]`, and key_head, stable_rank and fsv_ratio of the key head.

@@ -9,6 +9,8 @@ import pandas as pd
 from rope_lib.runs.store import read_provenance, read_tables
 
 Json: TypeAlias = Any  # what JSON can hold: numbers, strings, lists, dicts
+Tables: TypeAlias = Mapping[str, pd.DataFrame]  # kept tables by name
+Provenance: TypeAlias = Mapping[str, Json]  # where kept tables come from
 
 # In a checkout a symbolic link to the repository's folder `results`; a wheel carries the files.
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -27,7 +29,7 @@ def kept(name: str) -> tuple[dict[str, pd.DataFrame], dict[str, Json]]:
     return read_tables(folder), read_provenance(folder)
 
 
-def described(provenance: Mapping[str, Json]) -> str:
+def described(provenance: Provenance) -> str:
     """One line on where a kept result comes from: the command, the machine, the day.
 
     >>> described(kept("interventions")[1]).partition(",")[0]

@@ -6,8 +6,7 @@ positions in tokens. An *octave* is named by the length at which it ends: that o
 from 4,096 up to it. A mean over heads counts every head the same.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,11 +15,9 @@ from numpy.typing import NDArray
 from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import text_sha256
 
-from .kept import described, kept
+from .kept import Provenance, Tables, described, kept
 from .wording import rounded_up
 
-Tables = Mapping[str, pd.DataFrame]
-Json = Mapping[str, Any]
 Floats = NDArray[np.float64]
 
 # What two measurements of the same rows are compared by: the table of each measure.
@@ -34,7 +31,7 @@ COMPARED = {
 _INDEX = ["intervention", "first", "length", "layer", "head"]
 
 
-def of_dtype(tables: Mapping[str, pd.DataFrame], dtype: str) -> dict[str, pd.DataFrame]:
+def of_dtype(tables: Tables, dtype: str) -> dict[str, pd.DataFrame]:
     """The losses, keys and pairs of one number type, a dict of frames as `interventions` takes them.
 
     Raises ValueError for a type that was not measured.
@@ -51,9 +48,7 @@ def of_dtype(tables: Mapping[str, pd.DataFrame], dtype: str) -> dict[str, pd.Dat
     }
 
 
-def trial(
-    tables: Mapping[str, pd.DataFrame], dtype: str, intervention: str = "unchanged"
-) -> dict[str, pd.DataFrame]:
+def trial(tables: Tables, dtype: str, intervention: str = "unchanged") -> dict[str, pd.DataFrame]:
     """The losses, keys and pairs of one number type under one intervention, as `measure.trials.trial_tables`.
 
     Raises ValueError for a type that was not measured, or an intervention that was not tried in it.
@@ -114,7 +109,7 @@ def loss_curve(losses: pd.DataFrame, start: int, parts: int = 4) -> pd.Series:
     return pd.Series(means.nll.to_numpy(), np.sqrt(means.begin * means.end).to_numpy(), name="nll")
 
 
-def means_by_length(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def means_by_length(tables: Tables) -> pd.DataFrame:
     """Means over heads at each length of one `trial`: a row for each length.
 
     Columns: stable_rank, mean_cosine and fsv_ratio (first singular value after the rotation over that before)
@@ -153,7 +148,7 @@ def sink_attention(pairs: pd.DataFrame, length: int, with_sink: pd.Series) -> pd
     return means.unstack().sort_index(axis=1)
 
 
-def differences(first: Mapping[str, pd.DataFrame], second: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def differences(first: Tables, second: Tables) -> pd.DataFrame:
     """How far two measurements of the same inputs differ: a frame of measures with columns rows and largest.
 
     `first` and `second` are dicts of the tables losses, keys and pairs, both with a column intervention or
@@ -208,7 +203,9 @@ def ratios(tables: Tables, length: int) -> pd.Series:
     return (keys.first_singular_value / keys.first_singular_value_pre).sort_index()
 
 
-def facts(tables: Tables, provenance: Json, forecast: Floats, floor: Floats, trained: int) -> dict[str, str]:
+def facts(
+    tables: Tables, provenance: Provenance, forecast: Floats, floor: Floats, trained: int
+) -> dict[str, str]:
     """What the chapter on dispersal states of inputs up to sixteen times the trained length.
 
     `tables` and `provenance` are the kept `long_input`. `forecast` is the forecast ratio of each key head

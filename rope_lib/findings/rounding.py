@@ -6,7 +6,7 @@ position raised by 1,000. Angles are in radians, positions and distances in toke
 that of the same model, asked the same questions, with float64 angles.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from rope_lib.train.spectrum import marked
 
 from .angle_errors import DISPLACED, displaced, displacements, equal_neighbors, weights
 from .breaks import breaks
+from .kept import Tables
 from .long_inputs import octave_losses
 from .stats import spearman
 from .wording import rounded_up
@@ -184,7 +185,7 @@ def torn(points: pd.DataFrame) -> pd.Series:
     return points.farthest > 1.5
 
 
-def at_gaps(parts: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def at_gaps(parts: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     """bfloat16 at a million and at 60,000 beside exact angles at two positions: (rings, both).
 
     `parts` are the tables of the result `precision_parts`. `rings` are the models with bfloat16 angles, with
@@ -208,9 +209,7 @@ def all_rounded(pairs: pd.DataFrame) -> pd.DataFrame:
 # What chapter 19 states
 
 
-def facts(
-    table: pd.DataFrame, parts: Mapping[str, pd.DataFrame], *, head_dim: int, length: int
-) -> dict[str, str]:
+def facts(table: pd.DataFrame, parts: Tables, *, head_dim: int, length: int) -> dict[str, str]:
     """The numbers of the chapter about trained models, as it prints them.
 
     `table` holds the `trials`, `parts` the tables of the result `precision_parts`; `length` is that of an
@@ -300,7 +299,7 @@ def _facts_of_parts(table: pd.DataFrame, pairs: pd.DataFrame, head_dim: int, len
     return found
 
 
-def _facts_of_gaps(table: pd.DataFrame, parts: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+def _facts_of_gaps(table: pd.DataFrame, parts: Tables) -> dict[str, str]:
     """Exact angles at two positions: what is lost against gap 0, and how far off bfloat16 is."""
     _, both = at_gaps(parts)
     off = (both.accuracy_rounded - both.accuracy_gap).abs()

@@ -13,6 +13,7 @@ import pandas as pd
 from rope_lib.train.config import TRAINED
 from rope_lib.train.spectrum import Spectrum
 
+from .kept import Tables
 from .stats import pairwise_agreement, rank_agreement, spearman
 from .wording import signed
 
@@ -48,7 +49,7 @@ RULER = pd.DataFrame(
 RULER_STRETCH = 4  # 16k over the 4k of training
 
 
-def condensed(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def condensed(tables: Tables) -> dict[str, pd.DataFrame]:
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
     The columns of the cells lose the names of their tables: `spectrum.base` becomes base, and
@@ -218,7 +219,7 @@ def geometries(
     return rows.reset_index()
 
 
-def dispersed(tables: Mapping[str, pd.DataFrame], temperature: str) -> pd.DataFrame:
+def dispersed(tables: Tables, temperature: str) -> pd.DataFrame:
     """`geometries` at the longest inputs of the kept tables `spectra`: one row for each trained model.
 
     YaRN and NTK, which are other ways to ask a model than its training, are left out.
@@ -256,7 +257,7 @@ def along(table: pd.DataFrame, name: str) -> pd.DataFrame:
 # What chapter 17 states
 
 
-def facts(tables: Mapping[str, pd.DataFrame], *, head_dim: int) -> dict[str, str]:
+def facts(tables: Tables, *, head_dim: int) -> dict[str, str]:
     """The numbers of the chapter about recall, as it prints them, from the kept tables `spectra`.
 
     Accuracies are means over seeds unless a name says otherwise; *back* is of answers at least two trained

@@ -11,7 +11,7 @@ Only what they make of the length and of the depth tells them apart, and the con
 import functools
 import itertools
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -23,7 +23,7 @@ from rope_lib.theory.bounds import aliasing_bound, stability_bound
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import liu_critical_dimension, liu_extrapolation_limit, men_minimum_base
 
-from .kept import kept
+from .kept import Tables, kept
 from .stats import best_constant, calibration, clustered_interval, ranking
 from .wording import signed
 
@@ -55,7 +55,7 @@ UNTURNED = "share of pairs not turned"
 BASE = "the base alone"
 
 
-def trials(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def trials(tables: Tables) -> pd.DataFrame:
     """One row for each trained model and length: MODEL, length, accuracy, far and inside.
 
     `accuracy` is of all questions, `far` of those whose answer lies at least a quarter of the length back;
@@ -69,7 +69,7 @@ def trials(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return rows.assign(inside=rows.length <= rows.trained)
 
 
-def trials_at(tables: Mapping[str, pd.DataFrame], trained: int) -> pd.DataFrame:
+def trials_at(tables: Tables, trained: int) -> pd.DataFrame:
     """`trials` of a grid in which all models learned from inputs of `trained` tokens, which no axis tells."""
     return trials({name: tables[name].assign(trained=trained) for name in ("summary", "distances")})
 
@@ -233,7 +233,7 @@ def gain_over_base(
 _SHORT = {"a2": "aliasing (A2)", "a3": "stability (A3)", "a4": "depth (A4)", "men": "Men et al.", "liu": LIU}
 
 
-def facts(tables: Mapping[str, pd.DataFrame], *, head_dim: int) -> dict[str, str]:
+def facts(tables: Tables, *, head_dim: int) -> dict[str, str]:
     """The numbers of the chapter about the grid of models, as it prints them, from its kept tables.
 
     Accuracies are means of all models concerned, of answers a quarter of the input back or more. Raises

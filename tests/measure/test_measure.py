@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from rope_lib.figures.tables import summarize
+from rope_lib.findings.clusters import summarize
 from rope_lib.measure import load
 from rope_lib.measure.geometry import (
     davies_bouldin,
