@@ -60,8 +60,9 @@ checks: setup
 test: checks  ## lint, check types and notebooks, run all tests, compare the notebooks' stored outputs with fresh ones
 	$(PY) -m pytest --durations=10 --nbval --nbval-current-env tests rope_lib notebooks
 
-# Two processes at once, each with about half of the work; what the first prints is shown when both have ended.
-QUICK := $(PY) -m pytest --quiet -p no:cacheprovider -m "not model and not slow and not browser"
+# Two processes at once, each with about half of the work and one thread, since threads of both would wait for each
+# other. What the first prints is shown when both have ended.
+QUICK := OMP_NUM_THREADS=1 $(PY) -m pytest --quiet -p no:cacheprovider -m "not model and not slow and not browser"
 HALF := tests/theory tests/models tests/measure tests/train
 
 quick: checks  ## what takes under a minute: lint, types, notebooks, tests that need neither a model nor a browser
