@@ -51,7 +51,7 @@ def break_point(losses: pd.DataFrame, trained: int, size: int = BIN) -> int | No
 
 
 def breaks(losses: pd.DataFrame, trained: int) -> pd.DataFrame:
-    """Where each intervention breaks: a frame with columns band, own and shipped, by intervention.
+    """Where each intervention breaks: a DataFrame with columns band, own and shipped, by intervention.
 
     `band` is the highest mean loss within the `trained` length (see `break_point`); `own` the first position
     from which every bin lies above it; `shipped` the first position beyond the trained length from which

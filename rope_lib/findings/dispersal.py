@@ -1,4 +1,4 @@
-"""How clouds of keys and queries disperse with length, measured and forecast, and what attention does then.
+"""How clouds of keys and queries disperse with length, measured and forecast, and how attention responds.
 
 `sweep` is a `measure.sweep.Sweep`; a table of heads × lengths has a row for each head, (layer, head), and a
 column for each input length in tokens. A *ratio* is the first singular value of a cloud after the rotation
@@ -35,9 +35,9 @@ def ratios_by_length(v: ArrayLike, inv_freq: ArrayLike, lengths: Sequence[int]) 
 def fall_by_step(ratio: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
     """The fall of the ratio from each length to the next: measured and forecast, tables of heads × lengths.
 
-    Columns: first and last, the two lengths; by_doubling, mean over heads of the fall by doubling of the
-    length, with low and high, its 95 % bootstrap interval over heads; forecast, the mean by the
-    forecast; by_thousand, the mean fall by 1,000 tokens.
+    Columns: first and last, the two lengths; by_doubling, the mean over heads of the fall per doubling of the
+    length, with low and high, its 95 % bootstrap interval over heads; forecast, the same mean of the
+    forecast; by_thousand, the mean fall per 1,000 tokens.
     """
     rows = []
     for first, last in pairwise(ratio.columns):
@@ -59,8 +59,9 @@ def fall_by_step(ratio: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
 def overlap_and_sink(sweep: Sweep, trained: int) -> pd.DataFrame:
     """What the heads with a sink lose from the trained to the longest input: a row for each pair.
 
-    A pair has a sink if token 0 wins most of its last queries at the trained length. Columns: silhouette, the
-    fall of the silhouette after the rotation; sink, the share of the attention to token 0 that is lost.
+    A pair has a sink if token 0 has the largest score for most of its last queries at the trained length.
+    Columns: silhouette, the fall of the silhouette after the rotation; sink, the share of the attention to
+    token 0 that is lost.
     """
     longest = sweep.heads.length.max()
     silhouette = clusters.by_head(sweep, "pairs", "silhouette", stage="post")
@@ -111,7 +112,7 @@ def far_profile(sweep: Sweep) -> pd.DataFrame:
 def facts(sweep: Sweep, forecast: pd.DataFrame, trained: int) -> dict[str, str]:
     """What the chapter on dispersal states of a sweep: names of `glue` and their texts.
 
-    `forecast` holds the ratios that are forecast for each key head, heads × lengths.
+    `forecast` holds the forecast ratios of each key head, heads × lengths.
     """
     lengths = sorted(sweep.heads.length.unique())
     found = {
@@ -194,10 +195,10 @@ def _facts_of_attention(sweep: Sweep, lengths: Sequence[int], trained: int) -> d
 def clouds_beyond_the_theorem(
     length: int, random: np.random.Generator
 ) -> dict[str, tuple[NDArray[np.float64], list[float]]]:
-    """A cloud of `length` tokens and two pairs for each condition of the theorem, which violates it.
+    """For each condition of the theorem a cloud of `length` tokens and two pairs that violates it.
 
     A dict from the condition's name to (X `(length, 4)`, half split, and the two frequencies in radians per
-    token); the first cloud and the third violate none. `random` draws the cloud of two directions.
+    token); the first and the third cloud violate none. `random` draws the cloud of two directions.
     """
     positions, equal, spike = np.arange(length), np.ones(length), np.zeros(length)
     spike[length // 2] = 1
@@ -220,7 +221,7 @@ def facts_of_heads(heads: pd.DataFrame) -> dict[str, str]:
     """What the chapter on the theorem states of the heads of a model: names of `glue` and their texts.
 
     `heads` has a row for each key head: predicted and measured, the ratio from its first direction alone and
-    that of all its keys; floor, the limit of the former; rank_before and rank_after, its stable rank.
+    that of all its keys; floor, the limit of the former; rank_before and rank_after, the stable rank.
     """
     low, middle, high = heads.rank_before.quantile([0.05, 0.5, 0.95])
     growth = heads.rank_after / heads.rank_before

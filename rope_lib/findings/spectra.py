@@ -1,4 +1,4 @@
-"""What the controlled experiments found: kept tables of their cells, condensed, named, and compared.
+"""What the controlled experiments found: the kept tables of their cells, condensed and compared.
 
 `tables` are the kept ones: summary, distances, geometry and training, each with columns that identify the
 cell: seed, and scaling, base, share, … of its spectrum as far as they vary. A *system* is a spectrum together
@@ -30,13 +30,13 @@ SYSTEMS = {
     ("hope", TRAINED): "HoPE",
     ("nope", TRAINED): "NoPE",
 }
-# Axes whose last part is also a column of the tables: an input has a length of its own.
+# Axes that need another short name: the last part of theirs is taken, here by the length of an input.
 PLAIN_NAMES = {"training.length": "trained"}
 
 TEMPERATURES = {TRAINED: "none", "query_temperature": "by position", "log_temperature": "by input"}
 
-# RoPE-ID's band as it was trained: the share of pairs that rotate, tokens to a turn of the fastest, turns of
-# the slowest in the trained length.
+# RoPE-ID's band as it was trained: the share of pairs that rotate, the period of the fastest in tokens, and
+# the turns that the slowest makes in the trained length.
 ROPE_ID = {"share": 0.5, "shortest_period": 8.0, "turns": 2.0}
 
 # Mean accuracy in percent on RULER at 16k tokens, four times the trained length. Paper B, second-hand.
@@ -52,11 +52,11 @@ RULER_STRETCH = 4  # 16k over the 4k of training
 def condensed(tables: Tables) -> dict[str, pd.DataFrame]:
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
-    The columns of the cells lose the names of their tables: `spectrum.base` becomes base, and
-    `training.length`, to keep it apart from the length of an input, trained. Columns on the evaluation, which
-    the columns variant and length repeat, are left out, and so are columns without a value. `distances` holds
-    accuracy and the number of questions by octave of the distance: from 2^k up to, not including, 2^(k+1)
-    tokens. It leaves out questions whose answer is not at one distance; next-byte loss has no answers at all.
+    The columns of the cells lose the names of their tables: `spectrum.base` becomes base. `training.length`
+    becomes trained, so that it differs from the length of an input. Columns on the evaluation, which repeat
+    the columns variant and length, are left out, and so are empty columns. `distances` holds the accuracy and
+    the number of questions by octave of the distance, from 2^k up to, but not including, 2^(k+1) tokens. It
+    leaves out questions whose answer is not at one distance, and next-byte losses have no answers at all.
     """
     kept = {name: _plain(tables[name]) for name in ("cells", "summary", "geometry", "training")}
     if "answers" in tables:
@@ -94,14 +94,14 @@ def systems(table: pd.DataFrame, names: Mapping[tuple[str, str], str] = SYSTEMS)
 
 
 def accuracies(summary: pd.DataFrame, temperature: str = "none") -> pd.DataFrame:
-    """Accuracy of each system by length and seed: a frame of (system, seed) × length."""
+    """Accuracy of each system by length and seed: a DataFrame of (system, seed) × length."""
     rows = systems(summary)
     rows = rows[rows.temperature == temperature]
     return rows.pivot(index=["system", "seed"], columns="length", values="accuracy")
 
 
 def by_distance(distances: pd.DataFrame, length: int, temperature: str = "none") -> pd.DataFrame:
-    """Accuracy of each system at one length by octave of the distance: a frame of (system, seed) × octave.
+    """Accuracy of each system at one length by octave of the distance: a table of (system, seed) × octave.
 
     Raises ValueError for a length that was not measured.
     """
@@ -119,14 +119,14 @@ def beyond(distances: pd.DataFrame, length: int, least: int, temperature: str = 
     """
     rows = systems(distances[(distances.length == length) & (distances.octave >= least)])
     if rows.empty:
-        raise ValueError(f"least must be a distance that was asked at {length} tokens, got {least}")
+        raise ValueError(f"least must be a distance that was tested at {length} tokens, got {least}")
     rows = rows[rows.temperature == temperature].assign(right=lambda each: each.accuracy * each.questions)
     sums = rows.groupby(["system", "seed"])[["right", "questions"]].sum()
     return (sums.right / sums.questions).rename("beyond")
 
 
 def next_byte_losses(*tables: pd.DataFrame, temperature: str = "none") -> pd.DataFrame:
-    """Loss of the next byte in nats, from several kept summaries: a frame of (system, seed) × length.
+    """Loss of the next byte in nats, from several kept summaries: a DataFrame of (system, seed) × length.
 
     Of a summary with several tasks, which the column `name` names, it takes the rows of `bytes`.
     """
@@ -137,14 +137,14 @@ def next_byte_losses(*tables: pd.DataFrame, temperature: str = "none") -> pd.Dat
 
 
 def retained(accuracy: pd.DataFrame, trained: int) -> pd.DataFrame:
-    """Accuracy at each length over that at the `trained` length: a frame of the same shape."""
+    """Accuracy at each length over that at the `trained` length: a DataFrame of the same shape."""
     return accuracy.div(accuracy[trained], axis=0)
 
 
 def differences(accuracy: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Accuracy of every other system minus that of `reference` with the same seed: a frame like `accuracy`.
+    """Accuracy of every other system minus that of `reference` with the same seed: a table like `accuracy`.
 
-    Systems of one seed get the same questions, and start from the same weights.
+    Systems of one seed start from the same weights and answer the same questions.
     """
     base = accuracy.xs(reference, level="system")
     others = accuracy.drop(index=reference, level="system")
@@ -156,9 +156,9 @@ def criteria(
 ) -> tuple[float, float]:
     """Paper B's criteria in numbers: (share of pairs that do not rotate, turns of the slowest that does).
 
-    C1, a bound that does not vanish as the head grows, requires a share that does not rotate; C2, that the
-    bound is reached in training, requires that the slowest rotating pair turns once. The turns are NaN if
-    nothing rotates.
+    C1, a bound that does not vanish as the head grows, requires that some pairs do not rotate; C2, that the
+    bound is reached in training, requires that the slowest rotating pair completes a turn. The turns are NaN
+    if nothing rotates.
 
     >>> criteria("rope_id", trained=4096, head_dim=128)
     (0.5, 2.0)
@@ -174,7 +174,7 @@ def classes(parameters: Mapping[str, Mapping[str, float]], *, trained: int, head
 
     `parameters` maps each scaling to the parameters that it was trained with. Columns: resting (a share of
     the pairs), turns (of the slowest rotating pair, NaN where nothing rotates) and meets: "C1", "C2",
-    "C1 and C2" or "neither". Where nothing rotates C2 is met emptily.
+    "C1 and C2" or "neither". Where nothing rotates, C2 is met vacuously.
 
     >>> classes({"default": {}, "rope_id": {}}, trained=4096, head_dim=128).meets.to_dict()
     {'RoPE': 'neither', 'RoPE-ID': 'C1 and C2'}
@@ -222,7 +222,7 @@ def geometries(
 def dispersed(tables: Tables, temperature: str) -> pd.DataFrame:
     """`geometries` at the longest inputs of the kept tables `spectra`: one row for each trained model.
 
-    YaRN and NTK, which are other ways to ask a model than its training, are left out.
+    YaRN and NTK, under which a model is tested with another spectrum than it was trained with, are left out.
     """
     summary = tables["summary"]
     rows = geometries(tables["geometry"], summary, summary.length.min(), temperature)
@@ -232,7 +232,7 @@ def dispersed(tables: Tables, temperature: str) -> pd.DataFrame:
 
 
 def ablation(spectra: pd.DataFrame, ablations: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of the band with one number changed, RoPE-ID and HighFreq of `spectra` among its settings.
+    """Accuracy of bands that differ from RoPE-ID's in one number, with RoPE-ID and HighFreq of `spectra`.
 
     One row for each setting, seed, length and temperature, with columns share, shortest_period and turns.
     """
@@ -260,8 +260,8 @@ def along(table: pd.DataFrame, name: str) -> pd.DataFrame:
 def facts(tables: Tables, *, head_dim: int) -> dict[str, str]:
     """The numbers of the chapter about recall, as it prints them, from the kept tables `spectra`.
 
-    Accuracies are means over seeds unless a name says otherwise; *back* is of answers at least two trained
-    lengths back in the longest inputs.
+    Accuracies are means over seeds unless a name says otherwise; *back* is the accuracy for answers at least
+    two trained lengths back in the longest inputs.
     """
     summary = tables["summary"]
     plain, warm, by_input = (accuracies(summary, name) for name in TEMPERATURES.values())

@@ -24,9 +24,13 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike) -> float:
-    """Rank correlation of `x` and `y` given the ranks of `given`: of the residuals of a line in these ranks.
+    """Rank correlation of `x` and `y` given `given`: the correlation of the residuals of the ranks.
 
-    NaN if one of the three does not vary.
+    The residuals are those of straight lines in the ranks of `given`. NaN if one of the three does not vary.
+
+    >>> x = [2, 1, 4, 3]
+    >>> round(spearman(x, [1, 2, 3, 4]), 2), round(partial_spearman(x, [20, 10, 40, 30], [1, 2, 3, 4]), 2)
+    (0.6, 1.0)
     """
     ranks = rankdata(given)
     return _correlation(*(_residuals(rankdata(values), ranks) for values in (x, y)))
@@ -151,7 +155,7 @@ def slope(lengths: ArrayLike, bases: ArrayLike) -> float:
 
 
 def calibration(works: ArrayLike, margin: ArrayLike) -> dict[str, float]:
-    """How often a margin is right: a dict of counts and shares of trials.
+    """How often a margin predicts correctly: a dict of counts and shares of trials.
 
     `works` says which trials work; `margin` is at least 1 where the bound predicts that they do. The counts
     `fails_right` and `fails_wrong` are of predicted failures that fail or work, `works_right` and
@@ -183,7 +187,7 @@ def best_constant(works: ArrayLike, margin: ArrayLike) -> tuple[float, float]:
     """The factor on a bound that best separates success from failure, and how well: (factor, balanced).
 
     A bound with the right order and a wrong constant is as good as any once it is multiplied by this factor.
-    Of factors that do equally well it is the geometric middle. (NaN, NaN) if all work or all fail.
+    Among factors that do equally well it is the geometric middle. (NaN, NaN) if all work or all fail.
 
     >>> best_constant([False, False, True], [1.0, 10.0, 1000.0])
     (100.0, 1.0)
