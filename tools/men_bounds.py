@@ -1,9 +1,9 @@
-"""Compute the base that Men et al. ask for, for every context and rotary size that the atlas declares.
+"""Compute the base that Men et al. demand for every context and rotary size that the atlas declares.
 
     python tools/men_bounds.py [--all]
 
 Adds the rows that `rope_lib/models/men_bounds.csv` lacks, or with `--all` computes every row afresh. A row
-takes from milliseconds to a minute; one that takes longer than LIMIT is left out, and named.
+takes from milliseconds to a minute; one that takes longer than LIMIT is left out and reported.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def written(base):
 
 
 def read(table):
-    """`{(context, head_dim): base as written}`, empty where there is no table."""
+    """`{(context, head_dim): base as written}`, empty if there is no table yet."""
     if not table.exists():
         return {}
     with table.open(encoding="utf-8", newline="") as file:
@@ -49,7 +49,7 @@ def read(table):
 
 
 def write(table, rows):
-    """Write the rows in order of context, then head_dim."""
+    """Write the rows, ordered by context and then by head_dim."""
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -63,7 +63,7 @@ def main():
     wanted = needed(atlas()) | set(POWERS_OF_TWO)
     rows = {key: known[key] for key in wanted & known.keys()}
     for context, head_dim in sorted(wanted - known.keys(), key=lambda key: (key[1], key[0])):
-        with multiprocessing.Pool(1) as pool:  # a process, so that a search without end can be ended
+        with multiprocessing.Pool(1) as pool:  # a process of its own, which a timeout can end
             try:
                 base = pool.apply_async(men_minimum_base, (context, head_dim)).get(LIMIT)
             except (multiprocessing.TimeoutError, ValueError, OverflowError) as error:
