@@ -56,8 +56,9 @@ def judge_trained_depth(numbers: Numbers) -> Finding:
     """A4 holds on trained models if, within the trained length, the smallest base that works rises with
     depth by an interval that reaches the rise demanded; if at least half of what depth costs remains after
     three times the steps; and if at most a tenth of the trials below the bound work. If the base rises but
-    another condition fails, there is a caveat. The claim does not hold if the interval allows no rise and does
-    not reach the one demanded. If it allows both, or no trial lies below the bound, the data cannot tell.
+    another condition fails, there is a caveat. The claim does not hold if the interval allows no rise and
+    does not reach the one demanded. If it allows both, or no trial lies below the bound, the data cannot
+    tell.
     """
     below = numbers["inside_below"]
     few = numbers["inside_below_work"] <= FEW * below
