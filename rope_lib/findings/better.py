@@ -51,6 +51,11 @@ def evidence(
     if the spectrum is a band; c1 (some pairs do not rotate) and c2 (the slowest rotating pair turns once in
     `trained` tokens, trivially true of NoPE); inside, the mean accuracy at `trained` tokens; beyond, the mean
     over the longer lengths that both results have; and worst, the smallest `beyond` of any seed.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> parts = (kept(name)[0]["summary"] for name in ("spectra", "ablations"))
+    >>> evidence(*parts, trained=128, head_dim=32).name.head(2).tolist()
+    ['band: 0.25, 8, 2', 'HoPE']
     """
     bands = ablation(spectra, ablations)
     bands = bands.assign(name=[_band_name(*setting) for setting in bands[_BAND].itertuples(index=False)])
@@ -98,6 +103,10 @@ def scores(summary: pd.DataFrame) -> pd.DataFrame:
 
     Columns: task, system, temperature, seed, length, stretch (the length over that of training) and score:
     accuracy, and for the task `bytes` the loss in nats. Variants without a name in `SYSTEMS` are left out.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> sorted(set(scores(kept("better")[0]["summary"]).task))
+    ['bytes', 'common_words', 'copy', 'order', 'recall']
     """
     rows = systems(summary, SYSTEMS | {("band", TRAINED): PROPOSAL})
     rows = rows.assign(
@@ -122,7 +131,13 @@ def beyond(table: pd.DataFrame) -> pd.Series:
 
 
 def means_by_system(found: pd.Series) -> pd.Series:
-    """Means over seeds of a Series by task, system and seed: a Series by task and system."""
+    """Means over seeds of a Series by task, system and seed: a Series by task and system.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> used = as_used(scores(kept("better")[0]["summary"]))
+    >>> means_by_system(beyond(used))["recall"][["RoPE", "RoPE-ID", "quarter band"]].round(2).tolist()
+    [0.72, 0.67, 0.97]
+    """
     return found.groupby(level=["task", "system"]).mean()
 
 
@@ -162,7 +177,13 @@ def judged(values: ArrayLike) -> str:
 
 
 def verdicts(gained: pd.Series, system: str = PROPOSAL) -> dict[str, str]:
-    """The verdict of `judged` on one system's gains, by task."""
+    """The verdict of `judged` on one system's gains, by task.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> found = verdicts(gains(beyond(as_used(scores(kept("better")[0]["summary"])))))
+    >>> found["recall"], found["order"]
+    ('better', 'undecided')
+    """
     own = gained.xs(system, level="system")
     return {task: judged(values) for task, values in own.groupby(level="task", sort=False)}
 

@@ -38,6 +38,10 @@ def fall_by_step(ratio: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
     Columns: first and last, the two lengths; by_doubling, the mean over heads of the fall per doubling of the
     length, with low and high, its 95 % bootstrap interval over heads; forecast, the same mean of the
     forecast; by_thousand, the mean fall per 1,000 tokens.
+
+    >>> ratio, forecast = pd.DataFrame({1024: [0.9], 2048: [0.8]}), pd.DataFrame({1024: [0.9], 2048: [0.7]})
+    >>> fall_by_step(ratio, forecast).round(3)[["by_doubling", "forecast", "by_thousand"]].values.tolist()
+    [[0.1, 0.2, 0.098]]
     """
     rows = []
     for first, last in pairwise(ratio.columns):

@@ -24,6 +24,10 @@ def least_bases(rows: pd.DataFrame, threshold: float = WORKS, measure: str = "fa
     the logarithm of the base; `censored`, "low" where even the smallest base works (`least` is then that
     base, and the true value may be smaller), "high" where no base works (`least` is NaN), else ""; and
     `monotone`, whether every larger base works too.
+
+    >>> rows = pd.DataFrame({"seed": 0, "trained": 64, "layers": 1, "length": 64, "base": [4.0, 16.0, 64.0]})
+    >>> least_bases(rows.assign(far=[0.2, 0.6, 0.8])).round(6)[["least", "censored"]].values.tolist()
+    [[32.0, '']]
     """
     found = []
     for keys, part in rows.groupby(["seed", "trained", "layers", "length"]):
@@ -49,6 +53,10 @@ def least_over_demanded(
     One row for each seed, trained and layers, with `ratio`. A necessary bound that is just strict enough has
     ratios near 1; a bound far above what models need has small ones. Where even the smallest base of the grid
     works, the true ratio may be smaller than the one given; a model that works with no base has NaN.
+
+    >>> rows = pd.DataFrame({"seed": 0, "trained": 64, "layers": 1, "length": 64, "base": [4.0, 16.0, 64.0]})
+    >>> least_over_demanded(rows.assign(far=[0.2, 0.6, 0.8]), "aliasing (A2)", 32).ratio.round(2).tolist()
+    [3.14]
     """
     least = least_bases(rows[rows.length == rows.trained], threshold, measure)
     places = zip(least.trained, least.layers, strict=True)
@@ -71,6 +79,10 @@ def least_slopes(least: pd.DataFrame) -> pd.DataFrame:
 
     `least` is a table of `least_bases`, of which only the rows that are not censored count. Further columns:
     `slope`, NaN for fewer than two lengths, and `lengths`, the number of lengths.
+
+    >>> least = pd.DataFrame({"seed": 0, "trained": 64, "layers": 1, "length": [64, 128], "censored": ""})
+    >>> least_slopes(least.assign(least=[10.0, 40.0])).slope.round(6).tolist()
+    [2.0]
     """
     found = []
     for keys, part in least.groupby(["seed", "trained", "layers"]):
@@ -84,6 +96,10 @@ def inside_slopes(least: pd.DataFrame) -> pd.Series:
 
     `least` is a table of `least_bases`. Pairs with a censored member are left out. Raises ValueError unless
     there are two trained lengths.
+
+    >>> least = pd.DataFrame({"seed": 0, "layers": 1, "length": [64, 128], "least": [10.0, 20.0]})
+    >>> inside_slopes(least.assign(trained=least.length, censored="")).round(6).tolist()
+    [1.0]
     """
     trained = sorted(least.trained.unique().tolist())
     if len(trained) != 2:
@@ -102,6 +118,10 @@ def half_turns_made(least: pd.DataFrame, head_dim: int) -> pd.Series:
     """Half turns of the slowest pair within the trained length at the smallest base that works there.
 
     The median over seeds, by trained and layers.
+
+    >>> least = pd.DataFrame({"seed": [0], "trained": 64, "layers": 1, "length": 64, "least": 10.0})
+    >>> half_turns_made(least.assign(censored=""), 32).round(1).to_dict()
+    {(64, 1): 2.4}
     """
     known = least[(least.length == least.trained) & (least.censored == "")]
     slowest = [frequencies(base, head_dim)[-1] for base in known.least]
@@ -114,6 +134,10 @@ def depth_factors(least: pd.DataFrame) -> pd.DataFrame:
 
     `least` is a table of `least_bases`. Pairs with a censored member, which only bound the factor, are left
     out.
+
+    >>> least = pd.DataFrame({"seed": 0, "trained": 64, "layers": [1, 2], "length": 64, "censored": ""})
+    >>> depth_factors(least.assign(least=[10.0, 30.0])).factor.tolist()
+    [3.0]
     """
     depths = sorted(least.layers.unique().tolist())
     known = least[least.censored == ""]

@@ -28,6 +28,13 @@ def limits(
     `spectra` maps names to frequencies `(pairs,)` in radians per token, the first the shipped one, plain RoPE
     at `base`. NaN where a bound does not apply (that of Liu et al. is for plain RoPE only), infinite where it
     forbids no length.
+
+    >>> from rope_lib.theory.oscillators import frequencies
+    >>> shipped = {"shipped": frequencies(10_000, 64)}
+    >>> table = limits(shipped, base=10_000, trained=2_048, head_dim=64, layers=30, epsilon=0.95)
+    >>> table.loc["shipped"].round().to_dict()  # doctest: +NORMALIZE_WHITESPACE
+    {'A4, depth': 585.0, 'A3, DC stability': 3176.0, 'A2, aliasing': 62832.0, 'Men et al.': 725.0,
+     'Liu et al.': 2650.0, 'seen angles': 2048.0}
     """
     shipped = next(iter(spectra.values()))
     rows = {}

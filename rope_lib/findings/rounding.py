@@ -40,6 +40,11 @@ def trials(summary: pd.DataFrame) -> pd.DataFrame:
     Columns: base, seed, arithmetic, shift, accuracy, nll, kept, change (of accuracy) and extra_nll (nats).
     The reference is float64 at no shift. Raises ValueError if float64 itself changes with the shift: then
     there is no reference.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> table = trials(kept("precision")[0]["summary"])
+    >>> sorted(set(table.arithmetic)), sorted(set(table.base))
+    (['bfloat16', 'float16', 'float32', 'float64'], [100, 10000, 1000000, 100000000])
     """
     named = summary[summary.variant != TRAINED]
     parts = named.variant.str.extract(r"^(?P<arithmetic>\w+)_at_(?P<shift>\d+)$")
@@ -69,12 +74,17 @@ def float64_change(table: pd.DataFrame) -> float:
 
 
 def means(table: pd.DataFrame, column: str = "kept") -> pd.DataFrame:
-    """Mean over seeds of a column of `trials`: a DataFrame of (arithmetic, shift) × base."""
+    """Mean over seeds of a column of `trials`: a DataFrame of (arithmetic, shift) × base.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> means(trials(kept("precision")[0]["summary"])).loc[("bfloat16", 60_000)].round(2).to_dict()
+    {100: 0.59, 10000: 0.9, 1000000: 0.93, 100000000: 0.97}
+    """
     return table.pivot_table(index=["arithmetic", "shift"], columns="base", values=column, aggfunc="mean")
 
 
 def hurt(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `means` in which some base keeps less than `HURT`."""
+    """The rows of `means` of a table of `trials` in which some base keeps less than `HURT`."""
     kept = means(table)
     return kept[kept.min(axis=1) < HURT]
 
@@ -154,6 +164,11 @@ def sides_of_wall(table: pd.DataFrame) -> pd.DataFrame:
     One row for each arithmetic that has bases on both sides: wall, below and beyond (the least, over shifts,
     of the mean of `kept` over bases and seeds), below_at and beyond_at (those shifts), and beyond_at_start:
     kept beyond the wall at the smallest shift.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> found = sides_of_wall(trials(kept("precision")[0]["summary"]))
+    >>> found[["wall", "below", "beyond"]].round(2).values.tolist()
+    [[128.0, 0.49, 0.93], [1024.0, 0.76, 1.0], [8388608.0, 0.89, 1.0]]
     """
     rows = {}
     for arithmetic, part in table.groupby("arithmetic"):

@@ -83,6 +83,10 @@ def one_draw_in_bands(bands: Mapping[str, Floats], lengths: Sequence[int]) -> pd
 
     `bands` maps a spectrum to (low, middle, high) at `lengths`, `(3, lengths)`. Columns: spectrum, length,
     low, high, value, and inside, whether the value lies in the band.
+
+    >>> bands = {"HalfRoPE": np.array([[0.8], [0.9], [0.95]])}
+    >>> one_draw_in_bands(bands, [1_024]).values.tolist()
+    [['HalfRoPE', 1024, 0.8, 0.95, 0.908, True]]
     """
     rows = []
     for name, edges in bands.items():
@@ -125,6 +129,10 @@ def band(share: float, turns: float, head_dim: int, trained: int) -> Floats:
 
 
 def fall_after(v: Floats, inv_freq: Floats, trained: int) -> float:
-    """How much of the ratio is lost after the trained length: median over directions, equal weights."""
+    """How much of the ratio is lost after the trained length: median over directions, equal weights.
+
+    >>> round(fall_after(np.ones((1, 128)), band(0.5, 2, 128, 4_096), 4_096), 4)
+    0.0005
+    """
     (now,) = ratios_by_length(v, inv_freq, [trained])
     return float(np.median(now - dispersal.limiting_ratio(v, inv_freq)))

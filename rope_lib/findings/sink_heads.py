@@ -31,6 +31,10 @@ def with_sink(pairs: pd.DataFrame, trained: int, strong: float) -> pd.Series:
     """Whether the unchanged model's heads give at least `strong` of their attention to token 0 at `trained`.
 
     `pairs` is the table of that name; a Series of booleans by (layer, head).
+
+    >>> from rope_lib.findings.kept import kept
+    >>> int(with_sink(kept("interventions")[0]["pairs"], 8_192, strong=0.3).sum())
+    100
     """
     rows = pairs[(pairs.intervention == "unchanged") & (pairs.length == trained)]
     return rows.set_index(["layer", "head"]).sink_attention >= strong

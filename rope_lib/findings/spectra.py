@@ -85,6 +85,10 @@ def systems(table: pd.DataFrame, names: Mapping[tuple[str, str], str] = SYSTEMS)
     """The rows of `table` that `names` and `TEMPERATURES` name, with columns `system` and `temperature`.
 
     A temperature is a variant of the system that was trained; other variants have none.
+
+    >>> rows = pd.DataFrame({"scaling": ["rope_id", "default"], "variant": ["query_temperature", "ntk"]})
+    >>> systems(rows)[["system", "temperature"]].values.tolist()
+    [['RoPE-ID', 'by position'], ['NTK', 'none']]
     """
     hot = table.variant.isin(TEMPERATURES)
     asked = table.variant.where(~hot, TRAINED)
@@ -94,7 +98,12 @@ def systems(table: pd.DataFrame, names: Mapping[tuple[str, str], str] = SYSTEMS)
 
 
 def accuracies(summary: pd.DataFrame, temperature: str = "none") -> pd.DataFrame:
-    """Accuracy of each system by length and seed: a DataFrame of (system, seed) × length."""
+    """Accuracy of each system by length and seed: a DataFrame of (system, seed) × length.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> accuracies(kept("spectra")[0]["summary"]).groupby("system").mean().loc["RoPE-ID"].round(2).to_dict()
+    {128: 0.94, 256: 0.94, 512: 0.91, 1024: 0.87, 2048: 0.79}
+    """
     rows = systems(summary)
     rows = rows[rows.temperature == temperature]
     return rows.pivot(index=["system", "seed"], columns="length", values="accuracy")
@@ -104,6 +113,11 @@ def by_distance(distances: pd.DataFrame, length: int, temperature: str = "none")
     """Accuracy of each system at one length by octave of the distance: a table of (system, seed) × octave.
 
     Raises ValueError for a length that was not measured.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> found = by_distance(kept("spectra")[0]["distances"], 1024).groupby("system").mean()
+    >>> found.loc["RoPE", [64, 128, 256, 512]].round(2).tolist()
+    [0.91, 0.74, 0.33, 0.17]
     """
     rows = systems(distances[distances.length == length])
     if rows.empty:
@@ -116,6 +130,11 @@ def beyond(distances: pd.DataFrame, length: int, least: int, temperature: str = 
     """Accuracy of each system for answers at least `least` tokens back at one length: by system and seed.
 
     `least` is a power of two. Raises ValueError where no answer is so far back.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> found = beyond(kept("spectra")[0]["distances"], 1024, 128).groupby("system").mean()
+    >>> found[["RoPE", "RoPE-ID"]].round(2).tolist()
+    [0.4, 0.82]
     """
     rows = systems(distances[(distances.length == length) & (distances.octave >= least)])
     if rows.empty:
@@ -129,6 +148,11 @@ def next_byte_losses(*tables: pd.DataFrame, temperature: str = "none") -> pd.Dat
     """Loss of the next byte in nats, from several kept summaries: a DataFrame of (system, seed) × length.
 
     Of a summary with several tasks, which the column `name` names, it takes the rows of `bytes`.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> losses = next_byte_losses(kept("next_byte")[0]["summary"]).groupby("system").mean()
+    >>> losses.loc["HalfRoPE"].round(2).to_dict()
+    {64: 2.0, 128: 2.04, 256: 2.48, 512: 2.87, 1024: 3.16}
     """
     parts = [table[table.name == "bytes"] if "name" in table else table for table in tables]
     rows = systems(pd.concat(parts, ignore_index=True))
@@ -137,7 +161,11 @@ def next_byte_losses(*tables: pd.DataFrame, temperature: str = "none") -> pd.Dat
 
 
 def retained(accuracy: pd.DataFrame, trained: int) -> pd.DataFrame:
-    """Accuracy at each length over that at the `trained` length: a DataFrame of the same shape."""
+    """Accuracy at each length over that at the `trained` length: a DataFrame of the same shape.
+
+    >>> retained(pd.DataFrame({64: [0.8], 128: [0.4]}), 64).values.tolist()
+    [[1.0, 0.5]]
+    """
     return accuracy.div(accuracy[trained], axis=0)
 
 
@@ -145,6 +173,10 @@ def differences(accuracy: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Accuracy of every other system minus that of `reference` with the same seed: a table like `accuracy`.
 
     Systems of one seed start from the same weights and answer the same questions.
+
+    >>> index = pd.MultiIndex.from_product([["RoPE", "RoPE-ID"], [0]], names=["system", "seed"])
+    >>> differences(pd.DataFrame({64: [0.5, 0.75]}, index), "RoPE").loc["RoPE-ID"].values.tolist()
+    [[0.25]]
     """
     base = accuracy.xs(reference, level="system")
     others = accuracy.drop(index=reference, level="system")
@@ -235,6 +267,11 @@ def ablation(spectra: pd.DataFrame, ablations: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of bands that differ from RoPE-ID's in one number, with RoPE-ID and HighFreq of `spectra`.
 
     One row for each setting, seed, length and temperature, with columns share, shortest_period and turns.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> table = ablation(*(kept(name)[0]["summary"] for name in ("spectra", "ablations")))
+    >>> sorted(set(table.share))
+    [0.25, 0.375, 0.5, 0.625, 0.75, 1.0]
     """
     own = ablations.assign(temperature=ablations.variant.map(TEMPERATURES))
     named = systems(spectra[spectra.scaling.isin(["rope_id", "high_freq"])])

@@ -78,6 +78,9 @@ def clustered_interval(
     A bootstrap that draws whole clusters with replacement: rows of one cluster (such as the heads of one
     layer, which share their inputs) are not independent observations. `columns` are arrays as long as
     `clusters`, the label of each row's cluster. Raises ValueError for other lengths or a single cluster.
+
+    >>> clustered_interval(np.mean, [[1.0, 1.0, 4.0]], [0, 0, 1])
+    (2.0, 1.0, 4.0)
     """
     arrays, labels = [np.asarray(column) for column in columns], np.asarray(clusters)
     if any(len(array) != len(labels) for array in arrays) or len(np.unique(labels)) < 2:
@@ -148,7 +151,11 @@ def effect_size(values: ArrayLike) -> np.float64:
 
 
 def slope(lengths: ArrayLike, bases: ArrayLike) -> float:
-    """The slope of the line through log base against log length, NaN for fewer than two lengths."""
+    """The slope of the line through log base against log length, NaN for fewer than two lengths.
+
+    >>> round(slope([1, 2, 4], [1, 4, 16]), 6)
+    2.0
+    """
     x, y = np.log(np.asarray(lengths, float)), np.log(np.asarray(bases, float))
     keep = np.isfinite(y)
     return float(np.polyfit(x[keep], y[keep], 1)[0]) if np.unique(x[keep]).size > 1 else np.nan

@@ -79,6 +79,10 @@ def kept_trials() -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """The trials of the kept results: (rows of `trials`, rows of `trials_at`, head_dim).
 
     The second table holds the models that were trained again, for three times as many steps.
+
+    >>> rows, longer, head_dim = kept_trials()
+    >>> len(rows), len(longer), head_dim
+    (480, 90, 32)
     """
     (tables, made), (again, made_again) = kept("which_bound"), kept("which_bound_longer")
     first, second = (
@@ -89,7 +93,12 @@ def kept_trials() -> tuple[pd.DataFrame, pd.DataFrame, int]:
 
 
 def trained_longest(rows: pd.DataFrame, longer: pd.DataFrame) -> pd.DataFrame:
-    """The trials, with those of models trained again for more steps, `longer`, in place of the first ones."""
+    """The trials, with those of models trained again for more steps, `longer`, in place of the first ones.
+
+    >>> rows = pd.DataFrame({"seed": 0, "trained": 64, "layers": 1, "base": [4, 8], "length": 64, "far": 0.1})
+    >>> trained_longest(rows, rows[1:].assign(far=0.9)).far.tolist()
+    [0.1, 0.9]
+    """
     both = pd.concat([rows, longer], ignore_index=True)
     return both.drop_duplicates([*MODEL, "length"], keep="last", ignore_index=True)
 
@@ -110,6 +119,10 @@ def margins(rows: pd.DataFrame, head_dim: int, at: str = "length") -> pd.DataFra
     the input, or "trained", the trained length. For Liu et al. it is their limit for the model as trained,
     over the length of the input. A last column, the trained length over that of the input, ignores the base.
     Raises ValueError for another `at`.
+
+    >>> rows = pd.DataFrame({"trained": [64], "layers": [2], "base": [100.0], "length": [128]})
+    >>> margins(rows, 32)[["aliasing (A2)", "Men et al.", "no longer than training"]].round(2).values.tolist()
+    [[4.91, 0.08, 0.5]]
     """
     lengths = {"length": rows.length, "trained": rows.trained}
     if at not in lengths:
@@ -126,6 +139,9 @@ def orders(rows: pd.DataFrame, head_dim: int) -> pd.DataFrame:
 
     The base alone, which a bound must beat to add anything about length or depth; and the share of pairs that
     did not complete a turn in training, from Liu et al.'s critical dimension.
+
+    >>> orders(pd.DataFrame({"trained": [64], "base": [100.0]}), 32).values.tolist()
+    [[100.0, 0.4375]]
     """
     turned = liu_critical_dimension(rows.trained, head_dim, rows.base) / head_dim
     return pd.DataFrame({BASE: rows.base, UNTURNED: 1 - turned}, rows.index)
@@ -147,6 +163,11 @@ def counterexamples(
 
     `ratio` is the base over the one demanded, `least` the accuracy of the worst seed. One lucky model is not
     a counterexample; a base at which every seed works is.
+
+    >>> rows, longer, head_dim = kept_trials()
+    >>> found = counterexamples(trained_longest(rows, longer), "aliasing (A2)", head_dim)
+    >>> found[["trained", "layers", "base"]].values.tolist(), found.ratio.round(2).tolist()
+    ([[64, 1, 8]], [0.79])
     """
     asked = rows[rows.length == rows.trained]
     asked = asked.assign(ratio=margins(asked, head_dim)[name])
@@ -159,6 +180,10 @@ def depth_differences(rows: pd.DataFrame, measure: str = "far") -> pd.DataFrame:
 
     It is the accuracy with the larger depth minus that with the smaller. Models of one seed answer the same
     questions. Raises ValueError unless there are two depths.
+
+    >>> rows = pd.DataFrame({"seed": 0, "trained": 64, "base": 16, "length": 64, "layers": [1, 2]})
+    >>> depth_differences(rows.assign(inside=True, far=[0.75, 0.5])).difference.tolist()
+    [-0.25]
     """
     depths = sorted(rows.layers.unique().tolist())
     if len(depths) != 2:
@@ -169,7 +194,11 @@ def depth_differences(rows: pd.DataFrame, measure: str = "far") -> pd.DataFrame:
 
 
 def models(rows: pd.DataFrame) -> NDArray[np.int64]:
-    """The number of each trial's trained model: trials of one model are not independent of each other."""
+    """The number of each trial's trained model: trials of one model are not independent of each other.
+
+    >>> models(pd.DataFrame({"seed": [0, 0, 1], "trained": 64, "layers": 1, "base": 16})).tolist()
+    [0, 0, 1]
+    """
     return rows.groupby(MODEL).ngroup().to_numpy()
 
 
@@ -181,6 +210,11 @@ def compared(
     The regions are "inside" and "beyond" the trained length. Columns: those of `stats.calibration`; ranking,
     see `stats.ranking`; factor and best, see `stats.best_constant`. The orders without a threshold (see
     `orders`) have NaN in all columns that need one.
+
+    >>> rows, _, head_dim = kept_trials()
+    >>> found = compared(rows, head_dim).set_index(["region", "bound"])
+    >>> found.ranking.loc["beyond"].round(2)[["aliasing (A2)", "Men et al.", "the base alone"]].tolist()
+    [0.93, 0.94, 0.89]
     """
     every = margins(rows, head_dim, at).join(orders(rows, head_dim))
     found = []
