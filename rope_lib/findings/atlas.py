@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rope_lib.models.atlas import AtlasModel, atlas
 from rope_lib.models.case_studies import CaseStudy, case_studies
 from rope_lib.models.spec import Rotary
 from rope_lib.models.verdicts import VERDICTS, WORST_FIRST, RotaryVerdict, Verdict, classify, judge
+from rope_lib.theory.arguments import Floats
 from rope_lib.theory.rivals import first_negative, liu_extrapolation_limit
 from rope_lib.theory.scaling import SCALINGS
 
@@ -20,7 +20,7 @@ from rope_lib.theory.scaling import SCALINGS
 Cell: TypeAlias = str | int | float | tuple[str, float] | None
 
 # A number of tokens: a Python number or a zero-dimensional array.
-Tokens: TypeAlias = float | NDArray[np.float64]
+Tokens: TypeAlias = float | Floats
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,17 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rope_lib.measure.tables import LAST_QUERIES, Sweep
 from rope_lib.theory import dispersal
+from rope_lib.theory.arguments import Floats
 
 from . import clusters, stats
 from .wording import minus, rounded_up
 
 
-def ratios_by_length(v: ArrayLike, inv_freq: ArrayLike, lengths: Sequence[int]) -> NDArray[np.float64]:
+def ratios_by_length(v: ArrayLike, inv_freq: ArrayLike, lengths: Sequence[int]) -> Floats:
     """The ratio of clouds of one direction each, with equal weights, at each length: `(lengths, ...)`.
 
     `v` has shape `(..., 2·pairs)`, `inv_freq` `(pairs,)` in radians per token. No vector is rotated: this is
@@ -198,7 +199,7 @@ def _facts_of_attention(sweep: Sweep, lengths: Sequence[int], trained: int) -> d
 
 def clouds_beyond_the_theorem(
     length: int, random: np.random.Generator
-) -> dict[str, tuple[NDArray[np.float64], list[float]]]:
+) -> dict[str, tuple[Floats, list[float]]]:
     """For each condition of the theorem a cloud of `length` tokens and two pairs that violates it.
 
     A dict from the condition's name to (X `(length, 4)`, half split, and the two frequencies in radians per

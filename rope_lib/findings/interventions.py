@@ -7,11 +7,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from rope_lib.measure.tables import LOSS_BIN
+from rope_lib.theory.arguments import Floats
 
 from .kept import Tables
 from .wording import minus, signed
@@ -21,7 +20,7 @@ Factors = Mapping[str, float]
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512
 
-Numbers = TypeVar("Numbers", float, NDArray[np.float64], pd.Series, pd.DataFrame)
+Numbers = TypeVar("Numbers", float, Floats, pd.Series, pd.DataFrame)
 
 
 def mean_losses(losses: pd.DataFrame, first: int, last: int) -> pd.Series:

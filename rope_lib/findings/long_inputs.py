@@ -10,15 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import text_sha256
+from rope_lib.theory.arguments import Floats
 
 from .kept import Provenance, Tables, described, kept
 from .wording import rounded_up
-
-Floats = NDArray[np.float64]
 
 # The measures by which two measurements of the same rows are compared, each with its table.
 COMPARED = {

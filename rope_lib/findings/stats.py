@@ -6,9 +6,11 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from scipy.stats import t as student
+
+from rope_lib.theory.arguments import Floats
 
 # An estimate and the interval around it: (value, low, high).
 Interval: TypeAlias = tuple[float, float, float]
@@ -226,14 +228,14 @@ def ranking(works: ArrayLike, margin: ArrayLike) -> float:
     return float((ranks[works].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def _residuals(values: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
+def _residuals(values: Floats, given: Floats) -> Floats:
     """The residuals of a straight line in `given` that is fitted to `values`."""
     x, y = given - given.mean(), values - values.mean()
     scale = x @ x
     return y - x * (x @ y) / scale if scale > 0 else np.full_like(y, np.nan)
 
 
-def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+def _correlation(x: Floats, y: Floats) -> float:
     x, y = x - x.mean(), y - y.mean()
     scale = np.sqrt((x @ x) * (y @ y))
     return float((x @ y) / scale) if scale > 0 else float("nan")

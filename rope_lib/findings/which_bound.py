@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rope_lib.runs.grid import make_grid
+from rope_lib.theory.arguments import Floats
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import liu_critical_dimension, liu_extrapolation_limit, men_minimum_base
@@ -259,7 +260,7 @@ def gain_over_base(
     part = rows[regions(rows)[region]]
     columns = [part.far >= WORKS, margins(part, head_dim)[name], part.base]
 
-    def gain(works: NDArray[np.bool_], one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    def gain(works: NDArray[np.bool_], one: Floats, other: Floats) -> float:
         return ranking(works, one) - ranking(works, other)
 
     return clustered_interval(gain, columns, models(part), draws=draws)

@@ -15,13 +15,13 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike
 
-from rope_lib.theory.arguments import one, whole
+from rope_lib.theory.arguments import Floats, one, whole
 from rope_lib.theory.precision import round_to
 
 from .config import Config
 from .evaluate import answers, evaluation_batch
 from .questions import Batch
-from .spectrum import SIDES, Floats, Rotation, Turning, marked
+from .spectrum import SIDES, Rotation, Turning, marked
 from .transformer import Transformer
 
 
