@@ -96,7 +96,7 @@ def loss_against(panels: Mapping[str, ArrayLike], losses: ArrayLike, names: Sequ
 
     `panels` maps the label of an x axis to values; `losses`, as many, are nats above those of the same tokens
     in a context within training, and `names` are the spectra of the points. Points of one spectrum are joined
-    in their order; the dotted line is no excess. Raises ValueError for more spectra than colors.
+    in their order; the dotted line marks zero excess. Raises ValueError for more spectra than colors.
     """
     figure, row = style.panels(1, len(panels), height=3.9, sharey=True)
     spectra, excess = np.asarray(names), np.asarray(losses)

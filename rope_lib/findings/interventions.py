@@ -82,6 +82,7 @@ def repaired(values: Numbers, healthy: Numbers | float, broken: Numbers | float)
 
     Below 0 an intervention does further damage; above 1 it does better than the healthy model.
 
+    >>> import numpy as np
     >>> repaired(np.array([3.0, 2.0, 4.0]), healthy=1.0, broken=3.0).tolist()
     [0.0, 0.5, -0.5]
     """

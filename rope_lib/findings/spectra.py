@@ -344,7 +344,7 @@ def facts(tables: Tables, *, head_dim: int) -> dict[str, str]:
 def facts_of_ablations(spectra: pd.DataFrame, ablations: pd.DataFrame) -> dict[str, str]:
     """The numbers of the chapter about RoPE-ID's band with one number changed, as it prints them.
 
-    `spectra` and `ablations` are the kept tables `summary`. All are asked with the temperature; *kept* is
+    `spectra` and `ablations` are the kept tables `summary`. All are tested with the temperature; *kept* is
     accuracy at the longest inputs over that at the trained length.
     """
     table = ablation(spectra, ablations)

@@ -53,7 +53,7 @@ def corpus() -> Corpus:
 
 
 def windows(generator: torch.Generator, text: torch.Tensor, count: int, length: int) -> Batch:
-    """`count` windows of `length` bytes from anywhere in a text, uint8 `(bytes,)`: every next byte is asked.
+    """`count` windows of `length` bytes at random places of a text, uint8 `(bytes,)`: each next byte is a target.
 
     Raises ValueError for a length that the text does not reach.
     """
