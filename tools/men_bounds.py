@@ -10,12 +10,13 @@ import argparse
 import csv
 import multiprocessing
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from rope_lib.models.atlas import atlas  # noqa: E402
+from rope_lib.models.atlas import AtlasModel, atlas  # noqa: E402
 from rope_lib.theory.rivals import men_minimum_base  # noqa: E402
 
 TABLE = ROOT / "rope_lib" / "models" / "men_bounds.csv"
@@ -23,8 +24,10 @@ COLUMNS = ("context", "head_dim", "base")
 LIMIT = 600  # seconds for one row
 POWERS_OF_TWO = [(2**exponent, head_dim) for exponent in range(10, 21) for head_dim in (64, 128)]
 
+Place = tuple[int, int]  # context and head_dim
 
-def needed(models):
+
+def needed(models: Iterable[AtlasModel]) -> set[Place]:
     """`{(context, rotary_dim)}` of the spectra in which every pair rotates, at the models' own contexts."""
     return {
         (min(model.declared_context, rotary.window or model.declared_context), rotary.rotary_dim)
@@ -35,12 +38,12 @@ def needed(models):
     }
 
 
-def written(base):
+def written(base: float) -> str:
     """A base as the table writes it: 7 significant digits, as many as the search resolves."""
     return f"{float(f'{base:.7g}'):.15g}"
 
 
-def read(table):
+def read(table: Path) -> dict[Place, str]:
     """`{(context, head_dim): base as written}`, empty if there is no table yet."""
     if not table.exists():
         return {}
@@ -48,7 +51,7 @@ def read(table):
         return {(int(row["context"]), int(row["head_dim"])): row["base"] for row in csv.DictReader(file)}
 
 
-def write(table, rows):
+def write(table: Path, rows: Mapping[Place, str]) -> None:
     """Write the rows, ordered by context and then by head_dim."""
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -56,7 +59,7 @@ def write(table, rows):
         writer.writerows((*key, rows[key]) for key in sorted(rows))
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description="Fill the table of Men et al.'s bases.")
     parser.add_argument("--all", action="store_true", help="compute every row afresh")
     known = {} if parser.parse_args().all else read(TABLE)
