@@ -50,7 +50,7 @@ def write_report(
     the progress.
 
     Raises ValueError or OSError, in one line, for a model, a text or lengths that cannot be measured, and
-    FileExistsError for a folder that is no report's; then nothing is written.
+    FileExistsError for a folder that does not hold a report; then nothing is written.
     """
     if out is not None:
         _check_replaceable(Path(out))
