@@ -28,6 +28,7 @@ import tiny_gguf
 from reports import byte_tokenizer
 
 from rope_lib.measure import converted
+from rope_lib.measure.huggingface import quiet
 from rope_lib.measure.load import load_model, token_ids
 
 SECONDS = 10.0  # that a refusal may take
@@ -124,8 +125,9 @@ def _network() -> LlamaForCausalLM:
 
 
 def _saved(scratch: Path) -> Path:
-    _network().save_pretrained(scratch / "model")
-    byte_tokenizer().save_pretrained(scratch / "model")
+    with quiet():
+        _network().save_pretrained(scratch / "model")
+        byte_tokenizer().save_pretrained(scratch / "model")
     return scratch / "model"
 
 
