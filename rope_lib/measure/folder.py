@@ -59,7 +59,7 @@ class ModelFolder:
     """What is accepted of a folder: the cleaned config, and the files of weights and of the tokenizer.
 
     `weights` maps the name of each file to its true path, and `tokenizer` the name of each file to its text
-    or its true path. `shapes` are those of the tensors of all files.
+    or its true path. `shapes` are those of the tensors of all files, and `places` the names of their files.
     """
 
     path: Path
@@ -67,6 +67,7 @@ class ModelFolder:
     weights: Mapping[str, Path]
     tokenizer: Mapping[str, str | Path]
     shapes: Shapes
+    places: Mapping[str, str]
 
 
 def accepted(folder: Path) -> ModelFolder:
@@ -79,13 +80,14 @@ def accepted(folder: Path) -> ModelFolder:
     config = _cleaned_config(folder)
     weights = {name: own_file(folder, name) for name in _weight_names(folder)}
     shapes: Shapes = {}
+    places: dict[str, str] = {}
     for name, path in weights.items():
         for tensor, shape in _shapes(folder / name, path).items():
             if tensor in shapes:
                 raise ValueError(f"{folder / name}: tensor {printable(tensor)} must be in one file only")
-            shapes[tensor] = shape
+            shapes[tensor], places[tensor] = shape, name
     check_sizes(folder / "config.json", config, len(shapes))
-    return ModelFolder(folder, config, weights, _tokenizer_files(folder), shapes)
+    return ModelFolder(folder, config, weights, _tokenizer_files(folder), shapes, places)
 
 
 def stage(model: ModelFolder, scratch: Path) -> None:
@@ -94,9 +96,7 @@ def stage(model: ModelFolder, scratch: Path) -> None:
     for name, path in model.weights.items():
         (scratch / name).symlink_to(path)
     if list(model.weights) != [WEIGHTS]:
-        (first, *_) = model.weights  # transformers takes no more than the names of files from it
-        places = dict.fromkeys(model.shapes, first) | {f"file {name}": name for name in model.weights}
-        index = {"metadata": {"total_size": 0}, "weight_map": places}
+        index = {"metadata": {}, "weight_map": dict(model.places)}
         (scratch / INDEX).write_text(json.dumps(index), encoding="utf-8")
     stage_tokenizer(model.tokenizer, scratch)
 
