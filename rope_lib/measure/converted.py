@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -31,7 +32,7 @@ _DIGESTS = "sha256.json"  # of every other file in the folder, by name
 # Frequencies that llama.cpp reads from the file and transformers from the config; experts, which transformers
 # reads under other names than it lists; layers that predict tokens ahead.
 _KNOWN = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
-_EXPERTS = tuple(f"ffn_{part}_{all}.weight" for part in ("gate", "up", "down") for all in ("exps", "projs"))
+_EXPERTS = re.compile(r"ffn_(gate|up|down|gate_up)_(exps|projs)\.(weight|bias)")
 
 
 def dequantized(gguf: Path, sha256: str) -> Path:
@@ -152,4 +153,6 @@ def _ahead(metadata: Metadata, architecture: str) -> Mapping[str, Any]:
 def _known(name: str, config: Mapping[str, Any]) -> bool:
     """Whether a tensor that transformers does not list belongs in a GGUF file nevertheless."""
     leaf = name.split(".", 2)[-1] if name.startswith("blk.") else name
-    return leaf in _KNOWN + _EXPERTS or known_extra(name.replace("blk.", "layers.", 1), config)
+    if leaf in _KNOWN or _EXPERTS.fullmatch(leaf):
+        return True
+    return known_extra(name.replace("blk.", "layers.", 1), config)

@@ -41,8 +41,7 @@ _IGNORED_KEYS = re.compile(
 _QUANTIZED_KEYS = ("quantization_config", "compression_config")
 _TOKENIZER_CLASS = re.compile(r"(?!Auto)\w+Tokenizer(Fast)?|\w+Backend")
 
-# Tensors that are in checkpoints of good models and that no weight is computed from: buffers that the model
-# computes itself, and masks.
+# Tensors in the checkpoints of good models that are not weights: buffers and masks that the model computes.
 _BUFFERS = re.compile(
     r"(^|\.)(rotary_emb|rotary_pos_emb|rope)\.(inv_freq|cos_cached|sin_cached)$"
     r"|(^|\.)(attn|attention|self_attn)\.(bias|masked_bias|rotary_emb\.inv_freq)$"
@@ -283,7 +282,7 @@ def _cleaned_tokenizer_config(folder: Path) -> JsonObject:
 
 
 def _check_tokenizer_class(path: Path, config: JsonObject) -> None:
-    """Refuse a tokenizer's class that is none: transformers would load whatever has that name."""
+    """Refuse a class that is not a tokenizer: transformers would load whatever has that name."""
     kind = config.get("tokenizer_class")
     if kind is not None and not (isinstance(kind, str) and _TOKENIZER_CLASS.fullmatch(kind)):
         raise ValueError(f"{path}: tokenizer_class must be a tokenizer of transformers, got {shown(kind)}")

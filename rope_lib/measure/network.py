@@ -4,7 +4,7 @@ transformers fills what is missing or of another shape with random numbers, and 
 know. Here each is refused by name, as are numbers that are not finite.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,10 @@ def refuse_extras(
     config: Mapping[str, Any],
     known: Callable[[str, Mapping[str, Any]], bool] = known_extra,
 ) -> None:
-    """Raise ValueError if one of the tensors that a network leaves unused is none of the `known` ones."""
+    """Raise ValueError if a network leaves a tensor unused that is not `known` to be harmless."""
     extra = sorted(name for name in names if not known(name, config))
     if extra:
-        number = _count(extra, "tensor is", "tensors are")
-        raise ValueError(f"{source}: {number} not of this model, among them {printable(extra[0])}")
+        raise ValueError(f"{source}: {_named(extra, 'tensor', 'not part of this model')}")
 
 
 def check_finite(source: object, network: torch.nn.Module) -> None:
@@ -95,18 +94,21 @@ def _first_difference(outline: torch.nn.Module, shapes: Shapes) -> str:
 
 
 def _check_loading(source: object, loading: Mapping[str, Any]) -> None:
-    """Raise ValueError for what a loader had to make up."""
+    """Raise ValueError for weights that the loader filled with random numbers."""
     if mismatched := sorted(loading["mismatched_keys"]):
         name, got, expected = mismatched[0]
         shape = f"shape {list(expected)}, got {list(got)}"
         raise ValueError(f"{source}: weight {printable(name)} must have {shape}")
     if missing := sorted(loading["missing_keys"]):
-        number = _count(missing, "weight is", "weights are")
-        raise ValueError(f"{source}: {number} missing, among them {printable(missing[0])}")
+        raise ValueError(f"{source}: {_named(missing, 'weight', 'missing')}")
 
 
-def _count(names: Collection[str], one: str, several: str) -> str:
-    return f"{len(names)} {one if len(names) == 1 else several}"
+def _named(names: Sequence[str], what: str, wrong: str) -> str:
+    """How many tensors are wrong, and the name of the first."""
+    first = printable(names[0])
+    if len(names) == 1:
+        return f"1 {what} is {wrong}: {first}"
+    return f"{len(names)} {what}s are {wrong}, among them {first}"
 
 
 class _blaming:

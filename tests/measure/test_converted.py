@@ -72,10 +72,10 @@ def infinite(weights):
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (renamed, r"1 weight is missing, among them model\.layers\.1\.self_attn\.q_proj\.weight"),
-        (lacking, r"1 weight is missing, among them model\.layers\.1\.self_attn\.q_proj\.weight"),
-        (with_one_more, r"1 tensor is not of this model, among them blk\.1\.attn_q\.bias"),
-        (with_another_layer, r"1 tensor is not of this model, among them blk\.2\.attn_q\.weight"),
+        (renamed, r"1 weight is missing: model\.layers\.1\.self_attn\.q_proj\.weight"),
+        (lacking, r"1 weight is missing: model\.layers\.1\.self_attn\.q_proj\.weight"),
+        (with_one_more, r"1 tensor is not part of this model: blk\.1\.attn_q\.bias"),
+        (with_another_layer, r"1 tensor is not part of this model: blk\.2\.attn_q\.weight"),
         (
             of_another_shape,
             r"weight model\.layers\.1\.mlp\.up_proj\.weight must have shape \[48, 32\], got \[48, 16\]",

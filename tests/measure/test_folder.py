@@ -71,11 +71,11 @@ def refused(folder, message, kind=ValueError):
     [
         (
             lambda weights: weights.update(more=torch.ones(3)),
-            "1 tensor is not of this model, among them more",
+            "1 tensor is not part of this model: more",
         ),
         (
             lambda weights: weights.update({UP + "_": weights.pop(UP)}),
-            r"1 weight is missing, among them model\.layers\.1\.mlp\.up_proj\.weight",
+            r"1 weight is missing: model\.layers\.1\.mlp\.up_proj\.weight",
         ),
         (
             lambda weights: weights.update({UP: weights[UP].T.contiguous()}),
