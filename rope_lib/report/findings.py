@@ -12,7 +12,7 @@ from rope_lib.findings.breaks import BIN, binned, break_point, trained_band
 from rope_lib.findings.clusters import last_queries, of_length, ratios, summarize
 from rope_lib.findings.kept import Json
 from rope_lib.measure.interventions import Spectrum
-from rope_lib.measure.load import LanguageModel, load_model, packaged_model, provenance
+from rope_lib.measure.load import LanguageModel, load_model, packaged_model, provenance, token_ids
 from rope_lib.measure.sweep import measured
 from rope_lib.measure.tables import Sweep
 from rope_lib.measure.text import reference_text
@@ -66,7 +66,7 @@ def subject(
     spec = read_model(packaged_model() if source is None else source, download=download)
     _declared(spec)
     model = load_model(source, device=device, dtype=dtype, download=download)
-    return Subject(model, spec, text, _tokens(model, text))
+    return Subject(model, spec, text, token_ids(model, text))
 
 
 def _read_text(path: str | Path) -> str:
@@ -74,15 +74,6 @@ def _read_text(path: str | Path) -> str:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: must be text in UTF-8, got another byte at offset {error.start}") from None
-
-
-def _tokens(model: LanguageModel, text: str) -> torch.Tensor:
-    """All tokens of a text, shape `(tokens,)`."""
-    if model.tokenizer is None:
-        raise ValueError(f"model must have a tokenizer to read a text, and {model.name} has none")
-    # Not verbose: a warning that the text is longer than the context would warn of what is measured here.
-    tokens: torch.Tensor = model.tokenizer(text, return_tensors="pt", verbose=False).input_ids[0]
-    return tokens
 
 
 @dataclass(frozen=True)
