@@ -29,9 +29,9 @@ from .tokenizers import load_tokenizer
 
 _DIGESTS = "sha256.json"  # of every other file in the folder, by name
 
-# Frequencies that llama.cpp reads from the file and transformers from the config; experts, which transformers
-# reads under other names than it lists; layers that predict tokens ahead.
-_KNOWN = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+# Divisors of the frequencies, which llama.cpp applies and transformers does not read: harmless where all are 1.
+_DIVISORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+# Experts, which transformers reads under other names than it lists.
 _EXPERTS = re.compile(r"ffn_(gate|up|down|gate_up)_(exps|projs)\.(weight|bias)")
 
 
@@ -135,11 +135,15 @@ def _read(gguf: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def _shapes(gguf: Path, metadata: Metadata, architecture: str) -> Shapes:
-    """The shapes of the tensors in a GGUF file. Raises ValueError where it has fewer than layers."""
-    shapes = {
-        tensor.name: tuple(int(size) for size in reversed(tensor.shape.tolist()))
-        for tensor in GGUFReader(gguf).tensors
-    }
+    """The shapes of the tensors in a GGUF file.
+
+    Raises ValueError where it has fewer tensors than layers, or scales the rotation by a tensor.
+    """
+    tensors = GGUFReader(gguf).tensors
+    shapes = {tensor.name: tuple(int(size) for size in reversed(tensor.shape.tolist())) for tensor in tensors}
+    for tensor in tensors:
+        if tensor.name in _DIVISORS and (tensor.data != 1).any():
+            raise ValueError(f"{tensor.name} scales the rotation, and transformers does not read it")
     layers = metadata.get(f"{architecture}.block_count")
     if isinstance(layers, int) and layers > len(shapes):
         raise ValueError(f"{architecture}.block_count must be at most {len(shapes)}, its tensors")
@@ -153,6 +157,6 @@ def _ahead(metadata: Metadata, architecture: str) -> Mapping[str, Any]:
 def _known(name: str, config: Mapping[str, Any]) -> bool:
     """Whether a tensor that transformers does not list belongs in a GGUF file nevertheless."""
     leaf = name.split(".", 2)[-1] if name.startswith("blk.") else name
-    if leaf in _KNOWN or _EXPERTS.fullmatch(leaf):
+    if leaf in _DIVISORS or _EXPERTS.fullmatch(leaf):
         return True
     return known_extra(name.replace("blk.", "layers.", 1), config)

@@ -102,6 +102,17 @@ def test_frequencies_and_an_output_matrix_are_no_extras(tmp_path, cache):
     assert np.array_equal(output, weights["output.weight"])
 
 
+def test_frequencies_that_transformers_would_not_scale_are_refused(tmp_path, cache):
+    weights = tiny_gguf.tensors()
+    weights["rope_freqs.weight"] = np.array([1, 1, 8, 8], np.float32)
+    file = tiny_gguf.write(tmp_path / "scaled.gguf", weights)
+    with pytest.raises(
+        ValueError, match=r"rope_freqs\.weight scales the rotation, and transformers does not"
+    ):
+        load_model(file)
+    assert kept(cache) == []
+
+
 def test_more_layers_than_tensors_are_refused_at_once(tmp_path, cache):
     file = tiny_gguf.write(tmp_path / "deep.gguf", {}, layers=10_000)
     with pytest.raises(ValueError, match=r"deep\.gguf \(ValueError: llama\.block_count must be at most 0"):
