@@ -29,7 +29,7 @@ from .tokenizers import load_tokenizer
 
 _DIGESTS = "sha256.json"  # of every other file in the folder, by name
 
-# Divisors of the frequencies, which llama.cpp applies and transformers does not read: harmless where all are 1.
+# Divisors of the frequencies: llama.cpp applies them, transformers does not read them. Harmless if all are 1.
 _DIVISORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 # Experts, which transformers reads under other names than it lists.
 _EXPERTS = re.compile(r"ffn_(gate|up|down|gate_up)_(exps|projs)\.(weight|bias)")
