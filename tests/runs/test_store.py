@@ -207,7 +207,7 @@ def compute():
     return {"who": pd.DataFrame({"process": [os.getpid()]})}
 
 if sys.argv[3:] == ["stuck"]:  # write a table, then stay half-way
-    store._file_sha256 = lambda path: time.sleep(600)
+    store.file_sha256 = lambda path: time.sleep(600)
 print(store.stored("slow", {"x": 1}, compute, folder=folder)["who"].process[0])
 """
 

@@ -274,7 +274,10 @@ def test_the_command_refuses_in_one_line_and_touches_nothing(toml, tmp_path):
         ([tmp_path / "none.toml"], "none.toml: No such file"),
         ([bad], "bad.toml: training must have keys among steps"),
         ([toml, "--device", "tpu"], "device must be auto or one that this machine has"),
-        ([toml, "--out", theirs], "--out must be a new folder or one that this command wrote, got "),
+        (
+            [toml, "--out", theirs],
+            f"out must be a new folder or one that rope-lib train wrote, but {theirs} holds letter.txt: ",
+        ),
     ):
         result = invoke(*arguments)
         assert (result.exit_code, result.stdout) == (2, "")
