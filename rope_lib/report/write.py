@@ -20,7 +20,7 @@ from rope_lib.findings.kept import Json
 from rope_lib.measure.store import identity
 from rope_lib.measure.text import text_sha256
 from rope_lib.runs.folders import replacing
-from rope_lib.runs.mark import PROVENANCE_FILE, check_replaceable, is_ours, output_folder, write_mark
+from rope_lib.runs.mark import PROVENANCE_FILE, check_replaceable, is_ours, made_by, output_folder, write_mark
 from rope_lib.runs.store import circumstances, save_tables
 
 from .findings import Findings, examine, subject
@@ -115,7 +115,7 @@ def _write(
     cuts: Sequence[str],
 ) -> None:
     """Write all files of a report into a folder beside `out`, which takes its place at the end."""
-    with replacing(out) as made:
+    with replacing(out, made_by("report")) as made:
         with _temporary_files_in(made.parent):
             notebook = _executed(parameters, made / EXECUTED)
         html = page(notebook, found.name, _about(found, provenance, cuts))

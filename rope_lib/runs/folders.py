@@ -21,10 +21,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .mark import is_ours
-
 # In a scratch folder. The first two hold only what this library wrote; the others may hold an earlier folder.
 _MADE, _DISCARDED, _REPLACED, _EARLIER = "made", "discarded", "replaced", "earlier"
+
+_RANDOM = r"[a-z0-9_]{8}(?:\.lock)?"
+_SCRATCH = re.compile(r"\.(.+)\.scratch-" + _RANDOM)
 
 _NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}  # another process put or moved the folder meanwhile
@@ -35,18 +36,19 @@ class InUse(OSError):
 
 
 @contextlib.contextmanager
-def replacing(folder: str | Path, ours: Callable[[Path], bool] = is_ours) -> Iterator[Path]:
+def replacing(folder: str | Path, ours: Callable[[Path], bool]) -> Iterator[Path]:
     """An empty folder to fill, which takes the place of `folder` when the block ends without an error.
 
-    An earlier folder is deleted if `ours` says that it holds only what this library wrote; otherwise it is
+    An earlier folder is deleted if `ours`, such as `mark.made_by("train")`, is true of it; otherwise it is
     kept as `<folder>.old`, or `<folder>.old-2` and so on. Whenever the process is killed, `folder` is the
     whole earlier one or the whole new one, if need be after `recover`.
 
     Raises FileExistsError where `folder` is a file, and OSError where it cannot be written.
 
     >>> import tempfile
+    >>> from rope_lib.runs.mark import is_ours
     >>> with tempfile.TemporaryDirectory() as parent:
-    ...     with replacing(f"{parent}/out") as made:
+    ...     with replacing(f"{parent}/out", is_ours) as made:
     ...         _ = (made / "a.txt").write_text("new")
     ...     os.listdir(parent), os.listdir(f"{parent}/out")
     (['out'], ['a.txt'])
@@ -64,10 +66,18 @@ def replacing(folder: str | Path, ours: Callable[[Path], bool] = is_ours) -> Ite
         _put(around, place, ours)
 
 
-def recover(folder: str | Path, ours: Callable[[Path], bool] = is_ours) -> None:
+def recover(folder: str | Path, ours: Callable[[Path], bool]) -> None:
     """Finish what dead processes began at `folder`: put back the earlier folder, and remove their scratch."""
     place = Path(os.path.realpath(folder))
     clear(place.parent, _prefix(place), lambda around: _rescue(around, place, ours))
+
+
+def recover_all(parent: Path, ours: Callable[[Path], bool]) -> None:
+    """Do for every folder in `parent`, whether it is there or not, what `recover` does for one."""
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        found = {match[1] for entry in entries if (match := _SCRATCH.fullmatch(entry.name))}
+        for name in found:
+            recover(parent / name, ours)
 
 
 @contextlib.contextmanager
@@ -90,7 +100,7 @@ def clear(parent: Path, prefix: str, rescue: Callable[[Path], object] = lambda a
 
     A folder that `rescue` fails on, or that cannot be removed, stays.
     """
-    pattern = re.compile(re.escape(prefix) + r"[a-z0-9_]{8}(\.lock)?")
+    pattern = re.compile(re.escape(prefix) + _RANDOM)
     try:
         with os.scandir(parent) as entries:
             names = {entry.name.removesuffix(".lock") for entry in entries if pattern.fullmatch(entry.name)}

@@ -9,9 +9,10 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PROVENANCE_FILE = "provenance.json"
 
@@ -36,12 +37,22 @@ def read_mark(folder: Path) -> Mark | None:
         made = described["provenance"]
         files = dict(described.get("files", {}))
         files |= {f"{name}.parquet": digest for name, digest in described.get("tables", {}).items()}
-        # Earlier versions of `rope-lib sweep` named themselves by their inputs alone.
-        of_grid = {"grid", "size"} <= set(made.get("inputs", ()))
-        maker = made.get("name", "sweep" if of_grid else None)
+        maker = maker_of(made)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return Mark(maker, files)
+
+
+def maker_of(provenance: Mapping[str, Any]) -> str | None:
+    """The command that a provenance names; earlier versions of `sweep` are known by their inputs.
+
+    >>> maker_of({"name": "train"}), maker_of({"inputs": {"grid": "", "size": "full"}}), maker_of({})
+    ('train', 'sweep', None)
+    """
+    inputs = provenance.get("inputs")
+    of_grid = isinstance(inputs, Mapping) and {"grid", "size"} <= inputs.keys()
+    maker: str | None = provenance.get("name", "sweep" if of_grid else None)
+    return maker
 
 
 def write_mark(folder: Path, maker: str) -> None:
@@ -84,6 +95,16 @@ def is_ours(folder: Path) -> bool:
         return folder.is_dir() and not folder.is_symlink() and next(strangers(folder), None) is None
     except OSError:  # what cannot be read cannot be known
         return False
+
+
+def made_by(maker: str | None) -> Callable[[Path], bool]:
+    """The rule by which a folder `is_ours` and empty or made by `maker`."""
+
+    def ours(folder: Path) -> bool:
+        mark = read_mark(folder)
+        return is_ours(folder) and (mark is None or mark.maker == maker)
+
+    return ours
 
 
 def check_replaceable(folder: Path, maker: str) -> None:

@@ -26,7 +26,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from .folders import recover, replacing
-from .mark import PROVENANCE_FILE, file_sha256, is_ours
+from .mark import PROVENANCE_FILE, file_sha256, is_ours, made_by, maker_of
 
 JsonObject: TypeAlias = dict[str, Any]  # what json.loads makes of an object
 Tables: TypeAlias = dict[str, pd.DataFrame]
@@ -79,6 +79,7 @@ def kept(
     entry, text = Path(entry), canonical(inputs)
     tables = read_if_kept(entry, inputs)
     if tables is not None:
+        recover(entry, is_entry)  # a process may have been killed after it kept this
         return tables
     entry.parent.mkdir(parents=True, exist_ok=True)
     lock = entry.with_name(f".{entry.name}.lock")
@@ -86,12 +87,12 @@ def kept(
         tables = read_if_kept(entry, inputs)  # another process may have finished meanwhile
         if tables is not None:
             return tables
-        recover(entry, _is_entry)  # what a killed process left need not stay until the end
+        recover(entry, is_entry)  # what a killed process left need not stay until the end
         start = time.perf_counter()
         computed = compute()
         seconds = time.perf_counter() - start
         provenance = described | {"inputs": json.loads(text)} | circumstances(seconds=seconds)
-        with replacing(entry, _is_entry) as made:
+        with replacing(entry, is_entry) as made:
             _fill(made, computed, provenance)
         return read_tables(entry)
 
@@ -125,7 +126,8 @@ def save_tables(
     """Write `tables`, by name, as Parquet files with their `provenance`, a dict of JSON values.
 
     `folder` appears, or is replaced, in one step when everything is written, see `folders.replacing`: an
-    earlier one that holds anything but what this function wrote is kept as `<folder>.old`. Indices are not
+    earlier one is kept as `<folder>.old` if it holds anything but what this function wrote, with the same
+    `name` in its provenance. Indices are not
     kept, and columns of text come back as pandas' own type for it. Raises ValueError for names that no file
     can have, columns that Parquet cannot hold, or a provenance that JSON cannot, and OSError where `folder`
     is a file or cannot be written.
@@ -137,7 +139,7 @@ def save_tables(
     (['heads.parquet', 'provenance.json'], {'seed': 7})
     """
     canonical(provenance)  # or raises before anything is written
-    with replacing(folder) as made:
+    with replacing(folder, made_by(maker_of(provenance))) as made:
         _fill(made, tables, provenance)
 
 
@@ -207,7 +209,7 @@ def _fill(made: Path, tables: Mapping[str, pd.DataFrame], provenance: Mapping[st
     (made / PROVENANCE_FILE).write_text(lines, encoding="utf-8")
 
 
-def _is_entry(folder: Path) -> bool:
+def is_entry(folder: Path) -> bool:
     """Whether a folder, perhaps damaged, holds nothing but files that entries have."""
     return is_ours(folder) or all(
         path.is_file() and (path.name == PROVENANCE_FILE or path.suffix == ".parquet")
@@ -230,7 +232,7 @@ def _described(folder: Path) -> JsonObject:
     path = folder / PROVENANCE_FILE
     if not folder.exists():
         with contextlib.suppress(OSError):
-            recover(folder)  # a killed process may have moved it
+            recover(folder, is_ours)  # a killed process may have moved it
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: must be a folder of tables, but has no {PROVENANCE_FILE}")
     described: JsonObject = {}
