@@ -2,6 +2,9 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import click
 
@@ -36,9 +39,7 @@ def train(config: str, out: str | None, device: str, keep: bool, force: bool) ->
         from rope_lib.runs.store import circumstances, save_tables
         from rope_lib.train.config import Config
         from rope_lib.train.run import forget, inputs, run
-    import contextlib
     import time
-    from pathlib import Path
 
     start = time.perf_counter()
     try:
@@ -49,20 +50,28 @@ def train(config: str, out: str | None, device: str, keep: bool, force: bool) ->
         device = choose_device(device)
         # Beside the result, which appears when it is complete.
         unfinished = folder.with_name(f"{folder.name}-training")
-        with alone(unfinished):
+        with alone(unfinished), _gone_when_empty(unfinished):
             tables = run(chosen, unfinished, device=device, keep=True)
             made = circumstances(seconds=round(time.perf_counter() - start, 1), device=device)
             save_tables(folder, tables, {"name": "train", "inputs": inputs(chosen)} | made)
             if not keep:
                 forget(unfinished)
-                with contextlib.suppress(OSError):  # a folder that is not empty stays
-                    unfinished.rmdir()
     except (ValueError, OSError, FloatingPointError) as error:
         raise InputError(one_line(error)) from None
     except KeyboardInterrupt:
         say("Stopped. The same command goes on where this one left off.")
         sys.exit(130)
     click.echo(os.path.join(folder, "summary.parquet"))
+
+
+@contextmanager
+def _gone_when_empty(folder: Path) -> Iterator[None]:
+    """Remove a folder at the end, unless something is in it."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 @click.command()

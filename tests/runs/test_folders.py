@@ -201,6 +201,25 @@ def test_an_error_while_it_is_written_leaves_the_earlier_result(tmp_path, monkey
     assert names(tmp_path) == ["out"]
 
 
+def test_a_disk_that_is_full_at_any_byte_loses_nothing(either_way, tmp_path):
+    resource = pytest.importorskip("resource")
+    save(tmp_path / "out", OLD)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    failed = 0
+    for most in range(0, 3000, 300):  # bytes of a file
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+        try:
+            save(tmp_path / "out", NEW)
+        except OSError:
+            failed += 1
+            assert value_in(tmp_path / "out") == 0
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert names(tmp_path) == ["out"]
+    assert failed > 3
+    assert value_in(tmp_path / "out") == 1
+
+
 def test_a_reader_finds_what_an_earlier_version_had_renamed_away_when_it_was_killed(tmp_path):
     save(tmp_path / "out", OLD)
     around = tmp_path / ".out.scratch-a1b2c3d4"

@@ -331,6 +331,7 @@ def test_what_is_trained_stays_until_its_tables_are_saved(toml, tmp_path, monkey
         result = invoke(toml, "--out", tmp_path / "out")
         assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
         assert "No space left on device" in result.stderr
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["out-training", "tiny.toml"]
     assert (tmp_path / "out-training" / CHECKPOINT).is_file()
     monkeypatch.setattr("rope_lib.train.loop.loss_of", None)  # a step would fail
     assert invoke(toml, "--out", tmp_path / "out").exit_code == 0
@@ -345,6 +346,7 @@ def test_an_interrupt_is_one_line(toml, tmp_path, monkeypatch):
     result = invoke(toml, "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert result.stderr == "Stopped. The same command goes on where this one left off.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
 
 
 def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
