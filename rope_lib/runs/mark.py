@@ -32,8 +32,11 @@ class Mark:
 
 def read_mark(folder: Path) -> Mark | None:
     """The `Mark` of a folder, of this version or an earlier one; None if it has none or a damaged one."""
+    path = folder / PROVENANCE_FILE
+    if not path.is_file():  # a pipe would never end
+        return None
     try:
-        described = json.loads((folder / PROVENANCE_FILE).read_bytes())
+        described = json.loads(path.read_bytes())
         made = described["provenance"]
         files = dict(described.get("files", {}))
         files |= {f"{name}.parquet": digest for name, digest in described.get("tables", {}).items()}

@@ -241,7 +241,7 @@ def _described(folder: Path) -> JsonObject:
         provenance, tables = described["provenance"], described["tables"]
         whole = isinstance(provenance, dict) and all(_NAME.fullmatch(name) for name in tables)
         whole = whole and all(isinstance(digest, str) for digest in tables.values())
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
         raise ValueError(f"{path}: must be as save_tables wrote it, but is damaged")

@@ -77,6 +77,15 @@ def remove_mark(out):
     (out / "provenance.json").unlink()
 
 
+def replace_mark_by_a_pipe(out):
+    remove_mark(out)
+    os.mkfifo(out / "provenance.json")
+
+
+def nest_mark(out):
+    (out / "provenance.json").write_text("[" * 100_000)
+
+
 def damage_mark(out):
     (out / "provenance.json").write_text('{"provenance": [], "tables": {}}')
 
@@ -92,6 +101,8 @@ CHANGES = {
     change_table: "a.parquet (changed since)",
     remove_mark: "a.parquet",
     damage_mark: "a.parquet, provenance.json",
+    nest_mark: "a.parquet, provenance.json",
+    replace_mark_by_a_pipe: "a.parquet, provenance.json",
     link_table: "a.parquet (changed since)",
 }
 

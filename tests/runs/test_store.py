@@ -145,6 +145,7 @@ DAMAGE = {
     "a missing table": lambda entry: (entry / "heads.parquet").unlink(),
     "a truncated description": lambda entry: truncate(entry / "provenance.json"),
     "a description that is not an object": lambda entry: (entry / "provenance.json").write_text("[]"),
+    "a description without end": lambda entry: (entry / "provenance.json").write_text("[" * 100_000),
     "another provenance": lambda entry: edit(entry, lambda it: it["provenance"].update(threads=-1)),
     "a digest that is null": lambda entry: edit(entry, lambda it: it["tables"].update(heads=None)),
     "a table outside the folder": lambda entry: edit(entry, lambda it: it["tables"].update({"../x": "0"})),
