@@ -84,6 +84,10 @@ scheduler_option = click.option(
     "--scheduler", metavar="ADDRESS", help="Use the workers of a running Dask cluster."
 )
 
+force_option = click.option(
+    "--force", is_flag=True, help="Write even where DIR holds other files, which are kept as DIR.old."
+)
+
 
 @contextmanager
 def needs(what: str, extra: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Lengths, Number, needs, say, scheduler_option, workers_errors
+from .options import InputError, Lengths, Number, force_option, needs, say, scheduler_option, workers_errors
 
 
 @click.command()
@@ -27,6 +27,7 @@ from .options import InputError, Lengths, Number, needs, say, scheduler_option, 
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--dtype", help="float32, bfloat16 or float16.  [default: bfloat16 on cuda, else float32]")
 @click.option("--out", metavar="DIR", help="Folder to write.  [default: rope-report-MODEL, or rope-reports]")
+@force_option
 @click.option("--download", is_flag=True, help="Fetch a Hugging Face id that is not cached.")
 @scheduler_option
 @click.option(

@@ -1,12 +1,16 @@
 """`rope-lib train` and `rope-lib sweep`: controlled experiments, one model or a grid of them."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Number, needs, say, scheduler_option, workers_errors
+from .options import InputError, Number, force_option, needs, say, scheduler_option, workers_errors
 
 
 @click.command()
@@ -14,12 +18,14 @@ from .options import InputError, Number, needs, say, scheduler_option, workers_e
 @click.option("--out", metavar="DIR", help="Folder to write.  [default: rope-train-CONFIG]")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--keep", is_flag=True, help="Keep the trained weights too, in DIR-training.")
-def train(config: str, out: str | None, device: str, keep: bool) -> None:
+@force_option
+def train(config: str, out: str | None, device: str, keep: bool, force: bool) -> None:
     """Train a small transformer as CONFIG says, test it, and write the results as tables.
 
     CONFIG is a TOML file; what it leaves out has its default. A run that was stopped resumes where it left
     off. On a CPU the same config and number of threads give the same tables, bit for bit. If the config
-    cannot be run, nothing is written and the exit status is 2.
+    cannot be run, nothing is written and the exit status is 2. An earlier result of this command is replaced
+    in one step; a folder that holds anything else is refused.
 
     \b
     Examples:
@@ -28,29 +34,44 @@ def train(config: str, out: str | None, device: str, keep: bool) -> None:
     """
     with needs("training needs", "models"):
         from rope_lib.measure.device import choose_device
-        from rope_lib.runs.store import PROVENANCE_FILE, circumstances, save_tables
+        from rope_lib.runs.folders import alone
+        from rope_lib.runs.mark import check_replaceable, output_folder
+        from rope_lib.runs.store import circumstances, save_tables
         from rope_lib.train.config import Config
-        from rope_lib.train.run import inputs, run
-    import contextlib
+        from rope_lib.train.run import forget, inputs, run
     import time
-    from pathlib import Path
 
-    folder = Path(out or f"rope-train-{Path(config).stem}").absolute()
-    unfinished = folder.with_name(f"{folder.name}-training")  # beside the result, which appears when complete
     start = time.perf_counter()
     try:
         chosen = Config.from_toml(config)
-        if folder.exists() and not (folder / PROVENANCE_FILE).is_file():
-            raise ValueError(f"--out must be a new folder or one that this command wrote, got {folder}")
+        folder = output_folder(out, f"rope-train-{Path(config).stem}").absolute()
+        if not force:
+            check_replaceable(folder, "train")
         device = choose_device(device)
-        tables = run(chosen, unfinished, device=device, keep=keep)
-        made = circumstances(seconds=round(time.perf_counter() - start, 1), device=device)
-        save_tables(folder, tables, {"name": "train", "inputs": inputs(chosen)} | made)
+        # Beside the result, which appears when it is complete.
+        unfinished = folder.with_name(f"{folder.name}-training")
+        with alone(unfinished), _gone_when_empty(unfinished):
+            tables = run(chosen, unfinished, device=device, keep=True)
+            made = circumstances(seconds=round(time.perf_counter() - start, 1), device=device)
+            save_tables(folder, tables, {"name": "train", "inputs": inputs(chosen)} | made)
+            if not keep:
+                forget(unfinished)
     except (ValueError, OSError, FloatingPointError) as error:
         raise InputError(one_line(error)) from None
-    with contextlib.suppress(OSError):  # a folder that is not empty stays
-        unfinished.rmdir()
+    except KeyboardInterrupt:
+        say("Stopped. The same command goes on where this one left off.")
+        sys.exit(130)
     click.echo(os.path.join(folder, "summary.parquet"))
+
+
+@contextmanager
+def _gone_when_empty(folder: Path) -> Iterator[None]:
+    """Remove a folder at the end, unless something is in it."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 @click.command()
@@ -61,7 +82,10 @@ def train(config: str, out: str | None, device: str, keep: bool) -> None:
     "--workers", type=Number(int), help="Processes of this machine.  [default: one for each core, or GPU]"
 )
 @click.option("--out", metavar="DIR", help="Folder to write.  [default: rope-sweep-GRID]")
-def sweep(grid: str, size: str, scheduler: str | None, workers: int | None, out: str | None) -> None:
+@force_option
+def sweep(
+    grid: str, size: str, scheduler: str | None, workers: int | None, out: str | None, force: bool
+) -> None:
     """Run every cell of a grid of experiments, and join their tables.
 
     Finished cells are kept in DIR: after an interruption the same command runs only those that are missing.
@@ -76,7 +100,9 @@ def sweep(grid: str, size: str, scheduler: str | None, workers: int | None, out:
     with needs("a sweep needs", "sweep"):
         from rope_lib.runs.experiments import run_grid
     with workers_errors():
-        tables, swept = run_grid(grid, size=size, scheduler=scheduler, workers=workers, out=out, say=say)
+        tables, swept = run_grid(
+            grid, size=size, scheduler=scheduler, workers=workers, out=out, force=force, say=say
+        )
     click.echo(tables)
     if swept.failed:
         raise click.ClickException(f"{len(swept.failed)} cells failed; the same command tries them again")

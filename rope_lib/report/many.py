@@ -1,7 +1,7 @@
 """Reports on several models: each is a cell of a sweep, and a folder of its own."""
 
+import contextlib
 import itertools
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,14 @@ from typing import Any
 import pandas as pd
 
 from rope_lib.runs.cluster import at_least_one, processors, visible_gpus
+from rope_lib.runs.folders import clear, scratch
 from rope_lib.runs.grid import Cell
+from rope_lib.runs.mark import output_folder
 from rope_lib.runs.sweep import Failure, run_cells
 
 from .source import absolute
+
+_SWEEP = ".sweep-"  # begins the name of the folder in which the workers meet
 
 
 def write_reports(
@@ -32,7 +36,7 @@ def write_reports(
     measured. Returns the folders of the reports that were written, and the failures, see `run_cells`. Raises
     ValueError for a model named twice.
     """
-    folder = Path("rope-reports" if out is None else out).absolute()
+    folder = output_folder(out, "rope-reports").absolute()
     if options.get("text_file") is not None:
         options["text_file"] = str(Path(options["text_file"]).absolute())
     cells = [
@@ -46,9 +50,14 @@ def write_reports(
         limits["resources"] = {"GPU": 1} if gpus else None
         limits["threads"] = max(1, processors() // limits["workers"])
     folder.mkdir(parents=True, exist_ok=True)
-    # Nothing of the sweep is kept: the store of measurements knows by content what was measured before.
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".sweep-") as scratch:
-        swept = run_cells(cells, "rope_lib.report.many:report_cell", scratch, say=say, **limits)
+    clear(folder, _SWEEP)
+    try:
+        # Nothing of the sweep is kept: the store of measurements knows by content what was measured before.
+        with scratch(folder, _SWEEP) as kept:
+            swept = run_cells(cells, "rope_lib.report.many:report_cell", kept, say=say, **limits)
+    finally:
+        with contextlib.suppress(OSError):  # it holds reports
+            folder.rmdir()
     failed = {failure.cell.digest for failure in swept.failed}
     return [Path(cell.values["out"]) for cell in cells if cell.digest not in failed], swept.failed
 

@@ -8,7 +8,8 @@ and nothing is written before everything is there.
 import gc
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -18,7 +19,9 @@ import torch
 from rope_lib.findings.kept import Json
 from rope_lib.measure.store import identity
 from rope_lib.measure.text import text_sha256
-from rope_lib.runs.store import PROVENANCE_FILE, circumstances, save_tables
+from rope_lib.runs.folders import replacing
+from rope_lib.runs.mark import PROVENANCE_FILE, check_replaceable, is_ours, made_by, output_folder, write_mark
+from rope_lib.runs.store import circumstances, save_tables
 
 from .findings import Findings, examine, subject
 from .page import page
@@ -41,6 +44,7 @@ def write_report(
     device: str = "auto",
     dtype: str | None = None,
     download: bool = False,
+    force: bool = False,
     say: Callable[[str], object] = print,
 ) -> Path:
     """Measure a model and write its report into the folder `out`; returns that folder.
@@ -50,13 +54,13 @@ def write_report(
     the progress.
 
     Raises ValueError or OSError, in one line, for a model, a text or lengths that cannot be measured, and
-    FileExistsError for a folder that does not hold a report; then nothing is written.
+    FileExistsError for a folder that holds anything but a report; then nothing is written. With `force` such
+    a folder is kept as `<out>.old`.
     """
     if out is not None:
-        _check_replaceable(Path(out))
+        _output(out, "", force)
     examined = subject(source, text_file=text_file, device=device, dtype=dtype, download=download)
-    folder = Path(f"rope-report-{examined.model.name}" if out is None else out).absolute()
-    _check_replaceable(folder)
+    folder = _output(out, f"rope-report-{examined.model.name}", force)
     planned = plan(examined, lengths)
     for line in (estimate_line(planned), *planned.cuts):
         say(line)
@@ -82,21 +86,25 @@ def write_report(
     return folder
 
 
+def _output(out: str | Path | None, default: str, force: bool) -> Path:
+    """The folder to write, once it is clear that it can be written."""
+    folder = output_folder(out, default).absolute()
+    if not force:
+        _check_replaceable(folder)
+    return folder
+
+
 def _check_replaceable(out: Path) -> None:
     """Raise FileExistsError for a folder that holds anything but a report."""
-    if not out.exists():
-        return
-    names = {path.name for path in out.iterdir()} if out.is_dir() else {""}
-    if names and not ({PAGE} <= names <= {PAGE, EXECUTED, TABLES} and _is_tables(out / TABLES)):
-        raise FileExistsError(f"out must be a new folder or that of a report, got {str(out)!r}")
+    if not _is_unmarked_report(out):
+        check_replaceable(out, "report")
 
 
-def _is_tables(folder: Path) -> bool:
-    """Whether a folder holds what `save_tables` writes, and nothing else."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    return PROVENANCE_FILE in names and all(
-        name == PROVENANCE_FILE or name.endswith(".parquet") for name in names
-    )
+def _is_unmarked_report(out: Path) -> bool:
+    """Whether a folder is a report of an earlier version, which marked its tables alone."""
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    marked = (out / TABLES / PROVENANCE_FILE).is_file() and is_ours(out / TABLES)
+    return marked and {PAGE, TABLES} <= names <= {PAGE, EXECUTED, TABLES}
 
 
 def _write(
@@ -107,17 +115,27 @@ def _write(
     cuts: Sequence[str],
 ) -> None:
     """Write all files of a report into a folder beside `out`, which takes its place at the end."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.scratch-") as scratch:
-        made = Path(scratch) / "made"
-        made.mkdir()
-        notebook = _executed(parameters, made / EXECUTED)
+    with replacing(out, made_by("report")) as made:
+        with _temporary_files_in(made.parent):
+            notebook = _executed(parameters, made / EXECUTED)
         html = page(notebook, found.name, _about(found, provenance, cuts))
         (made / PAGE).write_text(html, encoding="utf-8")
         save_tables(made / TABLES, found.tables(), provenance)
-        if out.exists():
-            os.rename(out, Path(scratch) / "replaced")
-        os.rename(made, out)
+        write_mark(made, "report")
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Let this process put its temporary files into `folder`, which is removed even after a kill.
+
+    Jupyter writes the file that connects it to a kernel among them.
+    """
+    before = tempfile.tempdir
+    tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _executed(parameters: Mapping[str, Json], path: Path) -> nbformat.NotebookNode:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .collect import CELLS, collect
-from .grid import read_grid
+from .grid import SIZES, read_grid
+from .mark import check_replaceable, output_folder
 from .source import source_sha256
 from .store import JsonObject, circumstances, save_tables
 from .sweep import Swept, outdated, run_cells
@@ -49,20 +50,27 @@ def run_grid(
     scheduler: str | None = None,
     workers: int | None = None,
     out: str | Path | None = None,
+    force: bool = False,
     say: Callable[[str], object] = print,
 ) -> tuple[Path, Swept]:
     """Compute the cells of a grid file that are missing, and join the tables of all cells in `out`/`size`.
 
     `out` is by default `rope-sweep-<name of the file>` in the current folder; the other arguments are those
-    of `run_cells`. Returns the folder of the joined tables, see `collect`, and a `Swept`. Raises ValueError
-    or OSError, in one line, for a grid that cannot be read or run, and as `run_cells` does.
+    of `run_cells`. Returns the folder of the joined tables, see `collect`, and a `Swept`.
+
+    Raises ValueError or OSError, in one line, for a grid that cannot be read or run, for a folder `out` that
+    is no sweep's or an `out`/`size` that holds anything but what a sweep wrote, and as `run_cells` does. With
+    `force`, `out` is taken all the same, and `out`/`size` is kept as `out`/`<size>.old`.
     """
     grid = read_grid(path, size)
     if grid.kind not in KINDS:
         raise ValueError(f"{path}: kind must be one of {', '.join(KINDS)}, got {grid.kind!r}")
     kind = KINDS[grid.kind]
     inputs = kind.inputs()
-    out = Path(f"rope-sweep-{grid.name}" if out is None else out)
+    out = output_folder(out, f"rope-sweep-{grid.name}")
+    if not force:
+        _check_sweep(out)
+        check_replaceable(out / size, "sweep")
     old = outdated(grid.cells, out, inputs)
     if old:
         say(f"{len(old)} of {len(grid.cells)} cells came from other code or versions and are computed again.")
@@ -73,6 +81,7 @@ def run_grid(
     tables = collect(out, grid)
     finished = int(tables[CELLS]["finished"].sum())
     provenance = {
+        "name": "sweep",
         "inputs": {"grid": Path(path).read_text(encoding="utf-8"), "size": size, **inputs},
         "cells": len(grid.cells),
         "finished": finished,
@@ -83,3 +92,13 @@ def run_grid(
         f"now, {len(swept.failed)} failed."
     )
     return out / size, swept
+
+
+def _check_sweep(out: Path) -> None:
+    """Raise FileExistsError for a folder with contents, none of which a sweep makes."""
+    names = sorted(path.name for path in out.iterdir()) if out.exists() else []
+    if names and not any((out / name).is_dir() for name in ("cells", *SIZES)):
+        raise FileExistsError(
+            f"out must be a new folder or that of a sweep, but {out} holds {names[0]}: "
+            "name another folder, or add --force to write into this one"
+        )

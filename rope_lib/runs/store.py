@@ -6,15 +6,13 @@ repeats it with a digest of every file. A folder that exists is complete; one th
 computed again. (joblib.Memory and diskcache keep pickles, which no other program reads, without provenance.)
 """
 
+import contextlib
 import hashlib
 import json
-import os
 import platform
 import re
 import shlex
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -27,10 +25,11 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from platformdirs import user_cache_path
 
+from .folders import recover, replacing
+from .mark import PROVENANCE_FILE, file_sha256, is_ours, made_by, maker_of
+
 JsonObject: TypeAlias = dict[str, Any]  # what json.loads makes of an object
 Tables: TypeAlias = dict[str, pd.DataFrame]
-
-PROVENANCE_FILE = "provenance.json"
 
 _KEY = b"rope_lib.provenance"  # of the metadata in a Parquet schema
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]*")
@@ -52,6 +51,7 @@ def stored(
 
     Raises ValueError for a name that no file can have, or inputs that JSON cannot hold.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for length in (2, 2, 3):
     ...         tables = stored("twice", {"length": length}, lambda: print("computes") or {}, folder=folder)
@@ -79,6 +79,7 @@ def kept(
     entry, text = Path(entry), canonical(inputs)
     tables = read_if_kept(entry, inputs)
     if tables is not None:
+        recover(entry, is_entry)  # a process may have been killed after it kept this
         return tables
     entry.parent.mkdir(parents=True, exist_ok=True)
     lock = entry.with_name(f".{entry.name}.lock")
@@ -86,14 +87,13 @@ def kept(
         tables = read_if_kept(entry, inputs)  # another process may have finished meanwhile
         if tables is not None:
             return tables
-        for scratch in entry.parent.glob(f".{entry.name}.scratch-*"):  # left by a killed process
-            shutil.rmtree(scratch, ignore_errors=True)
+        recover(entry, is_entry)  # what a killed process left need not stay until the end
         start = time.perf_counter()
         computed = compute()
         seconds = time.perf_counter() - start
-        save_tables(
-            entry, computed, described | {"inputs": json.loads(text)} | circumstances(seconds=seconds)
-        )
+        provenance = described | {"inputs": json.loads(text)} | circumstances(seconds=seconds)
+        with replacing(entry, is_entry) as made:
+            _fill(made, computed, provenance)
         return read_tables(entry)
 
 
@@ -125,35 +125,22 @@ def save_tables(
 ) -> None:
     """Write `tables`, by name, as Parquet files with their `provenance`, a dict of JSON values.
 
-    `folder` appears, or is replaced, when everything is written. Indices are not kept, and columns of text
-    come back as pandas' own type for it. Raises ValueError for names that no file can have, columns that
-    Parquet cannot hold, or a provenance that JSON cannot.
+    `folder` appears, or is replaced, in one step when everything is written, see `folders.replacing`: an
+    earlier one is kept as `<folder>.old` if it holds anything but what this function wrote, with the same
+    `name` in its provenance. Indices are not
+    kept, and columns of text come back as pandas' own type for it. Raises ValueError for names that no file
+    can have, columns that Parquet cannot hold, or a provenance that JSON cannot, and OSError where `folder`
+    is a file or cannot be written.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_tables(f"{folder}/run", {"heads": pd.DataFrame({"layer": [0, 1]})}, {"seed": 7})
-    ...     sorted(os.listdir(f"{folder}/run")), read_provenance(f"{folder}/run")
+    ...     sorted(path.name for path in Path(folder, "run").iterdir()), read_provenance(f"{folder}/run")
     (['heads.parquet', 'provenance.json'], {'seed': 7})
     """
-    folder = Path(folder)
-    text = canonical(provenance)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.scratch-") as scratch:
-        made = Path(scratch) / "made"
-        made.mkdir()
-        digests = {}
-        for name, frame in tables.items():
-            _check_name("table", name)
-            table = _arrow(name, frame)
-            table = table.replace_schema_metadata({**table.schema.metadata, _KEY: text.encode()})
-            path = made / f"{name}.parquet"
-            pq.write_table(table, path, compression="zstd")
-            digests[name] = _file_sha256(path)
-        described = {"provenance": json.loads(text), "tables": digests}
-        lines = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
-        (made / PROVENANCE_FILE).write_text(lines, encoding="utf-8")
-        if folder.exists():
-            os.rename(folder, Path(scratch) / "replaced")
-        os.rename(made, folder)
+    canonical(provenance)  # or raises before anything is written
+    with replacing(folder, made_by(maker_of(provenance))) as made:
+        _fill(made, tables, provenance)
 
 
 def read_tables(folder: str | Path) -> Tables:
@@ -206,6 +193,30 @@ def canonical(values: Mapping[str, Any]) -> str:
         raise ValueError(f"inputs and provenance must be values that JSON can hold ({error})") from None
 
 
+def _fill(made: Path, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]) -> None:
+    """Write tables and their provenance into an empty folder."""
+    text = canonical(provenance)
+    digests = {}
+    for name, frame in tables.items():
+        _check_name("table", name)
+        table = _arrow(name, frame)
+        table = table.replace_schema_metadata({**table.schema.metadata, _KEY: text.encode()})
+        path = made / f"{name}.parquet"
+        pq.write_table(table, path, compression="zstd")
+        digests[name] = file_sha256(path)
+    described = {"provenance": json.loads(text), "tables": digests}
+    lines = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+    (made / PROVENANCE_FILE).write_text(lines, encoding="utf-8")
+
+
+def is_entry(folder: Path) -> bool:
+    """Whether a folder, perhaps damaged, holds nothing but files that entries have."""
+    return is_ours(folder) or all(
+        path.is_file() and (path.name == PROVENANCE_FILE or path.suffix == ".parquet")
+        for path in folder.iterdir()
+    )
+
+
 def _arrow(name: str, frame: object) -> pa.Table:
     """A DataFrame as Arrow holds it, without its index."""
     if not isinstance(frame, pd.DataFrame):
@@ -219,6 +230,9 @@ def _arrow(name: str, frame: object) -> pa.Table:
 def _described(folder: Path) -> JsonObject:
     """What the JSON file of an entry says: its provenance, and the digest of each table."""
     path = folder / PROVENANCE_FILE
+    if not folder.exists():
+        with contextlib.suppress(OSError):
+            recover(folder, is_ours)  # a killed process may have moved it
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: must be a folder of tables, but has no {PROVENANCE_FILE}")
     described: JsonObject = {}
@@ -227,7 +241,7 @@ def _described(folder: Path) -> JsonObject:
         provenance, tables = described["provenance"], described["tables"]
         whole = isinstance(provenance, dict) and all(_NAME.fullmatch(name) for name in tables)
         whole = whole and all(isinstance(digest, str) for digest in tables.values())
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
         raise ValueError(f"{path}: must be as save_tables wrote it, but is damaged")
@@ -238,7 +252,7 @@ def _read_table(folder: Path, name: str, described: JsonObject) -> pd.DataFrame:
     """One table of an entry, once its digest and the provenance in it are checked."""
     path = folder / f"{name}.parquet"
     try:
-        if _file_sha256(path) != described["tables"][name]:
+        if file_sha256(path) != described["tables"][name]:
             raise ValueError("its SHA-256 differs")
         table = pq.read_table(path)
         if json.loads(table.schema.metadata[_KEY]) != described["provenance"]:
@@ -251,11 +265,6 @@ def _read_table(folder: Path, name: str, described: JsonObject) -> pd.DataFrame:
 def _check_name(argument: str, name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{argument} must be a file name of letters, digits, '.', '_' and '-', got {name!r}")
-
-
-def _file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _processor() -> str:

@@ -137,7 +137,11 @@ def _save(
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(_SCRATCH)
     # JSON writes each float64 with enough digits to restore it exactly.
-    save_file(tensors, scratch, metadata={"config": config.digest, "losses": json.dumps(losses)})
+    try:
+        save_file(tensors, scratch, metadata={"config": config.digest, "losses": json.dumps(losses)})
+    except SafetensorError as error:  # how it says that the disk is full
+        scratch.unlink(missing_ok=True)
+        raise OSError(f"{path}: cannot be written ({error})") from None
     with open(scratch, "rb") as file:
         os.fsync(file.fileno())
     os.replace(scratch, path)

@@ -33,18 +33,23 @@ def run(
     model, losses = train(config, folder, device=choose_device(device))
     tables = {"training": losses, **evaluate(config, model)}
     if not keep:
-        (Path(folder) / CHECKPOINT).unlink()
+        forget(folder)
     return tables
+
+
+def forget(folder: str | Path) -> None:
+    """Remove the checkpoint of a run, once its tables are safe."""
+    (Path(folder) / CHECKPOINT).unlink()
 
 
 def run_cell(cell: Mapping[str, Any], folder: str | Path) -> dict[str, pd.DataFrame]:
     """The tables of one cell of a sweep: the dict of a `Config`, which may also name a `device`.
 
-    A checkpoint is in `folder` while the cell is unfinished.
+    The checkpoint stays in `folder`, which the sweep removes once the tables are kept.
     """
     values = dict(cell)
     device = values.pop("device", "cpu")
-    return run(Config.from_dict(values), folder, device=device)
+    return run(Config.from_dict(values), folder, device=device, keep=True)
 
 
 def inputs(config: Config) -> dict[str, Json]:

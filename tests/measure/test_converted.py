@@ -106,9 +106,7 @@ def test_frequencies_that_transformers_would_not_scale_are_refused(tmp_path, cac
     weights = tiny_gguf.tensors()
     weights["rope_freqs.weight"] = np.array([1, 1, 8, 8], np.float32)
     file = tiny_gguf.write(tmp_path / "scaled.gguf", weights)
-    with pytest.raises(
-        ValueError, match=r"rope_freqs\.weight scales the rotation, and transformers"
-    ):
+    with pytest.raises(ValueError, match=r"rope_freqs\.weight scales the rotation, and transformers"):
         load_model(file)
     assert kept(cache) == []
 

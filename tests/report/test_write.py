@@ -9,7 +9,8 @@ import transformers as t
 from reports import LENGTHS, Page, byte_tokenizer, run, without_tokenizer
 
 from rope_lib import report
-from rope_lib.runs.store import read_provenance, read_tables
+from rope_lib.runs import mark
+from rope_lib.runs.store import read_provenance, read_tables, save_tables
 
 
 @pytest.mark.slow
@@ -19,7 +20,9 @@ def test_the_command_writes_a_page_a_notebook_and_tables(name, saved, text_file,
     result = run(saved(name), "--lengths", "64,128", "--text", text_file, "--device", "cpu", "--out", out)
     assert (result.exit_code, result.stdout) == (0, f"{out / 'report.html'}\n"), result.stderr
     assert "Lengths 64, 128. At most about" in result.stderr.splitlines()[0]
-    assert {path.name for path in out.iterdir()} == {"report.html", "report.ipynb", "tables"}
+    files = {"report.html", "report.ipynb", "tables", "provenance.json"}
+    assert {path.name for path in out.iterdir()} == files
+    assert mark.is_ours(out)
     html = (out / "report.html").read_text("utf-8")
     found = Page(html)
     assert not found.requests
@@ -105,15 +108,34 @@ def test_only_a_report_is_replaced(saved, tmp_path):
     (out / "thesis.tex").write_text("years of work")
     result = run(saved("llama"), "--out", out)
     assert result.exit_code == 2
-    assert "out must be a new folder or that of a report" in result.stderr
+    assert "out must be a new folder or one that rope-lib report wrote, but" in result.stderr
+    assert "holds thesis.tex: name another folder, or add --force" in result.stderr
     (out / "report.html").write_text("")
     assert run(saved("llama"), "--out", out).exit_code == 2
     (out / "thesis.tex").rename(tmp_path / "thesis.tex")
     with pytest.raises(FileExistsError):
         report.write._check_replaceable(out)
-    (out / "tables").mkdir()
-    (out / "tables" / "provenance.json").write_text("{}")
+    save_tables(out / "tables", {}, {})  # a report of an earlier version, whose tables alone have a mark
     report.write._check_replaceable(out)
+    (out / "tables" / "note.txt").write_text("mine")
+    with pytest.raises(FileExistsError):
+        report.write._check_replaceable(out)
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_a_folder_without_a_name_is_refused(models, saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out in ("", "/"):
+        result = run(*[saved("llama"), saved("phi3")][:models], "--out", out)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert "out must name a folder, got" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_scheduler_leaves_no_folder(saved, tmp_path):
+    result = run(saved("llama"), "--scheduler", "127.0.0.1:1", "--out", tmp_path / "out")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_library_carries_the_notebook_of_the_book(root):

@@ -324,6 +324,45 @@ def test_the_command_exits_with_1_for_a_failed_cell_and_with_2_for_a_bad_grid(tm
         assert (ran.exit_code, ran.stderr) == (2, f"Error: {line}\n")
 
 
+def test_the_command_replaces_nothing_that_it_did_not_write(tmp_path, kinds, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "squares.toml").write_text(GRID)
+    command = ["sweep", "squares.toml", "--workers", "1", "--out", "d"]
+    (tmp_path / "d" / "default").mkdir(parents=True)
+    (tmp_path / "d" / "default" / "thesis.tex").write_text("years of work")
+    ran = CliRunner().invoke(main, command)
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+    assert "d/default holds thesis.tex: name another folder, or add --force" in ran.stderr
+    ran = CliRunner().invoke(main, [*command, "--force"])
+    assert ran.exit_code == 0, ran.stderr
+    assert (tmp_path / "d" / "default.old" / "thesis.tex").read_text() == "years of work"
+    assert CliRunner().invoke(main, command).exit_code == 0  # its own results are replaced
+    assert sorted(path.name for path in (tmp_path / "d").iterdir() if path.is_dir()) == [
+        "cells", "default", "default.old", "scratch",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [["--out", ""], ["--out", "/"], ["--out", "work"], ["--out", "f"]])
+def test_the_command_refuses_folders_that_are_no_sweeps(options, tmp_path, kinds, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "squares.toml").write_text(GRID)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.tex").write_text("years of work")
+    (tmp_path / "f").write_text("mine")
+    ran = CliRunner().invoke(main, ["sweep", "squares.toml", "--workers", "1", *options])
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+    assert "out must " in ran.stderr
+    assert len(list(tmp_path.rglob("*"))) == 4
+
+
+def test_no_scheduler_leaves_no_folder(tmp_path, kinds, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "squares.toml").write_text(GRID)
+    ran = CliRunner().invoke(main, ["sweep", "squares.toml", "--scheduler", "127.0.0.1:1"])
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["squares.toml"]
+
+
 COMMAND = """
 from rope_lib.cli import main
 from rope_lib.runs import experiments

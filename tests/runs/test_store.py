@@ -145,6 +145,7 @@ DAMAGE = {
     "a missing table": lambda entry: (entry / "heads.parquet").unlink(),
     "a truncated description": lambda entry: truncate(entry / "provenance.json"),
     "a description that is not an object": lambda entry: (entry / "provenance.json").write_text("[]"),
+    "a description without end": lambda entry: (entry / "provenance.json").write_text("[" * 100_000),
     "another provenance": lambda entry: edit(entry, lambda it: it["provenance"].update(threads=-1)),
     "a digest that is null": lambda entry: edit(entry, lambda it: it["tables"].update(heads=None)),
     "a table outside the folder": lambda entry: edit(entry, lambda it: it["tables"].update({"../x": "0"})),
@@ -207,7 +208,7 @@ def compute():
     return {"who": pd.DataFrame({"process": [os.getpid()]})}
 
 if sys.argv[3:] == ["stuck"]:  # write a table, then stay half-way
-    store._file_sha256 = lambda path: time.sleep(600)
+    store.file_sha256 = lambda path: time.sleep(600)
 print(store.stored("slow", {"x": 1}, compute, folder=folder)["who"].process[0])
 """
 

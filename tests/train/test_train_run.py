@@ -11,7 +11,8 @@ import torch
 from click.testing import CliRunner
 
 from rope_lib.cli import main
-from rope_lib.runs.store import read_provenance, read_tables
+from rope_lib.runs.folders import alone
+from rope_lib.runs.store import read_provenance, read_tables, save_tables
 from rope_lib.train import evaluate as evaluation
 from rope_lib.train.config import Config, Shape
 from rope_lib.train.evaluate import accuracy_by_distance, answers, evaluate, evaluation_batch, geometry
@@ -274,7 +275,10 @@ def test_the_command_refuses_in_one_line_and_touches_nothing(toml, tmp_path):
         ([tmp_path / "none.toml"], "none.toml: No such file"),
         ([bad], "bad.toml: training must have keys among steps"),
         ([toml, "--device", "tpu"], "device must be auto or one that this machine has"),
-        ([toml, "--out", theirs], "--out must be a new folder or one that this command wrote, got "),
+        (
+            [toml, "--out", theirs],
+            f"out must be a new folder or one that rope-lib train wrote, but {theirs} holds letter.txt: ",
+        ),
     ):
         result = invoke(*arguments)
         assert (result.exit_code, result.stdout) == (2, "")
@@ -282,6 +286,80 @@ def test_the_command_refuses_in_one_line_and_touches_nothing(toml, tmp_path):
         assert result.stderr.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.toml", "theirs", "tiny.toml"]
     assert [path.name for path in theirs.iterdir()] == ["letter.txt"]
+
+
+def test_only_its_own_results_are_replaced_unless_forced(toml, tmp_path):
+    out = tmp_path / "out"
+    save_tables(out, {"mine": pd.DataFrame({"x": [1]})}, {})
+    result = invoke(toml, "--out", out)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "holds the results of another command" in result.stderr
+    assert invoke(toml, "--out", out, "--force").exit_code == 0
+    assert read_tables(tmp_path / "out.old")["mine"].x.tolist() == [1]
+    (out / "note.txt").write_text("mine")
+    result = invoke(toml, "--out", out)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"{out} holds note.txt: name another folder, or add --force to keep this one as out.old" in (
+        result.stderr
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.old", "tiny.toml"]
+
+
+@pytest.mark.parametrize("out", ["", "/", ".", "tiny.toml", "tiny.toml/out"])
+def test_a_place_that_cannot_be_written_is_refused_in_one_line(out, toml, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = invoke(toml, "--out", out)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "out must " in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_a_second_run_into_a_folder_says_so(toml, tmp_path):
+    with alone(tmp_path / "out-training"):
+        result = invoke(toml, "--out", tmp_path / "out")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"{tmp_path / 'out-training'}: another process is writing here" in result.stderr
+    assert invoke(toml, "--out", tmp_path / "out").exit_code == 0
+
+
+def test_what_is_trained_stays_until_its_tables_are_saved(toml, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rope_lib.runs.store.save_tables", full)
+        result = invoke(toml, "--out", tmp_path / "out")
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert "No space left on device" in result.stderr
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["out-training", "tiny.toml"]
+    assert (tmp_path / "out-training" / CHECKPOINT).is_file()
+    monkeypatch.setattr("rope_lib.train.loop.loss_of", None)  # a step would fail
+    assert invoke(toml, "--out", tmp_path / "out").exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "tiny.toml"]
+
+
+def test_an_interrupt_is_one_line(toml, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rope_lib.train.loop.loss_of", interrupted)
+    result = invoke(toml, "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert result.stderr == "Stopped. The same command goes on where this one left off.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(tmp_path, monkeypatch):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    run(BYTES, tmp_path / "whole", keep=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match=f"{CHECKPOINT}: cannot be written"):
+            run(BYTES, tmp_path / "full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((tmp_path / "full").iterdir())
 
 
 def test_every_example_can_be_run(root):
