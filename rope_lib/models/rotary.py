@@ -1,7 +1,7 @@
 """One spectrum of a model from its config: base, size, window and scaling of the layers of one kind."""
 
 from . import checks
-from .checks import LONGEST, length_in_tokens, must_agree, rope_base
+from .checks import length_in_tokens, must_agree, rope_base
 from .layers import (
     CHUNKED,
     COMPRESSED_SPARSE,
@@ -14,6 +14,7 @@ from .layers import (
     is_by_kind,
     seen,
 )
+from .limits import LONGEST
 from .reading import Part, Reading
 from .scaling_object import scaling_object, scaling_parameters, scaling_type
 from .sizes import head_dim_of, rotary_dim_of, share_of
