@@ -1,5 +1,6 @@
 """One spectrum of a model from its config: base, size, window and scaling of the layers of one kind."""
 
+from ..theory.arguments import above_one
 from . import checks
 from .checks import length_in_tokens, must_agree, rope_base
 from .layers import (
@@ -50,7 +51,7 @@ def read_rotary(reading: Reading, kind: str, layers: list[int], context: int | N
     scaling = FrozenDict(type=name, **parameters)
     rotary = Rotary(tuple(layers), seen(kind), base, head_dim, rotary_dim, _window(reading, kind), scaling)
     try:
-        rotary.effective_base(context or LONGEST)
+        above_one("the effective base", rotary.effective_base(context or LONGEST))
     except ValueError as error:
         raise ValueError(f"{part.key}: {error}") from None
     return rotary

@@ -62,6 +62,14 @@ def test_a_small_file_that_claims_much_is_refused_at_once(tmp_path, config, says
     assert time.perf_counter() - started < SECONDS
 
 
+def test_factors_that_leave_no_base_are_refused_where_they_are_read():
+    factors = {"type": "longrope", "factor": 1, "original_max_position_embeddings": 64}
+    factors |= {"short_factor": [1e-9] * 32, "long_factor": [1e-9] * 32}
+    with pytest.raises(ValueError, match="the effective base must be a finite number > 1") as caught:
+        read_model({**SMALL, "rope_scaling": factors})
+    assert str(caught.value).startswith("rope_scaling: ")
+
+
 def test_as_many_spectra_as_are_allowed_are_judged_in_time():
     bases = (BASES[:MOST_SPECTRA] * 40)[: LIMITS["num_layers"]]
     keys = {f"key {index}": index for index in range(60_000)}
