@@ -296,6 +296,30 @@ def names(generator: random.Random, folder: Path) -> None:
             assert printed.count("\n") == 1, printed
 
 
+NASTY_OPTIONS = [
+    "0", "-1", "2", "8192", "10**9", "9" * 320, "9" * 5000, "nan", "inf", "1e400", "1e-320", "5e-324", "0.95",
+    "0.9999999999999999", "1.7976931348623157e308", "", "x", "\x1b[31m", "1,0", "٣", "float64", "int8",
+]  # fmt: skip
+OPTIONS = {
+    "check": ("--context", "--epsilon", "--dtype"),
+    "bounds": ("--context", "--layers", "--base", "--head-dim", "--epsilon", "--dtype"),
+    "atlas": ("--sort", "--context", "--epsilon", "--dtype"),
+}
+
+
+def options(generator: random.Random) -> None:
+    """A command with nasty values of some of its options: a result, or a line and exit status 2."""
+    name = generator.choice(list(OPTIONS))
+    chosen = generator.sample(OPTIONS[name], generator.randint(0, len(OPTIONS[name])))
+    arguments = [word for option in chosen for word in (option, generator.choice(NASTY_OPTIONS))]
+    source = ["atlas:" + generator.choice(["Llama 3.1 8B", *NASTY_OPTIONS])] if name == "check" else []
+    result = run(name, *source, *arguments)
+    assert result.exit_code in (0, 2), (arguments, result.exit_code, result.stderr)
+    assert all(line.isprintable() for line in (result.stdout + result.stderr).split("\n")), result.stderr
+    is_line = result.exit_code == 0 or "Usage" in result.stderr or result.stderr.count("\n") == 1
+    assert is_line, result.stderr
+
+
 def ends(generator: random.Random) -> None:
     """A full disk, a closed pipe, or an interrupt at some moment after the command has been loaded."""
     commands = ("atlas", "atlas --json", "atlas --csv", "--help", "claims A6", "bounds --context 8192")
@@ -359,6 +383,7 @@ def main() -> int:
         table["names of files"] = attacked(
             [lambda: names(generator, folder / "names")] * min(runs, 300), found
         )
+        table["options"] = attacked([lambda: options(generator)] * min(runs, 1000), found)
         ggufs = gguf_models()
         experiments = [path.read_text() for path in sorted((ROOT / "experiments").glob("*.toml"))]
         limit_memory()
