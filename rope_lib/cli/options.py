@@ -1,7 +1,6 @@
 """What the subcommands share: types of arguments, options, errors, and how they print."""
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -108,9 +107,6 @@ def workers_errors() -> Iterator[None]:
         raise click.ClickException(one_line(error)) from None
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
-    except KeyboardInterrupt:
-        say("Stopped. Finished cells are kept; run the same command again to resume.")
-        sys.exit(130)
 
 
 def say(line: str) -> None:
@@ -119,10 +115,15 @@ def say(line: str) -> None:
 
 
 def print_json(found: Json) -> None:
-    """Print a value as indented JSON. Raises ValueError for a number that is not finite."""
+    """Print a value as indented JSON in UTF-8, whatever the locale.
+
+    Half of a surrogate pair, which UTF-8 cannot hold, is escaped as JSON escapes it. Raises ValueError for a
+    number that is not finite.
+    """
     import json
 
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    click.echo(text.encode("utf-8", "backslashreplace"))
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -2,6 +2,10 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+import click
+
+from rope_lib.runs.errors import printable
+
 
 def print_table(
     headings: Sequence[str],
@@ -12,19 +16,22 @@ def print_table(
 ) -> None:
     """Print rows of text as a table that fits the terminal; in a pipe or a file it is as wide as its content.
 
-    `right` names the headings whose columns align right; `show_lines` draws lines between the rows.
+    `right` names the headings whose columns align right; `show_lines` draws lines between the rows. Control
+    characters are escaped.
     """
     from rich.box import HEAVY_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(width=160 if show_lines else 10_000)
+        console = Console(width=160 if show_lines else 10_000, markup=False, emoji=False)
     table = Table(box=HEAVY_HEAD if show_lines else None, show_lines=show_lines, pad_edge=False)
     for heading in headings:
         name = heading.replace("_", " ")
         table.add_column(name, justify="right" if heading in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
-    console.print(table)
+        table.add_row(*("\n".join(map(printable, cell.splitlines())) for cell in row))
+    with console.capture() as printed:
+        console.print(table)
+    click.echo(printed.get(), nl=False)  # rich itself would answer a closed pipe with an exit of its own

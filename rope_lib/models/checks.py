@@ -9,14 +9,12 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, TypeVar
 
+from .limits import LIMITS, LONGEST, MOST_AXES, MOST_SCALING_KEYS
+
 Json: TypeAlias = Any  # a value of a JSON file
 JsonObject: TypeAlias = dict[str, Json]
 Value = TypeVar("Value")
 Check: TypeAlias = Callable[[str, Json], Value]
-
-# Far beyond any model, so that a slip or a hostile file is refused before anything is allocated for it.
-LIMITS = {"num_layers": 10_000, "head_dim": 65_536, "hidden_size": 2**24, "num_heads": 65_536}
-LONGEST = 10**12  # tokens
 
 
 def whole_number_to(limit: int) -> Check[int]:
@@ -82,6 +80,14 @@ def json_object(key: str, value: Json) -> JsonObject:
     return value
 
 
+def scaling_object(key: str, value: Json) -> JsonObject:
+    """A JSON object that describes a scaling: of at most `MOST_SCALING_KEYS` entries."""
+    given = json_object(key, value)
+    if len(given) > MOST_SCALING_KEYS:
+        raise ValueError(f"{key} must have at most {MOST_SCALING_KEYS:,} entries, got {len(given):,}")
+    return given
+
+
 def true_or_false(key: str, value: Json) -> bool:
     """A JSON boolean."""
     if not isinstance(value, bool):
@@ -104,8 +110,10 @@ def layer_numbers(key: str, value: Json, num_layers: int) -> set[int]:
 
 
 def scaling_parameter(key: str, value: Json) -> Json:
-    """What a scaling may read: true, false, a finite number, or a list of these."""
+    """What a scaling may read: true, false, a finite number, or at most so many of these as pairs."""
     values = value if isinstance(value, list) else [value]
+    if len(values) > LIMITS["head_dim"] // 2:
+        raise ValueError(f"{key} must list at most {LIMITS['head_dim'] // 2:,} numbers, got {len(values):,}")
     if not all(isinstance(one, bool) or _is_number(one) for one in values):
         raise ValueError(f"{key} must be a finite number, or a list of some, got {shown(value)}")
     return value
@@ -113,6 +121,8 @@ def scaling_parameter(key: str, value: Json) -> Json:
 
 def pairs_of_axes(key: str, value: Json) -> list[int]:
     """How many pairs of channels each axis has."""
+    if isinstance(value, list) and len(value) > MOST_AXES:
+        raise ValueError(f"{key} must list at most {MOST_AXES} axes, got {len(value):,}")
     if not isinstance(value, list) or any(type(pairs) is not int or pairs < 0 for pairs in value):
         raise ValueError(f"{key} must list whole numbers of pairs, got {shown(value)}")
     return value

@@ -4,15 +4,17 @@ A value that is absent takes the default of the model's class in transformers, a
 where no default is known, reading raises. `null` says that there is none: no default takes its place.
 """
 
+from collections import Counter
 from typing import Any
 
 from . import checks
-from .checks import LIMITS, Check, Json, JsonObject, length_in_tokens, shown
+from .checks import Check, Json, JsonObject, length_in_tokens, shown
 from .layers import NO_ROPE, layer_kinds, seen
+from .limits import LIMITS, MOST_FREQUENCIES, MOST_SPECTRA
 from .reading import NAMES, Reading, class_defaults
 from .rotary import read_rotary, sliding_window
 from .scaling_object import length_before
-from .spec import FrozenDict, ModelSpec, Rotary, scopes
+from .spec import FrozenDict, ModelSpec, Rotary, next_scope
 
 # The object of the text model in a config of several parts.
 TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config.text_config")
@@ -116,16 +118,34 @@ def _rotaries(reading: Reading, kinds: list[str], context: int | None) -> tuple[
     for layer, (kind, own) in enumerate(zip(kinds, _own_values(reading, len(kinds)), strict=True)):
         if kind != NO_ROPE and ("layer_rope_theta", 0) not in own:
             groups.setdefault((kind, *own), []).append(layer)
+    if len(groups) > MOST_SPECTRA:
+        raise ValueError(f"layers must share at most {MOST_SPECTRA} different spectra, got {len(groups):,}")
     order = sorted(groups, key=lambda group: (seen(group[0]) != "full", groups[group][0]))
     rotaries: list[Rotary] = []
+    numbers, earlier = 0, Counter[str]()
     for group in order:
         kind, *values = group
-        reading.scope = scopes([*(rotary.kind for rotary in rotaries), seen(kind)])[-1]
+        reading.scope = next_scope(seen(kind), earlier)
         of_these = reading.with_values(values).for_kind(kind)
         rotary = read_rotary(of_these, kind, groups[group], context)
-        rotaries += [rotary] if rotary else []
+        if rotary is None:
+            continue
+        rotaries.append(rotary)
+        earlier[rotary.kind] += 1
+        numbers += _numbers_in(rotary)
+        if numbers > MOST_FREQUENCIES:
+            limit = f"must hold at most {MOST_FREQUENCIES:,} frequencies and factors together"
+            raise ValueError(
+                f"the {len(groups)} spectra {limit}, got {numbers:,} in the first {len(rotaries)}"
+            )
     reading.scope = ""
     return tuple(rotaries)
+
+
+def _numbers_in(rotary: Rotary) -> int:
+    """How many numbers a spectrum holds: its frequencies, and the factors that its scaling lists."""
+    lists = (value for value in rotary.scaling.values() if isinstance(value, tuple))
+    return rotary.rotary_dim // 2 + sum(map(len, lists))
 
 
 def _own_values(reading: Reading, num_layers: int) -> list[tuple[tuple[str, Json], ...]]:

@@ -2,7 +2,7 @@
 
 Only the header and those few tensors are read, in one pass. Every length in the file is a claim: it is
 checked against the bytes that are left before anything is allocated, so that a damaged or hostile file costs
-neither time nor memory beyond the limits below.
+neither time nor memory beyond what `limits` states.
 
 The layout is that of the specification in the ggml project, docs/gguf.md. Version 1 wrote 32-bit counts where
 later ones write 64 bits; version 3 may also be big-endian, which shows in its own version number.
@@ -18,22 +18,23 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 
 from ..theory.arguments import Floats
+from .limits import (
+    MAX_DEPTH,
+    MAX_ENTRIES,
+    MAX_HEADER,
+    MAX_KEPT,
+    MAX_NAME,
+    MAX_NUMBERS,
+    MAX_STRING,
+)
 
 # A number, boolean or string; a tuple of numbers or booleans; None for what is not kept.
 MetadataValue: TypeAlias = bool | int | float | str | tuple[bool | int | float, ...] | None
 Metadata: TypeAlias = dict[str, MetadataValue]
 Tensors: TypeAlias = dict[str, Floats]
 
-MAX_HEADER = 2**26  # bytes; the largest vocabularies with their merges take some 2^24
-MAX_NUMBERS = 65_536  # in one array that is kept; in all tensors together
-MAX_STRING = 2**20  # bytes of one string that is kept
-MAX_NAME = 65_535  # bytes, of a key by the specification
-MAX_KEPT = 2**24  # bytes that all values kept from one file may take
-MAX_ENTRIES = 2**16  # keys, tensors, and arrays inside arrays: each at most
-
 _NUMBERS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIifBQqd", strict=True))  # as in `struct`
 _BOOL, _STRING, _ARRAY = 7, 8, 9
-_MAX_DEPTH = 4  # of arrays in arrays; llama.cpp refuses any
 _CHUNK = 2**18  # bytes
 _VERSIONS = {  # their bytes: the order of bytes and the width of counts, as in `struct`
     b"\1\0\0\0": ("<", "I"),
@@ -227,8 +228,8 @@ def _skip_items(cursor: _Cursor, what: str, kind: int, count: int, depth: int = 
         _skip_strings(cursor, what, count)
     elif kind == _ARRAY:
         cursor.inner_arrays += count
-        if depth == _MAX_DEPTH or cursor.inner_arrays > MAX_ENTRIES:
-            limits = f"hold at most {MAX_ENTRIES} arrays, {_MAX_DEPTH} deep"
+        if depth == MAX_DEPTH or cursor.inner_arrays > MAX_ENTRIES:
+            limits = f"hold at most {MAX_ENTRIES} arrays, {MAX_DEPTH} deep"
             raise cursor.fault(what, limits, f"{cursor.inner_arrays}, {depth + 1} deep")
         for _ in range(count):
             _skip_items(cursor, what, *_array(cursor, what), depth + 1)

@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from ..theory.arguments import Floats
-from .checks import LIMITS, JsonObject, shown
+from .checks import JsonObject, shown
 from .config import read_config
 from .families import architecture_of
 from .gguf import read_gguf
 from .layers import CHUNKED, FULL, LINEAR, SLIDING
+from .limits import LIMITS
 from .params import with_origins
 from .spec import FrozenDict, ModelSpec
 

@@ -6,15 +6,15 @@ import re
 import stat
 from pathlib import Path
 
-from .checks import Json, JsonObject, shown
+from .checks import Json, JsonObject, shortened, shown
 from .config import read_config
 from .gguf_model import read_gguf_model
+from .limits import LARGEST_CONFIG, MOST_DIGITS, MOST_VALUES
 from .params import read_params
 from .spec import ModelSpec
 
-LARGEST_CONFIG = 64 * 2**20  # bytes
-MOST_VALUES = 2_000_000  # that a config may hold: each costs more memory than its bytes in the file
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # a Hugging Face id: owner/name
+LONGEST_NAME = 255  # characters of a model's name, as of a file's
 
 
 def read_model(source: JsonObject | str | bytes | os.PathLike[str], *, download: bool = False) -> ModelSpec:
@@ -89,9 +89,9 @@ def load_json(path: Path) -> Json:
 
 
 def _whole_number(digits: str) -> int:
-    """An integer of the file; nothing in a config has more than 300 digits."""
-    if len(digits) > 300:
-        raise ValueError(f"a whole number must have at most 300 digits, got {len(digits):,}")
+    """An integer of the file."""
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a whole number must have at most {MOST_DIGITS} digits, got {len(digits):,}")
     return int(digits)
 
 
@@ -121,8 +121,12 @@ def _file_in(folder: Path) -> Path:
 
 
 def _name_of(path: Path) -> str:
-    """What to call a model: the name of its file, or of its folder where all files are named alike."""
-    return path.resolve().parent.name if path.name in ("config.json", "params.json") else path.stem
+    """What to call a model: the name of its file, or of its folder where all files are named alike.
+
+    In printable characters: others, and bytes that are not UTF-8, are escaped.
+    """
+    name = path.resolve().parent.name if path.name in ("config.json", "params.json") else path.stem
+    return shortened(name, LONGEST_NAME)
 
 
 def _cached(repository: str) -> Path:

@@ -1,14 +1,16 @@
 """Find values in a model's config under any of their names, and remember where each one came from."""
 
 import json
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from .checks import LIMITS, Check, Json, JsonObject, Value, shown
+from .checks import Check, Json, JsonObject, Value, shown
 from .families import family
+from .limits import LIMITS
 
 # The standard name of each quantity first, then the names that other families use for it.
 NAMES = {
@@ -87,7 +89,7 @@ class Reading:
     def __init__(self, config: JsonObject, path: str, model_type: str) -> None:
         inner = config.get("attn_config")
         inner = inner if isinstance(inner, dict) else {}
-        self.config: JsonObject = {**inner, **config}
+        self.config: Mapping[str, Json] = {**inner, **config}
         self.model_type = model_type
         self.defaults = class_row(model_type)
         self.family = family(model_type)
@@ -101,7 +103,7 @@ class Reading:
     def with_values(self, values: Iterable[tuple[str, Json]]) -> "Reading":
         """The same reading with other values under some keys; both share their records and notes."""
         other = copy(self)
-        other.config = {**self.config, **dict(values)}
+        other.config = ChainMap(dict(values), self.config)  # type: ignore[arg-type]  # it is only read
         return other
 
     def unrecorded(self) -> "Reading":

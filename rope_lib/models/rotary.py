@@ -1,7 +1,8 @@
 """One spectrum of a model from its config: base, size, window and scaling of the layers of one kind."""
 
+from ..theory.arguments import above_one
 from . import checks
-from .checks import LONGEST, length_in_tokens, must_agree, rope_base
+from .checks import length_in_tokens, must_agree, rope_base
 from .layers import (
     CHUNKED,
     COMPRESSED_SPARSE,
@@ -14,6 +15,7 @@ from .layers import (
     is_by_kind,
     seen,
 )
+from .limits import LONGEST
 from .reading import Part, Reading
 from .scaling_object import scaling_object, scaling_parameters, scaling_type
 from .sizes import head_dim_of, rotary_dim_of, share_of
@@ -49,7 +51,7 @@ def read_rotary(reading: Reading, kind: str, layers: list[int], context: int | N
     scaling = FrozenDict(type=name, **parameters)
     rotary = Rotary(tuple(layers), seen(kind), base, head_dim, rotary_dim, _window(reading, kind), scaling)
     try:
-        rotary.effective_base(context or LONGEST)
+        above_one("the effective base", rotary.effective_base(context or LONGEST))
     except ValueError as error:
         raise ValueError(f"{part.key}: {error}") from None
     return rotary

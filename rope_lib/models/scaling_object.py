@@ -38,7 +38,7 @@ def scaling_object(reading: Reading, kind: str) -> Part | None:
         if own is None:
             reading.record("unrotated_layers", "explicit", f"{key} is null")
             return None
-        return Part(checks.json_object(key, own), key, is_own=True)
+        return Part(checks.scaling_object(key, own), key, is_own=True)
     if given:
         return Part(_unscaled(given) if _leaves_out(reading, kind) else given, key, is_own=False)
     of_class = class_entry(reading, kind)
@@ -59,7 +59,7 @@ def _merged(reading: Reading) -> tuple[JsonObject, str]:
     for name in ("rope_scaling", "rope_parameters"):
         if reading.value(name) is None:
             continue
-        parameters = checks.json_object(reading.key(name), reading.value(name))
+        parameters = checks.scaling_object(reading.key(name), reading.value(name))
         for inner in sorted(merged.keys() & parameters.keys()):
             must_agree(f"{reading.key(name)}.{inner}", parameters[inner], f"{key}.{inner}", merged[inner])
         if parameters:

@@ -1,7 +1,8 @@
 """How wide a head is and how much of it rotates, for the layers of one kind."""
 
-from .checks import LIMITS, share_of_head, whole_number_to
+from .checks import share_of_head, whole_number_to
 from .layers import FULL, class_entry, is_by_kind
+from .limits import LIMITS
 from .reading import NAMES, Part, Reading
 
 

@@ -1,5 +1,6 @@
 """A model as its files describe it: what rotates, by which spectrum, and where each value came from."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,6 +153,16 @@ def scopes(kinds: Sequence[str]) -> list[str]:
     >>> scopes(["full", "sliding", "full", "full"])
     ['', 'sliding.', 'full2.', 'full3.']
     """
-    counts = [kinds[: index + 1].count(kind) for index, kind in enumerate(kinds)]
-    names = [f"{kind}{count if count > 1 else ''}." for kind, count in zip(kinds, counts, strict=True)]
-    return ["", *names[1:]]
+    earlier: Counter[str] = Counter()
+    names: list[str] = []
+    for kind in kinds:
+        names.append(next_scope(kind, earlier))
+        earlier[kind] += 1
+    return names
+
+
+def next_scope(kind: str, earlier: Counter[str]) -> str:
+    """The prefix of a spectrum of this kind after `earlier` ones, how many of each kind: see `scopes`."""
+    if not earlier:
+        return ""
+    return f"{kind}{earlier[kind] + 1 if earlier[kind] else ''}."

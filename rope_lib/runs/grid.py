@@ -31,15 +31,22 @@ sets the keys in them; a key that one of them leaves out gets the default of the
 """
 
 import itertools
-import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from .store import JsonObject, canonical, digest
+from .toml import read_toml
 
 SIZES = ("default", "full")
+
+# A grid is counted before its cells are made, and refused if it is larger: at a second a cell, a day of work.
+MOST_CELLS = 100_000
+# Values of all cells together, and comparisons of cells with what is excluded: some seconds, some 200 MB.
+MOST_VALUES = 2_000_000
 
 _TABLES = ("fixed", "axes", "together", "exclude", "resources")
 
@@ -82,7 +89,7 @@ class Grid:
     cells: tuple[Cell, ...]
     resources: dict[str, float]
 
-    @property
+    @cached_property
     def axes(self) -> tuple[str, ...]:
         """The dotted names of the values that vary, in order."""
         return tuple(dict.fromkeys(name for cell in self.cells for name in cell.point))
@@ -100,7 +107,7 @@ def read_grid(path: str | Path, size: str = "default") -> Grid:
     """
     file = Path(path)
     try:
-        document = tomllib.loads(file.read_bytes().decode("utf-8"))
+        document = read_toml(file)
         sizes = [each for each in SIZES if each == "default" or each in document]
         grids = {each: make_grid(document, each, file.stem) for each in sizes}
         if size not in grids:
@@ -131,11 +138,12 @@ def make_grid(document: JsonObject, size: str = "default", name: str = "grid") -
     excluded: list[_Setting] = []
     for table, where in ((document, ""), (change, f"{size}.")):
         newly_fixed, new_factors = _set(table, where)
-        new = {*newly_fixed, *(keys for factor in new_factors.values() for keys in _keys_of(factor))}
-        fixed = {keys: value for keys, value in fixed.items() if not _clash(keys, new)} | newly_fixed
+        new = _Taken([*newly_fixed, *(keys for factor in new_factors.values() for keys in _keys_of(factor))])
+        fixed = {keys: value for keys, value in fixed.items() if not new.clashes(keys)} | newly_fixed
         factors = _beside(factors, new, new_factors, where) | new_factors
         excluded += [_leaves(each, f"{where}exclude") for each in _list(table, "exclude", where)]
         resources |= _resources(table.get("resources", {}), f"{where}resources")
+    _check_number(fixed, factors, excluded)
     every = [_cell(fixed, choice) for choice in itertools.product(*factors.values())]
     cells = [cell for cell, leaves in every if not any(_holds(one, leaves) for one in excluded)]
     for one in excluded:
@@ -160,22 +168,34 @@ def _set(table: JsonObject, where: str) -> tuple[_Setting, _Factors]:
             factors["axes", *keys] = [_leaves(each, label, keys) for each in settings]
         else:
             factors["axes", *keys] = [{keys: each} for each in settings]
-    seen = set(fixed)
+    seen = _Taken(fixed)
     for place, factor in factors.items():
-        if any(_clash(keys, seen) for keys in _keys_of(factor)):
+        if any(seen.clashes(keys) for keys in _keys_of(factor)):
             name = ".".join(place)
             raise ValueError(
                 f"{where}{name} must not set a key that is set elsewhere, got {_text(factor[0])}"
             )
-        seen |= _keys_of(factor)
+        seen.add(_keys_of(factor))
     return fixed, factors
 
 
-def _beside(factors: _Factors, new: Collection[_Keys], new_factors: _Factors, where: str) -> _Factors:
+def _check_number(fixed: _Setting, factors: _Factors, excluded: Sequence[_Setting]) -> None:
+    """Raise ValueError for more cells, or more values in them, than a grid may have."""
+    cells = math.prod(len(factor) for factor in factors.values())
+    if cells > MOST_CELLS:
+        raise ValueError(f"the grid must have at most {MOST_CELLS:,} cells, got {cells:,}")
+    each = len(fixed) + sum(max(map(len, factor)) for factor in factors.values())
+    values = cells * (each + sum(map(len, excluded)))
+    if values > MOST_VALUES:
+        limit = f"must have at most {MOST_VALUES:,} values in all its cells, those to exclude included"
+        raise ValueError(f"the grid {limit}, got {values:,}")
+
+
+def _beside(factors: _Factors, new: "_Taken", new_factors: _Factors, where: str) -> _Factors:
     """The factors that stay beside `new` keys. One that is given other values keeps its place."""
     staying = {}
     for place, factor in factors.items():
-        replaced = [keys for keys in _keys_of(factor) if _clash(keys, new)]
+        replaced = [keys for keys in _keys_of(factor) if new.clashes(keys)]
         if place in new_factors or not replaced:
             staying[place] = factor
         elif len(replaced) < len(_keys_of(factor)):
@@ -220,7 +240,7 @@ def _values(values: object, where: str) -> list[Any]:
     """The values of an axis: a list that is not empty and repeats none."""
     if not isinstance(values, list) or not values:
         raise ValueError(f"{where} must be a list of values, got {values!r}")
-    if any(value in values[:index] for index, value in enumerate(values)):
+    if len(set(map(_hashable, values))) < len(values):
         raise ValueError(f"{where} must not repeat a value, got {values!r}")
     return values
 
@@ -261,9 +281,32 @@ def _keys_of(factor: Iterable[_Setting]) -> set[_Keys]:
     return {keys for setting in factor for keys in setting}
 
 
-def _clash(keys: _Keys, others: Iterable[_Keys]) -> bool:
-    """Whether a key, a table that holds it, or a part of it is among the others."""
-    return any(keys[: len(other)] == other[: len(keys)] for other in others)
+def _hashable(value: Any) -> Hashable:
+    """A value of TOML such that equal values are equal, and hash alike."""
+    if isinstance(value, list):
+        return tuple(map(_hashable, value))
+    if isinstance(value, dict):
+        return frozenset((key, _hashable(each)) for key, each in value.items())
+    return value  # type: ignore[no-any-return]  # a number, string or date
+
+
+class _Taken:
+    """The keys that are set, and the tables that hold them."""
+
+    def __init__(self, keys: Iterable[_Keys]) -> None:
+        self._keys: set[_Keys] = set()
+        self._tables: set[_Keys] = set()
+        self.add(keys)
+
+    def add(self, keys: Iterable[_Keys]) -> None:
+        for each in keys:
+            self._keys.add(each)
+            self._tables.update(each[:depth] for depth in range(1, len(each)))
+
+    def clashes(self, keys: _Keys) -> bool:
+        """Whether a key, a table that holds it, or a part of it is set."""
+        above = (keys[:depth] for depth in range(1, len(keys) + 1))
+        return keys in self._tables or any(each in self._keys for each in above)
 
 
 def _holds(wanted: _Setting, leaves: Mapping[_Keys, Any]) -> bool:

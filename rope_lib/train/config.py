@@ -7,14 +7,24 @@ Needs no torch.
 import hashlib
 import json
 import math
-import tomllib
 import types
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args, get_origin
 
+from rope_lib.runs.toml import read_toml
 from rope_lib.theory.arguments import even, not_negative, one, one_of, open_unit, positive, whole
 
+from .limits import (
+    BATCH_TOKENS,
+    EVALUATION_TOKENS,
+    MOST_LENGTHS,
+    MOST_VARIANTS,
+    SIZES,
+    TABLE,
+    WEIGHTS,
+    at_most,
+)
 from .spectrum import Spectrum
 from .tasks import Task, make_task
 
@@ -53,9 +63,22 @@ class Shape:
         for name in ("layers", "width", "heads", "key_value_heads", "hidden"):
             one(whole, name, getattr(self, name), 1)
         one(even, "head_dim", self.head_dim, 2)
+        for name in ("layers", "width", "heads", "head_dim", "hidden"):
+            at_most(name, getattr(self, name), SIZES[name])
         one(positive, "norm_epsilon", self.norm_epsilon)
         if self.heads % self.key_value_heads:
             raise ValueError(f"key_value_heads must divide heads ({self.heads}), got {self.key_value_heads}")
+
+    def weights(self, vocabulary: int) -> int:
+        """How many numbers a model of this shape learns over so many tokens.
+
+        >>> Shape(layers=1, width=8, heads=1, head_dim=4, hidden=2).weights(10)
+        280
+        """
+        attention = 2 * self.width * self.head_dim * (self.heads + self.key_value_heads)
+        network = 3 * self.width * self.hidden
+        embeddings = (1 if self.tied else 2) * vocabulary * self.width
+        return self.layers * (attention + network + 2 * self.width) + embeddings + self.width
 
 
 @dataclass(frozen=True)
@@ -99,6 +122,9 @@ class Training:
         for name in ("steps", "batch"):
             one(whole, name, getattr(self, name), 1)
         one(whole, "length", self.length, 2)
+        for name in ("steps", "batch", "length"):
+            at_most(name, getattr(self, name), SIZES[name])
+        at_most("batch × length", self.batch * self.length, BATCH_TOKENS)
         for name in ("learning_rate", "clip"):
             one(positive, name, getattr(self, name))
         for name in ("warmup", "final_rate"):
@@ -155,8 +181,11 @@ class Evaluation:
         one(whole, "examples", self.examples, 1)
         one(whole, "bin", self.bin, 1)
         one(whole, "geometry", self.geometry, 0)
+        at_most("examples", self.examples, SIZES["examples"])
+        at_most("the number of variants", len(self.variants), MOST_VARIANTS)
         if self.lengths is not None:
             lengths = self.lengths
+            at_most("the number of lengths", len(lengths), MOST_LENGTHS)
             if not lengths or any(length < 2 for length in lengths) or sorted(set(lengths)) != [*lengths]:
                 raise ValueError(f"lengths must be whole numbers of at least 2 that rise, got {[*lengths]}")
         if TRAINED in self.variants:
@@ -188,6 +217,11 @@ weight_decay, beta1, beta2, clip, dtype, got 'step'
         if self.evaluation.lengths is None:
             lengths = tuple(length * factor for factor in (1, 2, 4, 8, 16))
             object.__setattr__(self, "evaluation", replace(self.evaluation, lengths=lengths))
+        longest, vocabulary = max(self.lengths), self.task.make().vocabulary
+        at_most("lengths", longest, SIZES["length"])
+        at_most("examples × the longest of lengths", self.evaluation.examples * longest, EVALUATION_TOKENS)
+        at_most("head_dim × the longest of lengths", self.model.head_dim * max(longest, length), TABLE)
+        at_most("the number of the model's weights", self.model.weights(vocabulary), WEIGHTS)
         # What fails only where a task meets a length, or a spectrum a position, fails now, before training.
         for each in (length, self.lengths[0]):
             self.task.make().check_length(each)
@@ -213,9 +247,8 @@ weight_decay, beta1, beta2, clip, dtype, got 'step'
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
         """The config in a TOML file. Raises OSError where it cannot be read, ValueError as `from_dict`."""
-        text = Path(path).read_bytes()
         try:
-            return cls.from_dict(tomllib.loads(text.decode("utf-8")))
+            return cls.from_dict(read_toml(path))
         except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are among them
             raise ValueError(f"{path}: {error}") from None
 

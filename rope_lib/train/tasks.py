@@ -11,6 +11,8 @@ from typing import Any
 
 from rope_lib.theory.arguments import one, one_of, whole
 
+from .limits import TASK_SIZE, at_most
+
 
 class Task:
     """What all tasks have in common: sizes that are whole numbers of at least 1, or true or false."""
@@ -23,6 +25,7 @@ class Task:
                     raise ValueError(f"{each.name} must be true or false, got {value!r}")
             else:
                 one(whole, each.name, value, 1)
+                at_most(each.name, value, TASK_SIZE)
 
     @property
     def vocabulary(self) -> int:

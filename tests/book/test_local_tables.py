@@ -1,5 +1,6 @@
 """The book's tables to look things up in: what the extension writes, and the table in a real browser."""
 
+import contextlib
 import json
 import shutil
 from types import SimpleNamespace
@@ -91,24 +92,38 @@ def browser(local_tables, driver, root, tmp_path):
     assert driver.get_log("browser") == []
 
 
-def first_cells(browser):
-    return [cell.text for cell in browser.find_elements("css selector", "tbody tr > :first-child")]
+FIRST_CELLS = "return [...document.querySelectorAll('tbody tr > :first-child')].map(cell => cell.textContent)"
+
+
+def shows(browser, *expected):
+    """Assert that the table comes to hold these rows, by their first cells.
+
+    DataTables sorts in a task of its own (`setTimeout` around sorting and redrawing), so that a table read
+    right after a click may be the one before it.
+    """
+    from selenium.common.exceptions import TimeoutException
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    waiting = WebDriverWait(browser, 10, poll_frequency=0.02)
+    with contextlib.suppress(TimeoutException):
+        waiting.until(lambda _: browser.execute_script(FIRST_CELLS) == list(expected))
+    assert browser.execute_script(FIRST_CELLS) == list(expected)
 
 
 def test_typing_filters(browser):
-    assert first_cells(browser) == ["B long", "A short", "C none"]  # as written, until a reader sorts
+    shows(browser, "B long", "A short", "C none")  # as written, until a reader sorts
     browser.find_element("css selector", ".dt-search input").send_keys("short")
-    assert first_cells(browser) == ["A short"]
+    shows(browser, "A short")
     assert browser.find_element("css selector", ".dt-info").text == "1 to 1 of 1 (of 3 in all)"
 
 
 def test_a_heading_sorts_by_value_when_clicked(browser):
     heading = browser.find_elements("css selector", "thead th")[1]
     heading.click()
-    assert first_cells(browser) == ["C none", "A short", "B long"]
+    shows(browser, "C none", "A short", "B long")
     assert heading.get_attribute("aria-sort") == "ascending"
     heading.click()
-    assert first_cells(browser) == ["B long", "A short", "C none"]
+    shows(browser, "B long", "A short", "C none")
 
 
 def test_a_heading_sorts_by_keyboard(browser):
@@ -117,7 +132,7 @@ def test_a_heading_sorts_by_keyboard(browser):
     field = browser.find_element("css selector", ".dt-search input")
     field.send_keys(Keys.TAB)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
-    assert first_cells(browser) == ["A short", "B long", "C none"]
+    shows(browser, "A short", "B long", "C none")
 
 
 def test_the_page_asks_nothing_of_any_other_place(browser):

@@ -20,7 +20,8 @@ from gguf_bytes import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rope_lib.models.gguf import MAX_ENTRIES, _Cursor, _read, read_gguf
+from rope_lib.models.gguf import _Cursor, _read, read_gguf
+from rope_lib.models.limits import MAX_ENTRIES
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

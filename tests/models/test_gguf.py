@@ -23,7 +23,8 @@ from gguf_bytes import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rope_lib.models.gguf import MAX_NUMBERS, MAX_STRING, read_gguf
+from rope_lib.models.gguf import read_gguf
+from rope_lib.models.limits import MAX_NUMBERS, MAX_STRING
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -1,5 +1,7 @@
 """Grid files: which cells, in which order, by which names; and the errors of a file that is wrong."""
 
+import time
+
 import pandas as pd
 import pytest
 
@@ -197,3 +199,54 @@ def test_a_damaged_entry_is_not_joined(tmp_path):
 
 def test_a_cell_is_named_by_its_values_alone():
     assert Cell({"a": 1}, {}).digest == Cell({"a": 1}, {"a": 1}).digest != Cell({"a": 2}, {}).digest
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ({"axes": {name: [*range(1000)] for name in "abc"}}, "at most 100,000 cells, got 1,000,000,000"),
+        ({"axes": {"a": [*range(1_000_000)]}}, "at most 100,000 cells, got 1,000,000"),
+        (
+            {"axes": {"a": [*range(100_000)]}, "fixed": {f"k{index}": index for index in range(20_000)}},
+            "the grid must have at most 2,000,000 values in all its cells, those to exclude included, "
+            "got 2,000,100,000",
+        ),
+        (
+            {"axes": {"a": [*range(1000)]}, "exclude": [{"a": index} for index in range(10_000)]},
+            "the grid must have at most 2,000,000 values in all its cells, those to exclude included, "
+            "got 10,001,000",
+        ),
+    ],
+    ids=["product", "axis", "values", "excluded"],
+)
+def test_cells_are_counted_before_they_are_made(document, says):
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match="must have at most") as caught:
+        make_grid({"kind": "train", **document})
+    assert says in str(caught.value)
+    assert time.perf_counter() - started < 5
+
+
+def test_as_many_cells_as_are_allowed_are_made_in_time():
+    started = time.perf_counter()
+    grid = make_grid({"kind": "train", "axes": {"a": [*range(50_000)], "b": {"c": [1, 2]}}})
+    assert len(grid.cells) == 100_000
+    assert grid.axes is grid.axes
+    assert time.perf_counter() - started < 5
+
+
+def test_deep_and_large_files_are_refused(tmp_path):
+    path = tmp_path / "deep.toml"
+    for text, says in [
+        (f"a = {'{a = ' * 50_000}", "must not be nested too deeply"),
+        (f"[{'a.' * 100_000}a]", "names must have at most 64 keys joined by dots"),
+        (f"[{'a . ' * 100_000}a]", "names must have at most 64 keys joined by dots"),
+        (f"""[{'"a".' * 100_000}a]""", "names must have at most 64 keys joined by dots"),
+        ("a = '" + "b" * 1_000_000 + "'", "must have keys among about"),
+        ("\n" * 1_100_000, "at most 1,048,576 bytes"),
+    ]:
+        path.write_text(text)
+        started = time.perf_counter()
+        with pytest.raises(ValueError, match=says):
+            read_grid(path)
+        assert time.perf_counter() - started < 5

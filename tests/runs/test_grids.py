@@ -391,5 +391,5 @@ def test_an_interrupt_ends_with_one_line_and_leaves_no_worker(root, tmp_path):
         process.communicate()
         raise
     assert (process.returncode, output) == (130, "")
-    assert error == "Stopped. Finished cells are kept; run the same command again to resume.\n"
+    assert error == "Stopped; the same command goes on.\n"
     wait_for(lambda: all(is_gone(pid) for _, pid in log(folder)))
