@@ -1,5 +1,20 @@
-"""The report on any model: its plan, findings, text and figures, and the page made of them."""
+"""The report on any model: its plan, findings, text and figures, and the page made of them.
 
-from . import figures, findings, plan, text
+A module loads when it is first used: the process that measures needs neither matplotlib, which reads a
+configuration file in the current folder, nor IPython.
+"""
+
+import importlib
+from types import ModuleType
 
 __all__ = ["figures", "findings", "plan", "text"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

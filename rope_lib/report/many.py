@@ -12,7 +12,7 @@ from rope_lib.runs.cluster import at_least_one, processors, visible_gpus
 from rope_lib.runs.grid import Cell
 from rope_lib.runs.sweep import Failure, run_cells
 
-from .source import absolute
+from .source import absolute, text_path
 
 
 def write_reports(
@@ -30,11 +30,13 @@ def write_reports(
     measures one model after the other with all cores, unless there are several GPUs or `workers` is given:
     models that are measured side by side share the memory. `say` gets a line for each model that cannot be
     measured. Returns the folders of the reports that were written, and the failures, see `run_cells`. Raises
-    ValueError for a model named twice.
+    ValueError for a model named twice, and as `source.text_path` for a text.
     """
+    if out is not None and not str(out):
+        raise ValueError(f"out must be the name of a folder, got {str(out)!r}")
     folder = Path("rope-reports" if out is None else out).absolute()
     if options.get("text_file") is not None:
-        options["text_file"] = str(Path(options["text_file"]).absolute())
+        options["text_file"] = str(text_path(options["text_file"]))
     cells = [
         Cell({"source": absolute(source), "out": str(folder / name), **options}, {"model": str(source)})
         for source, name in zip(sources, folder_names(sources), strict=True)

@@ -18,12 +18,13 @@ import torch
 from rope_lib.findings.kept import Json
 from rope_lib.measure.store import identity
 from rope_lib.measure.text import text_sha256
+from rope_lib.runs.children import children_inherit
 from rope_lib.runs.store import PROVENANCE_FILE, circumstances, save_tables
 
 from .findings import Findings, examine, subject
 from .page import page
 from .plan import estimate_line, plan
-from .source import absolute
+from .source import absolute, new_folder, scratch_prefix, text_path
 
 NOTEBOOK = Path(__file__).with_name("any_model.ipynb")
 PAGE, EXECUTED, TABLES = "report.html", "report.ipynb", "tables"
@@ -53,9 +54,10 @@ def write_report(
     FileExistsError for a folder that is no report's; then nothing is written.
     """
     if out is not None:
-        _check_replaceable(Path(out))
+        _check_replaceable(new_folder(out))
+    text_file = None if text_file is None else text_path(text_file)
     examined = subject(source, text_file=text_file, device=device, dtype=dtype, download=download)
-    folder = Path(f"rope-report-{examined.model.name}" if out is None else out).absolute()
+    folder = new_folder(f"rope-report-{examined.model.name}" if out is None else out)
     _check_replaceable(folder)
     planned = plan(examined, lengths)
     for line in (estimate_line(planned), *planned.cuts):
@@ -70,7 +72,7 @@ def write_report(
     parameters = {
         "source": None if source is None else absolute(source),
         "lengths": chosen,
-        "text_file": None if text_file is None else str(Path(text_file).absolute()),
+        "text_file": None if text_file is None else str(text_file),
         "device": model.device,
         "dtype": model.dtype,
     }
@@ -108,10 +110,10 @@ def _write(
 ) -> None:
     """Write all files of a report into a folder beside `out`, which takes its place at the end."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.scratch-") as scratch:
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=scratch_prefix(out)) as scratch:
         made = Path(scratch) / "made"
         made.mkdir()
-        notebook = _executed(parameters, made / EXECUTED)
+        notebook = _executed(parameters, made / EXECUTED, Path(scratch) / "kernel")
         html = page(notebook, found.name, _about(found, provenance, cuts))
         (made / PAGE).write_text(html, encoding="utf-8")
         save_tables(made / TABLES, found.tables(), provenance)
@@ -120,23 +122,28 @@ def _write(
         os.rename(made, out)
 
 
-def _executed(parameters: Mapping[str, Json], path: Path) -> nbformat.NotebookNode:
-    """The notebook without what only the book needs, run on a fresh kernel of this Python; kept at `path`."""
+def _executed(parameters: Mapping[str, Json], path: Path, folder: Path) -> nbformat.NotebookNode:
+    """The notebook without what only the book needs, run on a fresh kernel of this Python; kept at `path`.
+
+    The kernel runs in the new `folder` and knows no other: it imports from the current folder no more than
+    this process does, and reads no settings there, such as those of matplotlib. Nor does it read the user's
+    settings of IPython, so that a report depends on the model alone.
+    """
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if BOOK_ONLY not in cell.metadata.get("tags", [])]
     nbformat.write(notebook, path)
-    preferred = os.environ.get("JUPYTER_PREFER_ENV_PATH")
-    # A kernel of that name in the user's home may be another Python.
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
-    try:
+    folder.mkdir()
+    ipython = folder / "ipython"
+    ipython.mkdir()
+    inherited = {
+        "JUPYTER_PREFER_ENV_PATH": "1",  # a kernel of that name in the user's home may be another Python
+        "IPYTHONDIR": str(ipython),
+        "VIRTUAL_ENV": None,  # IPython imports first from the environment that this names, if it is another
+    }
+    with children_inherit(inherited):
         return papermill.execute_notebook(
-            path, path, parameters=parameters, kernel_name="python3", progress_bar=False
+            path, path, parameters=parameters, kernel_name="python3", progress_bar=False, cwd=folder
         )
-    finally:
-        if preferred is None:
-            del os.environ["JUPYTER_PREFER_ENV_PATH"]
-        else:
-            os.environ["JUPYTER_PREFER_ENV_PATH"] = preferred
 
 
 def _about(found: Findings, provenance: Mapping[str, Json], cuts: Sequence[str]) -> dict[str, str]:

@@ -4,15 +4,18 @@ import logging
 import os
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+import dask
 from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import silence_logging_cmgr
 
+from .children import children_inherit
 from .errors import one_line
 
 CONNECT = 10  # seconds to wait for a scheduler to answer
@@ -58,7 +61,8 @@ def connected(
         workers = max(1, int(len(gpus) // share)) if share and gpus else processors()
     with (
         silence_logging_cmgr(_QUIET),
-        _environment(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
+        children_inherit(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
+        _own_scratch(),
         LocalCluster(
             n_workers=at_least_one(workers),
             threads_per_worker=1,
@@ -126,6 +130,19 @@ class OneGPU(WorkerPlugin):
         os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus[int(worker.name) % len(self.gpus)]
 
 
+@contextmanager
+def _own_scratch() -> Iterator[None]:
+    """A new folder for the scratch of Dask, which puts it first on the import path of all its processes.
+
+    Dask's own choice is one folder for all users of the machine, in which any of them can put a module.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="rope-lib-workers-", ignore_cleanup_errors=True) as folder,
+        dask.config.set({"temporary-directory": folder}),
+    ):
+        yield
+
+
 def _client_of(scheduler: str) -> Client:
     place = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
     try:
@@ -137,15 +154,3 @@ def _client_of(scheduler: str) -> Client:
         reason = one_line(error) or type(error).__name__
         message = "scheduler must be the address of a running Dask scheduler, such as tcp://host:8786"
         raise ValueError(f"{message}, got {scheduler!r} ({reason})") from None
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Other environment variables for this process, which the processes that it starts inherit."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -1,0 +1,71 @@
+"""A folder of a stranger's: a module under every name that a command may import, each leaving a mark if run."""
+
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+# What the packages look for and may not find: recorded by `tests/attack/strangers_code.py`.
+OPTIONAL = ()
+CUSTOMIZING = ("sitecustomize", "usercustomize", "ipython_config", "ipython_kernel_config", "jupyter_config")
+
+COMMAND = """
+import sys
+from rope_lib.cli import main
+if __name__ == "__main__":
+    sys.argv[0] = "rope-lib"
+    sys.exit(main())
+"""
+
+
+def importable():
+    """The top-level name of every module that this Python has, and of those that its packages look for."""
+    installed = {module.name for module in pkgutil.iter_modules()}
+    return sorted({*sys.stdlib_module_names, *installed, *OPTIONAL, *CUSTOMIZING, "rope_lib"})
+
+
+def plant(folder, marks, names=None):
+    """Put modules into a folder, and what else names code to run; each that runs leaves a file in `marks`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    marks.mkdir(exist_ok=True)
+    for name in importable() if names is None else names:
+        code = f"open({str(marks / name)!r}, 'w').close()\n"
+        (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    (folder / "matplotlibrc").write_text("backend: module://json\n", encoding="utf-8")
+
+
+def command_in(folder, *arguments, root, scratch, timeout=300):
+    """Run `rope-lib` as its script does, in a stranger's folder, which environment variables name too."""
+    script = scratch / "bin" / "rope-lib"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(COMMAND, encoding="utf-8")
+    environment = os.environ | {
+        "PYTHONPATH": str(root),
+        "PYTHONSTARTUP": "startup.py",
+        "VIRTUAL_ENV": str(folder / "environment"),
+        "TMPDIR": str(folder / "temporary"),
+    }
+    environment.pop("PYTHONSAFEPATH", None)
+    return subprocess.run(
+        [sys.executable, script, *map(str, arguments)],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+
+
+def stranger_folder(folder, marks):
+    """A folder in which every place that a process may import from is planted."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for place in (
+        folder,
+        folder / "temporary" / "dask-scratch-space",  # where Dask puts its processes' first import path
+        folder / "environment" / "lib" / version / "site-packages",
+    ):
+        plant(place, marks)
+    (folder / "startup.py").write_text(f"open({str(marks / 'startup')!r}, 'w').close()\n", encoding="utf-8")
+    return folder
+
+
+def left(marks):
+    """The names of the modules that ran."""
+    return sorted(path.name for path in Path(marks).iterdir())
