@@ -1,14 +1,37 @@
-"""A folder of a stranger's: a module under every name that a command may import, each leaving a mark if run."""
+"""A stranger's folder: a module under every name that a command may import, leaving a mark if it runs."""
 
 import os
 import pkgutil
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from reports import TEXT
+
 # What the packages look for and may not find: recorded by `tests/attack/strangers_code.py`.
 OPTIONAL = ()
 CUSTOMIZING = ("sitecustomize", "usercustomize", "ipython_config", "ipython_kernel_config", "jupyter_config")
+
+TRAIN = """
+model = { layers = 1, width = 8, heads = 1, head_dim = 4 }
+task = { name = "recall", parameters = { pairs = 2, queries = 1 } }
+training = { steps = 2, batch = 2, length = 16 }
+evaluation = { lengths = [16], examples = 2, geometry = 1 }
+"""
+REPORT = ["--text", "text.txt", "--lengths", "64,128", "--device", "cpu", "--out", "out"]
+QUICK = {
+    "check": ["check", "config.json"],
+    "bounds": ["bounds", "--context", 8192],
+    "atlas": ["atlas", "qwen"],
+    "claims": ["claims", "A1"],
+}
+SLOW = {
+    "train": ["train", "train.toml", "--out", "trained"],
+    "sweep": ["sweep", "grid.toml", "--workers", 1, "--out", "swept"],
+    "report": ["report", ".", *REPORT],
+    "reports": ["report", "first", "second", *REPORT[:-1], "reports"],
+}
 
 COMMAND = """
 import sys
@@ -35,7 +58,7 @@ def plant(folder, marks, names=None):
     (folder / "matplotlibrc").write_text("backend: module://json\n", encoding="utf-8")
 
 
-def command_in(folder, *arguments, root, scratch, timeout=300):
+def command_in(folder, *arguments, root, scratch, timeout=300, **variables):
     """Run `rope-lib` as its script does, in a stranger's folder, which environment variables name too."""
     script = scratch / "bin" / "rope-lib"
     script.parent.mkdir(exist_ok=True)
@@ -45,6 +68,7 @@ def command_in(folder, *arguments, root, scratch, timeout=300):
         "PYTHONSTARTUP": "startup.py",
         "VIRTUAL_ENV": str(folder / "environment"),
         "TMPDIR": str(folder / "temporary"),
+        **variables,
     }
     environment.pop("PYTHONSAFEPATH", None)
     return subprocess.run(
@@ -53,16 +77,22 @@ def command_in(folder, *arguments, root, scratch, timeout=300):
     )  # fmt: skip
 
 
-def stranger_folder(folder, marks):
-    """A folder in which every place that a process may import from is planted."""
+def stranger_folder(folder, marks, model, names=None):
+    """A folder with a model and all inputs, in which every place that one may import from is planted."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for place in (
         folder,
         folder / "temporary" / "dask-scratch-space",  # where Dask puts its processes' first import path
         folder / "environment" / "lib" / version / "site-packages",
     ):
-        plant(place, marks)
+        plant(place, marks, names)
     (folder / "startup.py").write_text(f"open({str(marks / 'startup')!r}, 'w').close()\n", encoding="utf-8")
+    for place in (folder, folder / "first", folder / "second"):
+        shutil.copytree(model, place, dirs_exist_ok=True)
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "train.toml").write_text(TRAIN, encoding="utf-8")
+    grid = f'kind = "train"\n[fixed]{TRAIN}[axes]\nseed = [0]'
+    (folder / "grid.toml").write_text(grid, encoding="utf-8")
     return folder
 
 

@@ -76,8 +76,12 @@ def subject(
 
 def _read_text(path: str | Path) -> str:
     """The text in a file, whose size is checked before it is decoded. Lines end as in Python."""
-    with open(text_path(path), "rb") as file:
-        content = file.read(LONGEST_TEXT + 1)
+    place = text_path(path)
+    try:
+        with open(place, "rb") as file:
+            content = file.read(LONGEST_TEXT + 1)
+    except OSError as error:  # one of reading does not name its file
+        raise OSError(error.errno, error.strerror, str(path)) from None
     if len(content) > LONGEST_TEXT:
         raise ValueError(f"{path}: must have at most {LONGEST_TEXT // 2**20} MiB of text")
     try:

@@ -1,6 +1,7 @@
 """Reports on several models: each is a cell of a sweep, and a folder of its own."""
 
 import itertools
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,7 +72,7 @@ def folder_names(sources: Sequence[str | Path]) -> list[str]:
     >>> folder_names(["a/tiny", "b/tiny", "org/other.gguf"])
     ['tiny', 'tiny-2', 'other']
     """
-    places = [Path(source).resolve() for source in sources]
+    places = [Path(os.path.realpath(source)) for source in sources]  # of a loop of links too
     names: list[str] = []
     for index, place in enumerate(places):
         if place in places[:index]:

@@ -16,16 +16,30 @@ def absolute(source: str | Path) -> str:
     return str(Path(source).absolute()) if Path(source).exists() else str(source)
 
 
+def check_utf8(argument: str, path: str | Path) -> None:
+    r"""Raise ValueError for a path that is not UTF-8: the notebook and the tables of a report name it.
+
+    >>> check_utf8("out", os.fsdecode(b"caf\xe9"))
+    Traceback (most recent call last):
+    ValueError: out must be a path in UTF-8, got 'caf\udce9'
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{argument} must be a path in UTF-8, got {str(path)!r}") from None
+
+
 def text_path(path: str | Path) -> Path:
     """The absolute path of a text, under which other processes read the same text.
 
     Raises ValueError for a path of anything but a regular file, such as a pipe, which can be read only once,
-    or a device, which may never end, and FileNotFoundError for a path of nothing.
+    or a device, which may never end, and for one that is not UTF-8; FileNotFoundError for a path of nothing.
 
     >>> text_path("/dev/null")
     Traceback (most recent call last):
     ValueError: text must be a regular file, got '/dev/null': save a pipe or a device to a file first
     """
+    check_utf8("text", path)
     os.stat(path)
     place = Path(path).resolve()  # /dev/stdin is another file to another process
     if not place.is_file():
@@ -47,8 +61,9 @@ def new_folder(out: str | Path) -> Path:
     """
     if not str(out):
         raise ValueError(f"out must be the name of a folder, got {str(out)!r}")
+    check_utf8("out", out)
     folder, here = Path(out).absolute(), Path.cwd()
-    if folder.resolve() in (here, *here.parents):
+    if Path(os.path.realpath(folder)) in (here, *here.parents):
         raise ValueError(f"out must be a folder other than the current one and those above, got {str(out)!r}")
     try:
         if folder.is_symlink() and not folder.exists():

@@ -24,11 +24,13 @@ from rope_lib.runs.store import PROVENANCE_FILE, circumstances, save_tables
 from .findings import Findings, examine, subject
 from .page import page
 from .plan import estimate_line, plan
-from .source import absolute, new_folder, scratch_prefix, text_path
+from .source import absolute, check_utf8, new_folder, scratch_prefix, text_path
 
 NOTEBOOK = Path(__file__).with_name("any_model.ipynb")
 PAGE, EXECUTED, TABLES = "report.html", "report.ipynb", "tables"
 BOOK_ONLY = "book"  # tag of cells that speak to a reader of the book
+
+_FOLDERS = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE")  # variables that name one
 
 _VERSIONS = ("rope-lib", "torch", "transformers")
 
@@ -50,12 +52,15 @@ def write_report(
     machine can afford; `out` is by default `rope-report-<model>` in the current folder. `say` gets lines on
     the progress.
 
-    Raises ValueError or OSError, in one line, for a model, a text or lengths that cannot be measured, and
-    FileExistsError for a folder that is no report's; then nothing is written.
+    Raises ValueError or OSError, in one line, for a model, a text or lengths that cannot be measured, for a
+    folder that cannot be written, FileExistsError for one that is no report's, and ChildProcessError where
+    the notebook's kernel fails; then nothing is written.
     """
     if out is not None:
         _check_replaceable(new_folder(out))
     text_file = None if text_file is None else text_path(text_file)
+    if source is not None:
+        check_utf8("model", source)
     examined = subject(source, text_file=text_file, device=device, dtype=dtype, download=download)
     folder = new_folder(f"rope-report-{examined.model.name}" if out is None else out)
     _check_replaceable(folder)
@@ -139,11 +144,17 @@ def _executed(parameters: Mapping[str, Json], path: Path, folder: Path) -> nbfor
         "JUPYTER_PREFER_ENV_PATH": "1",  # a kernel of that name in the user's home may be another Python
         "IPYTHONDIR": str(ipython),
         "VIRTUAL_ENV": None,  # IPython imports first from the environment that this names, if it is another
-    }
-    with children_inherit(inherited):
-        return papermill.execute_notebook(
-            path, path, parameters=parameters, kernel_name="python3", progress_bar=False, cwd=folder
-        )
+    } | {name: os.path.abspath(os.environ[name]) for name in _FOLDERS if os.environ.get(name)}
+    try:
+        with children_inherit(inherited):
+            return papermill.execute_notebook(
+                path, path, parameters=parameters, kernel_name="python3", progress_bar=False, cwd=folder
+            )
+    except (papermill.PapermillExecutionError, RuntimeError) as error:  # a kernel's death is a RuntimeError
+        reason = error.evalue if isinstance(error, papermill.PapermillExecutionError) else str(error)
+        raise ChildProcessError(
+            f"the notebook was not finished ({reason}); what was measured is kept"
+        ) from error
 
 
 def _about(found: Findings, provenance: Mapping[str, Json], cuts: Sequence[str]) -> dict[str, str]:

@@ -4,45 +4,20 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from reports import TEXT
-from strangers import command_in, importable, left, plant, stranger_folder
+from strangers import QUICK, SLOW, command_in, importable, left, plant, stranger_folder
 
+import rope_lib
 from rope_lib.runs.children import children_inherit
-
-TRAIN = """
-model = { layers = 1, width = 8, heads = 1, head_dim = 4 }
-task = { name = "recall", parameters = { pairs = 2, queries = 1 } }
-training = { steps = 2, batch = 2, length = 16 }
-evaluation = { lengths = [16], examples = 2, geometry = 1 }
-"""
-REPORT = ["--text", "text.txt", "--lengths", "64,128", "--device", "cpu", "--out", "out"]
-QUICK = {
-    "check": ["check", "config.json"],
-    "bounds": ["bounds", "--context", 8192],
-    "atlas": ["atlas", "qwen"],
-    "claims": ["claims", "A1"],
-}
-SLOW = {
-    "train": ["train", "train.toml", "--out", "trained"],
-    "sweep": ["sweep", "grid.toml", "--workers", 1, "--out", "swept"],
-    "report": ["report", ".", *REPORT],
-    "reports": ["report", "first", "second", *REPORT[:-1], "reports"],
-}
 
 
 @pytest.fixture(scope="module")
 def planted(saved, tmp_path_factory):
-    """A stranger's folder with a model, a text and experiments, where everything is written too; the marks."""
+    """A stranger's folder with a model, a text and experiments, where all is written too; the marks."""
     scratch = tmp_path_factory.mktemp("stranger")
-    folder = stranger_folder(scratch / "folder", scratch / "marks")
-    for place in (folder, folder / "first", folder / "second"):
-        shutil.copytree(saved("llama"), place, dirs_exist_ok=True)
-    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
-    (folder / "train.toml").write_text(TRAIN, encoding="utf-8")
-    (folder / "grid.toml").write_text('kind = "train"\n[fixed]' + TRAIN + "[axes]\nseed = [0]", encoding="utf-8")
-    return folder, scratch / "marks"
+    return stranger_folder(scratch / "folder", scratch / "marks", saved("llama")), scratch / "marks"
 
 
 def test_every_name_that_this_process_imported_is_planted():
@@ -65,6 +40,11 @@ def test_a_python_that_is_started_imports_nothing_of_the_current_folder(how, tmp
         run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (run.returncode, left(tmp_path / "marks")) == (0, []), run.stderr
     assert os.environ["PYTHONPATH"] == os.pathsep.join(["", "nowhere", ""])
+
+
+def test_no_module_of_the_library_is_a_program():
+    """`python -m` would import from the current folder before the library could say anything."""
+    assert not list(Path(rope_lib.__file__).parent.rglob("__main__.py"))
 
 
 @pytest.mark.parametrize(
