@@ -43,7 +43,7 @@ TEXTS = {
     "folder": "text must be a regular file",
     "/dev/zero": "text must be a regular file",
     "/dev/stdin": "text must be a regular file",
-    "/proc/self/mem": "/proc/self/mem: ",
+    "/proc/self/mem": "/mem: Input/output error",
     "none": "No such file",
     os.fsdecode(b"caf\xe9"): "must be a path in UTF-8",
 }
@@ -76,7 +76,9 @@ def asked_for(scratch, model):
 
 def modules(scratch, model):
     """Rows for each command among planted modules."""
-    names = sorted({*importable(), *asked_for(scratch, model)})
+    asked = asked_for(scratch, model)
+    print("Asked for, neither installed nor in OPTIONAL:", *sorted(asked - {*importable()}), file=sys.stderr)
+    names = sorted({*importable(), *asked})
     folder = stranger_folder(scratch / "planted", scratch / "marks", model, names)
     for command, arguments in (QUICK | SLOW).items():
         done = command_in(folder, *arguments, root=ROOT, scratch=scratch)

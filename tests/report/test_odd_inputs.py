@@ -69,7 +69,7 @@ def test_a_text_that_is_too_long_is_refused_before_it_is_read_whole(refused, tex
 
 
 def test_a_text_that_cannot_be_read_is_named(refused, tmp_path):
-    refused("/proc/self/mem: Input/output error", "--text", "/proc/self/mem", "--out", tmp_path / "out")
+    refused("/mem: Input/output error", "--text", "/proc/self/mem", "--out", tmp_path / "out")
 
 
 def test_a_text_is_read_as_python_reads_text(text_file, monkeypatch):
