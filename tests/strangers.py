@@ -19,7 +19,7 @@ OPTIONAL = """
     pydot pynvml rfc3339_validator rfc3986_validator rfc3987 rfc3987_syntax rmm scikits setproctitle
     simplejson sksparse snappy socksio substrait thread torch_xla torchcomms torchdistx triton uarray
     uri_template webcolors xxhash zstandard
-""".split()
+"""
 CUSTOMIZING = ("sitecustomize", "usercustomize", "ipython_config", "ipython_kernel_config", "jupyter_config")
 
 TRAIN = """
@@ -54,7 +54,7 @@ if __name__ == "__main__":
 def importable():
     """The top-level name of every module that this Python has, and of those that its packages look for."""
     installed = {module.name for module in pkgutil.iter_modules()}
-    return sorted({*sys.stdlib_module_names, *installed, *OPTIONAL, *CUSTOMIZING, "rope_lib"})
+    return sorted({*sys.stdlib_module_names, *installed, *OPTIONAL.split(), *CUSTOMIZING, "rope_lib"})
 
 
 def plant(folder, marks, names=None):
