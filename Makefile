@@ -60,8 +60,16 @@ checks: setup
 test: checks  ## lint, check types and notebooks, run all tests, compare the notebooks' stored outputs with fresh ones
 	$(PY) -m pytest --durations=10 --nbval --nbval-current-env tests rope_lib notebooks
 
+# Two processes at once, each with about half of the work and one thread, since threads of both would wait for each
+# other. What the first prints is shown when both have ended.
+QUICK := OMP_NUM_THREADS=1 $(PY) -m pytest --quiet -p no:cacheprovider -m "not model and not slow and not browser"
+HALF := tests/theory tests/models tests/measure tests/train
+
 quick: checks  ## what takes under a minute: lint, types, notebooks, tests that need neither a model nor a browser
-	$(PY) -m pytest --quiet -m "not model and not slow and not browser"
+	@mkdir -p _build
+	@$(QUICK) $(HALF) >_build/quick.log 2>&1 & pid=$$!; \
+	  $(QUICK) $(addprefix --ignore=,$(HALF)) tests rope_lib; second=$$?; \
+	  wait $$pid; first=$$?; cat _build/quick.log; exit $$((first | second))
 
 report: setup  ## report on a model: MODEL=path/to/model, by default the packaged SmolLM2-135M
 	.venv/bin/rope-lib report $(if $(MODEL),"$(MODEL)")

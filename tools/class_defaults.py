@@ -3,7 +3,7 @@
     python tools/class_defaults.py            # write rope_lib/models/class_defaults.json from transformers
     python tools/class_defaults.py --check    # exit 1 at the first model type that differs from it
 
-Run time reads the table with the json module alone. One line per model type:
+At run time the library reads the table with the json module alone. It has one line per model type:
 
 - A model that nests its text model has `text`, the dotted key of the nested config, and `text_type`, the
   nested model type that its class assumes there.
@@ -33,7 +33,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 TARGET = Path(__file__).resolve().parent.parent / "rope_lib" / "models" / "class_defaults.json"
 MODELS = Path(transformers.__file__).parent / "models"
 
-# What a reader of rotary embeddings asks of a class.
+# The keys about which a reader of rotary embeddings needs to know a class's default.
 NAMES = (
     "num_hidden_layers", "hidden_size", "num_attention_heads", "head_dim", "qk_rope_head_dim",
     "qk_nope_head_dim", "kv_channels", "rotary_dim", "partial_rotary_factor", "max_position_embeddings",
@@ -42,10 +42,10 @@ NAMES = (
 )  # fmt: skip
 ALIASED = (*NAMES, "layer_types", "no_rope_layers", "rope_parameters")
 
-# Lists with one element per layer, and what the table calls the pattern that repeats to one.
+# Lists with one element per layer, with the table's name for the pattern that repeats to such a list.
 PER_LAYER = {"layer_types": "layer_pattern", "no_rope_layers": "no_rope_pattern"}
 
-# Where a model nests its text model, the first that holds one.
+# The keys under which a model nests its text model; the first that holds one counts.
 TEXT_KEYS = (
     "text_config", "thinker_config", "vlm_config", "global_config", "decoder", "decoder_config",
     "esmc_config", "semantic_config", "detector_config",
@@ -84,7 +84,7 @@ ELSEWHERE = re.compile("Vision|Audio|Image|Conformer|PreTrainedModel$")
 
 @cache
 def config_classes():
-    """Every config class by model type, those that only occur nested too."""
+    """Every config class by model type, including those that only occur nested."""
     classes = {}
     for file in sorted(MODELS.glob("*/configuration_*.py")):
         module = importlib.import_module(f"transformers.models.{file.parent.name}.{file.stem}")
@@ -95,7 +95,7 @@ def config_classes():
 
 
 def nested_text(cls):
-    """The dotted key and the model type of the text model inside a config class, None without one."""
+    """The dotted key and the model type of the text model inside a config class, None if it has none."""
     for key in TEXT_KEYS:
         inner = config_classes().get(getattr(cls.sub_configs_defaults.get(key), "model_type", None))
         if inner is None:
@@ -131,7 +131,7 @@ def modeling_nodes(folder):
 
 
 def mentions(definition):
-    """The names and attributes in a definition, but for decorators and the initialization of weights."""
+    """The names and attributes in a definition, except in decorators and the initialization of weights."""
     found, todo = set(), [definition]
     while todo:
         node = todo.pop()
@@ -208,7 +208,7 @@ def repeated(pattern, length, last=None):
 def compressed(lists):
     """The shortest pattern, and the last element or None, that generate lists of several lengths.
 
-    The first list itself where none does.
+    If no pattern does, the first list itself.
     """
     first = lists[0]
     for size in range(1, len(first) // 2 + 1):
@@ -219,7 +219,7 @@ def compressed(lists):
 
 
 def lengthened(cls, name):
-    """The per-layer list `name` of models of several depths, empty without one."""
+    """The per-layer list `name` of models of several depths, empty for a class without that list."""
     config = cls()
     count = getattr(config, "num_hidden_layers", None)
     if not isinstance(count, int) or not isinstance(getattr(config, name, None), (list, tuple)):
@@ -229,16 +229,16 @@ def lengthened(cls, name):
 
 
 def per_layer_lists(cls, name):
-    """What `lengthened` says of `name`; a base per layer says which layers rotate, a base of 0 not."""
+    """`lengthened`, except that a base per layer says which layers rotate: those whose base is not 0."""
     if name == "no_rope_layers" and (bases := lengthened(cls, "layer_rope_theta")):
         return [[int(base != 0) for base in row] for row in bases]
     return lengthened(cls, name)
 
 
 def pattern_keys(cls):
-    """The keys that change the layer types when they alone change, with their defaults.
+    """The keys that change the layer types when only they change, with their defaults.
 
-    Where a switch must be on first (`use_sliding_window`), the keys that matter once it is.
+    Where a switch must be on first (`use_sliding_window`), it is on throughout.
     """
     fields = {name: field.default for name, field in cls.__dataclass_fields__.items()}
     own = {name: value for name, value in {**fields, **popped(cls)}.items() if name and PATTERN.search(name)}
@@ -295,7 +295,7 @@ def text_entry(cls):
 
 def table():
     """The whole table, as its file holds it."""
-    logging.disable(logging.WARNING)  # classes comment on their own defaults
+    logging.disable(logging.WARNING)  # some classes warn about their own defaults
     models = {}
     for name, cls in config_classes().items():
         if nested := nested_text(cls):

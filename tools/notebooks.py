@@ -1,9 +1,9 @@
-"""Execute the notebooks, and refuse those that the book could not trust.
+"""Execute the notebooks, and check that the book can trust them.
 
     python tools/notebooks.py run [PATHS]      execute on fresh kernels, write back in normal form
-    python tools/notebooks.py check [PATHS]    one line for each offense; exit status 1 if there is any
+    python tools/notebooks.py check [PATHS]    print one line for each offense; exit status 1 if there are any
 
-PATHS are notebooks or folders of notebooks; without any it is the folder `notebooks`.
+PATHS are notebooks or folders of notebooks, by default the folder `notebooks`.
 The normal form holds nothing that changes from run to run (times, versions, widget state, standard error),
 so that a diff of a notebook shows what changed in it, and executing it again changes nothing.
 """
@@ -26,12 +26,12 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 MAX_IMAGE_BYTES = 100_000
-MAX_LINES = 40  # of any code cell: what is longer belongs to the library
-MAX_VISIBLE_LINES = 15  # of one that the page shows open: it teaches, and does no bookkeeping
+MAX_LINES = 40  # of any code cell: longer code belongs in the library
+MAX_VISIBLE_LINES = 15  # of a code cell that the page shows, which does no bookkeeping
 HIDDEN = {"hide-cell", "hide-input", "remove-cell", "remove-input"}  # tags of cells whose code is not shown
 GLUED = "application/papermill.record/"  # the MIME prefix under which myst_nb's glue() hides a value
 
-KEPT_NOTEBOOK_METADATA = ("authors", "myst", "mystnb", "title")  # the rest is not an author's
+KEPT_NOTEBOOK_METADATA = ("authors", "myst", "mystnb", "title")  # other keys come from editors
 KEPT_CELL_METADATA = ("mystnb", "raw_mimetype", "tags")
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 VALID_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -42,7 +42,7 @@ OVERWRITTEN = re.compile(r"^.*\r(?!\n)", re.MULTILINE)  # what a terminal overwr
 
 
 def parse(text: str) -> NotebookNode:
-    """Read version 4 of the format as it stands: nbformat.read() would invent random ids for cells."""
+    """Read version 4 of the format without conversion: nbformat.read() would invent random cell ids."""
     notebook = nbformat.v4.reads(text)
     if notebook.get("nbformat") != 4 or "cells" not in notebook:
         raise ValueError("not version 4 of the notebook format")
@@ -50,7 +50,7 @@ def parse(text: str) -> NotebookNode:
 
 
 def normalize(notebook: NotebookNode) -> str:
-    """The one text that a notebook is stored as. Normalizing it again changes nothing."""
+    """The normal form of a notebook, as text. Normalizing it again changes nothing."""
     notebook = nbformat.from_dict(notebook)  # a copy
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = keep(notebook.metadata, KEPT_NOTEBOOK_METADATA)
@@ -95,7 +95,7 @@ def normal_outputs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """All of it or nothing: a notebook is never left half-written. An unchanged file is not touched."""
+    """Write all of the text or nothing. An unchanged file is not touched."""
     if path.read_text(encoding="utf-8") == text:
         return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -138,13 +138,13 @@ def execute(path: Path, timeout: int) -> tuple[str, str]:
 
 
 def offenses(path: Path) -> Iterator[str]:
-    """Everything for which the notebook is refused."""
+    """The reasons for which the check refuses a notebook, one line each."""
     try:
         text = path.read_text(encoding="utf-8")
         notebook = parse(text)
         normal = normalize(notebook)
         nbformat.validate(parse(normal))
-    except Exception as error:  # a broken file raises many kinds, and each means the same here
+    except Exception as error:  # a broken file can raise many kinds of error, which all mean the same here
         yield f"not a readable notebook: {str(error).splitlines()[0]}"
         return
 
@@ -189,7 +189,7 @@ def offenses(path: Path) -> Iterator[str]:
 
 
 def too_long(cell: NotebookNode) -> str | None:
-    """What is wrong with the length of a code cell; None for one that is short enough."""
+    """What is wrong with the length of a code cell; None if it is short enough."""
     lines = len(cell.source.splitlines())
     if lines > MAX_LINES:
         return (
@@ -226,7 +226,7 @@ def find_notebooks(paths: tuple[Path, ...]) -> list[Path]:
     for path in paths or (Path("notebooks"),):
         found += sorted(path.glob("*.ipynb")) if path.is_dir() else [path]
     if not found:
-        raise click.UsageError("no notebook found")  # checking nothing must not pass for a clean check
+        raise click.UsageError("no notebook found")  # checking nothing must not look like a clean check
     return found
 
 

@@ -15,7 +15,7 @@ FIGURE = "fig:break-loss"
 TARGET = ROOT / "book" / "_static" / "overview.png"
 
 
-def figure(notebook=NOTEBOOK, name=FIGURE):
+def figure(notebook: Path = NOTEBOOK, name: str = FIGURE) -> bytes:
     """The PNG bytes of the figure called `name` in an executed notebook.
 
     Raises ValueError when the notebook has no such figure.

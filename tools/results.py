@@ -26,7 +26,7 @@ from rope_lib.runs.experiments import KINDS, run_grid
 from rope_lib.runs.grid import SIZES, read_grid
 from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables
 
-# Whatever loads torch is imported where it is used: listing the results and running a grid do not need it.
+# Modules that load torch are imported where they are used: listing results and running a grid need none.
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -104,10 +104,10 @@ def interventions() -> None:
 def long_input(*, device: str = "cuda", text: Path | None = None) -> None:
     """Measure the packaged model on sixteen times its trained length: for a GPU.
 
-    On a CPU, attention over 131,072 tokens takes hours. The model runs in two number types, so that what
-    rounding does can be told from what length does; then, in float32, under every intervention of chapter 14,
-    on half as many tokens, with the retrofits made for that length. The text is `longer_text()` unless a file
-    is given, such as one that another release of Python wrote. After each step, what is finished is kept.
+    On a CPU, attention over 131,072 tokens takes hours. The model runs in two number types, which separates
+    the effect of rounding from that of length; then, in float32, under every intervention of chapter 14, on
+    half as many tokens, with the retrofits made for that length. The text is `longer_text()` unless a file is
+    given, such as one that another release of Python wrote. Each step keeps what is finished.
     """
     from rope_lib.measure.attending import trained_length
     from rope_lib.measure.interventions import UNCHANGED, key_centers
@@ -195,7 +195,7 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
 
 
 def precision_parts() -> None:
-    """Round some pairs only of the models of the grid `precision`, or open gaps in positions: ten minutes.
+    """Round only some pairs in the models of the grid `precision`, or open gaps in positions: ten minutes.
 
     That is on one core, and includes training the models of the grid.
     """

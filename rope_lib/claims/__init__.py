@@ -1,6 +1,6 @@
-"""The claims of both papers: one object each, with the check that tests it and the rule that judges it.
+"""The claims of both papers: one object each, with the measurement that tests it and the rule that judges it.
 
-To add a claim, add a module with a tuple `CLAIMS` to this package.
+A module of this package that defines a tuple `CLAIMS` adds its claims; nothing else has to list them.
 """
 
 import importlib
@@ -10,7 +10,7 @@ from .claim import Claim, place_of
 
 
 def claims() -> tuple[Claim, ...]:
-    """All claims, in the papers' order: those of every module of this package that holds `CLAIMS`.
+    """All claims, in the papers' order: those of every module of this package that defines `CLAIMS`.
 
     >>> [claim.id for claim in claims()][:3]
     ['A1', 'A2', 'A2-trained']

@@ -49,7 +49,7 @@ def judge_relative_position(numbers: Numbers) -> Finding:
 
 
 def _digits(error: float) -> int:
-    """Decimal digits that an error leaves: its own digits differ between machines, its size hardly."""
+    """The number of decimals that an error leaves intact, which hardly differs between machines."""
     return int(-np.ceil(np.log10(max(error, 1e-16))))
 
 

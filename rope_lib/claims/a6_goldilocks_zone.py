@@ -24,7 +24,7 @@ def measure_zone() -> Numbers:
 
 
 def judge_zone(numbers: Numbers) -> Finding:
-    """The interval follows from its two sides; models that work outside it show what the sides are worth."""
+    """A6 follows from its two sides; models that work outside the zone show that it is not necessary."""
     outside, empty = numbers["below"] + numbers["above"], numbers["hypothetical_is_empty"]
     return Finding(
         REFUTED if not empty else CAVEAT if outside else HOLDS,

@@ -8,7 +8,7 @@ from .settings import EPSILON
 
 
 def measure_cases() -> Numbers:
-    """Cases that the verdicts misjudge and that the training length does, under three readings."""
+    """How many cases the verdicts misjudge, and how many the training length does, under three readings."""
     known = [case for case in case_studies() if case.observed != "unknown"]
     scored = [case for case in known if case.ruler is not None]
     decided = [case for case in known if case.observed != "degrades"]
@@ -20,7 +20,7 @@ def measure_cases() -> Numbers:
 
 
 def judge_cases(numbers: Numbers) -> Finding:
-    """A7 asks that the verdicts match what is observed and beat a simple rule, under every reading."""
+    """A7 holds if the verdicts match what is observed and beat a simple rule under every reading."""
     readings = ("known", "scored", "decided")
     wrong = [numbers[f"{reading}_wrong"] for reading in readings]
     better = [numbers[f"{reading}_wrong"] < numbers[f"{reading}_rival"] for reading in readings]

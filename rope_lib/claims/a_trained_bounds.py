@@ -1,8 +1,8 @@
 """A2 and A3 on trained models: with a base below the bound, a model fails.
 
 The measurement is the kept result of experiment 1, which chapter 18 draws from and runs a part of again.
-Whether a formula says what it is said to say is one question, whether models obey it another: the formulas
-have claims of their own.
+Whether a formula is right about an oscillator is one question, and whether models obey it another: the
+formulas have claims of their own.
 """
 
 from collections.abc import Callable
@@ -11,18 +11,18 @@ import numpy as np
 
 from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers
 
-# The most trials that may speak against a bound which is said to hold, as a share of those it speaks of.
+# A bound that holds may be contradicted by at most this share of the trials about which it says something.
 FEW = 0.1
 
-# By how much the smallest base that works may differ from the one demanded.
+# The smallest base that works may differ from the one demanded by at most this factor.
 NEAR = 2
 
-# A laxer meaning of what it is to work: this share of all questions, of which most are about the near past.
+# A laxer definition: a model works if it answers this share of all questions, most about the near past.
 LAX = 0.5
 
 
 def measure_bound(name: str) -> Numbers:
-    """What models do below and above a bound, each as it was trained longest, within training and beyond.
+    """What models do below and above a bound, within training and beyond it, each at its longest training.
 
     `ratio` is the median over seeds, trained lengths and depths of the smallest base that works at the
     trained length over the one demanded there. `counterexamples` are bases below the bound at which every

@@ -12,8 +12,9 @@ from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers
 def measure_trained_depth() -> Numbers:
     """What a second layer does to the smallest base that works, by seed, within the trained length.
 
-    Of models that all had the same steps; `longer` is about those that were also trained for three times as
-    many: accuracy of two layers minus that of one, before and after.
+    All models are compared after the same number of steps. `difference` and `difference_longer` are about
+    those that were also trained for three times as many: the accuracy with two layers minus that with one,
+    after the usual steps and after three times as many.
     """
     import pandas as pd
 
@@ -53,10 +54,11 @@ def measure_trained_depth() -> Numbers:
 
 def judge_trained_depth(numbers: Numbers) -> Finding:
     """A4 holds on trained models if, within the trained length, the smallest base that works rises with
-    depth, by as much as it demands as far as the interval tells; if at least half of what depth costs
-    outlasts three times the steps; and if at most a tenth of the trials below the bound work. If the base
-    rises, but not all of this is so, there is a caveat. The claim does not hold if the rise is surely less
-    than demanded. If the interval holds both no rise and the demanded one, the data cannot tell.
+    depth by an interval that reaches the rise demanded; if at least half of what depth costs remains after
+    three times the steps; and if at most a tenth of the trials below the bound work. If the base rises but
+    another condition fails, there is a caveat. The claim does not hold if the interval allows no rise and
+    does not reach the one demanded. If it allows both, or no trial lies below the bound, the data cannot
+    tell.
     """
     below = numbers["inside_below"]
     few = numbers["inside_below_work"] <= FEW * below

@@ -5,11 +5,11 @@ The measurement is the kept result of experiment 2, which chapter 19 draws from 
 
 from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers
 
-# The least share of its accuracy with exact angles that a model may keep and be said to bear the rounding.
+# A model withstands the rounding if it keeps this share of its accuracy with exact angles.
 KEPT = 0.9
 
 
-# What may stand between two mean shares that are called alike.
+# Two mean shares count as alike if they differ by at most this much.
 ALIKE = 0.02
 
 
@@ -31,7 +31,7 @@ def measure_trained_wall() -> Numbers:
 def judge_trained_wall(numbers: Numbers) -> Finding:
     """A wall in the base would show as models beyond it that lose more than a tenth of their accuracy and
     models below it that do not, in every arithmetic. A caveat if in some arithmetic those beyond it at least
-    lose more than those below; not testable if nobody loses a tenth in any.
+    lose more than those below; not testable if no model loses a tenth in any.
     """
     sides = list(numbers["sides"].values())
     walls = [side["beyond"] < KEPT <= side["below"] for side in sides]

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
 
-# The least share of its accuracy at the trained length that a spectrum may keep, in the mean of its seeds,
-# and still be said to hold up. The least of the seeds would be lower the more of them are run.
+# A spectrum holds up if it keeps this share of its accuracy at the trained length, on average over its seeds:
+# the worst of the seeds would be worse the more of them are run.
 KEPT = 0.9
 
 
-# What may stand between two mean accuracies that are called alike.
+# Two mean accuracies count as alike if they differ by at most this much.
 ALIKE = 0.02
 
 
@@ -76,7 +76,7 @@ def measure_generalization() -> Numbers:
 
 
 def judge_generalization(numbers: Numbers) -> Finding:
-    """B10 holds if RoPE-ID keeps 90 % of its accuracy up to the longest input, in the mean over seeds, and no
+    """B10 holds if RoPE-ID keeps 90 % of its accuracy up to the longest input, averaged over seeds, and no
     rival of the paper's table is ahead of it; a caveat if it keeps that much up to the paper's 4 times the
     trained length and, in every seed, finds more than RoPE of what lies twice that length back or more.
     """

@@ -26,7 +26,7 @@ def measure_sink() -> Numbers:
 
 def judge_sink(numbers: Numbers) -> Finding:
     """B2 holds if token 0's key is short and its score the largest in most heads, and nine of ten queries
-    score it or a recent token highest; a caveat if all that is so in a quarter of the heads or more.
+    score it or a recent token highest; a caveat if all of this is true in at least a quarter of the heads.
     """
     short = numbers["short"] > 0.5
     only = numbers["first_wins"] + numbers["recent_wins"]

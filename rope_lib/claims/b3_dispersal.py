@@ -41,6 +41,7 @@ def judge_dispersal(numbers: Numbers) -> Finding:
         after < -2 * abs(before) for before, after in zip(moved["pre"], moved["post"], strict=True)
     )
     faster = all(numbers[f"{name}_beyond"] < numbers[f"{name}_inside"] for name in names)
+    least = min(numbers[f"{name}_falling"] for name in names)
     return Finding(
         REFUTED if not (disperse and by_rotation) else HOLDS if faster else CAVEAT,
         (
@@ -48,12 +49,12 @@ def judge_dispersal(numbers: Numbers) -> Finding:
             "{keys_post:.2f} to {keys_post_longest:.2f} after the rotation, and from {keys_pre:.2f} to "
             "{keys_pre_longest:.2f} before it; among queries from {queries_post:.2f} to "
             "{queries_post_longest:.2f}; the silhouette of the two clusters from {silhouette_post:.2f} to "
-            "{silhouette_post_longest:.2f}. Each of the three falls in {least:.0%} of the heads or more. A "
+            "{silhouette_post_longest:.2f}. Each of the three falls in {share} of the heads. A "
             "doubling of the length within training takes {inside:.2f} from the keys' cosine, and this one "
             "{beyond:.2f}."
         ).format(
             **numbers,
-            least=min(numbers[f"{name}_falling"] for name in names),
+            share=f"{least:.0%}" if least == 1 else f"at least {least:.0%}",
             inside=-numbers["keys_inside"],
             beyond=-numbers["keys_beyond"],
         ),

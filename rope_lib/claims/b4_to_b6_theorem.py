@@ -17,14 +17,14 @@ from rope_lib.theory.oscillators import frequencies, rotate
 from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
 from .settings import HEAD_DIM, TRAINED
 
-# The bank on which the lemmas are tried. The limits are those of any base; this one comes near them at a
-# length that takes a second.
+# The bank on which the lemmas are tried. Every base has these limits; this one comes near them at a length
+# that takes a second.
 BASE = 100
 
 
 @cache
 def _long_clouds() -> tuple[Floats, Float64, Float64]:
-    """Random weights of many tokens, and the ratios and their limits for directions with both extremes."""
+    """The ratios and their limits for directions that include both extremes, with random weights."""
     random = np.random.default_rng(0)
     inv_freq = frequencies(BASE, HEAD_DIM)
     extremes = np.eye(HEAD_DIM)[:1], np.ones((1, HEAD_DIM))  # all in one pair, the same in each
@@ -105,7 +105,7 @@ def measure_stable_rank() -> Numbers:
 
 
 def judge_stable_rank(numbers: Numbers) -> Finding:
-    """B6 holds if the growth of rank-one clouds reaches from 2 to d, to 2 %, and goes no further."""
+    """B6 holds if the growth of rank-one clouds spans 2 to d, within 2 %, and no more."""
     low, high = numbers["smallest"], numbers["largest"]
     inside = low > 0.98 * 2 and high < 1.0001 * numbers["head_dim"]
     reached = low < 1.02 * 2 and high > 0.98 * numbers["head_dim"]

@@ -43,7 +43,7 @@ def measure_trends() -> Numbers:
 
 def judge_trends(numbers: Numbers) -> Finding:
     """B7 holds if ratio and rank move at every step, and the ratio falls faster beyond training than in the
-    last doubling within it, by doubling and by token; a caveat if by doubling only, or not faster.
+    last doubling within it, per doubling and per token; a caveat if only per doubling, or not faster.
     """
     moves = numbers["falls"] and numbers["rank_rises"]
     by_doubling = numbers["extra_high"] < 0

@@ -24,7 +24,7 @@ EXPECTED = {
 
 
 def measure_criteria() -> Numbers:
-    """For each spectrum the numbers behind C1 (limits of an even direction) and C2 (turns, fall done)."""
+    """For each spectrum the numbers behind C1 (limits of an even direction) and C2 (turns, fall so far)."""
     directions = np.random.default_rng(0).standard_normal((24, HEAD_DIM))
     wide = compared_spectra(8 * HEAD_DIM, TRAINED)
     numbers = {}
@@ -46,8 +46,8 @@ def judge_criteria(numbers: Numbers) -> Finding:
     """B9 holds if the criteria in numbers sort the spectra as stated, C2 on three readings; a caveat on two.
 
     C1: the limit does not fade in a head eight times as wide. C2: the slowest rotating pair turns once within
-    the training length; nine tenths of the fall are done there; and, strictly, the ratio is within 5 % of its
-    limit.
+    the training length; nine tenths of the fall are complete there; and, strictly, the ratio is within 5 % of
+    its limit.
     """
 
     def agrees(criterion: int, met: Callable[[Numbers], bool]) -> bool:

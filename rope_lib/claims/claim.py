@@ -67,12 +67,10 @@ class Claim:
     place: str  # where it stands in the paper, as far as we know
     standing: Standing
     chapter: str  # the notebook that derives and measures it
-    in_short: str  # what was found, in a line
+    in_short: str  # what was found, in one line
     measure: Callable[[], Numbers]
     judge: Callable[[Numbers], Finding]  # the rule, which its docstring states
-    refuted_by: Numbers = field(
-        hash=False
-    )  # numbers that a measurement might have given, to refute the claim
+    refuted_by: Numbers = field(hash=False)  # a possible result of the measurement that refutes the claim
     needs: tuple[Need, ...] = ()
 
     @property
@@ -85,15 +83,15 @@ class Claim:
         return self.judge(self.measure())
 
 
-# A paper, the number of a claim in it and, where the claim is tested on models trained for it, "-trained" or
-# another word: A2 is the formula as theory tests it, A2-trained what it predicts of models.
+# The paper, the number of the claim in it and, where the claim is tested on models trained for the purpose, a
+# word such as "-trained": A2 is the formula as theory tests it, A2-trained what it predicts about models.
 _ID = re.compile(r"([A-Z])(\d+)(?:-([a-z]+))?")
 
 
 def place_of(name: str) -> tuple[str, int, str]:
-    """Where the claim of that id stands among all: by paper, by number, the claim of theory first.
+    """The sort key of a claim's id: by paper, by number, the claim of theory first.
 
-    Raises ValueError for a name that is no id.
+    Raises ValueError for a name that is not a claim's id.
 
     >>> sorted(["B1", "A10", "A2-trained", "A2"], key=place_of)
     ['A2', 'A2-trained', 'A10', 'B1']

@@ -21,7 +21,7 @@ def summary(findings: Mapping[Claim, Finding]) -> str:
 
 
 def with_summary(text: str, table: str) -> str:
-    """A Markdown text in which `table` stands between the marks `START` and `END`, whatever stood there.
+    """A Markdown text with `table` between the marks `START` and `END`, in place of what was there.
 
     Raises ValueError for a text without the marks.
 

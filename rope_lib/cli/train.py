@@ -70,8 +70,8 @@ def sweep(grid: str, size: str, scheduler: str | None, workers: int | None, out:
 
     \b
     Examples:
-      rope-lib sweep experiments/bases.toml
-      rope-lib sweep experiments/bases.toml --size full --scheduler tcp://host:8786
+      rope-lib sweep experiments/spectra.toml
+      rope-lib sweep experiments/spectra.toml --size full --scheduler tcp://host:8786
     """
     with needs("a sweep needs", "sweep"):
         from rope_lib.runs.experiments import run_grid

@@ -1,4 +1,4 @@
-"""Figures: functions from data to a matplotlib figure, one module for each subject, and the one style.
+"""Figures: functions from data to a matplotlib figure, one module for each subject, all in one style.
 
 Nothing here imports another part of the library: a figure draws the data that it is given.
 """

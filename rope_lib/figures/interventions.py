@@ -50,7 +50,7 @@ def losses_by_position(
 def repair_matrix(shares: pd.DataFrame, labels: Sequence[str], headings: Sequence[str]) -> Figure:
     """Shares of the damage that are repaired: a colored percentage for each intervention and measure.
 
-    `shares` is a frame of interventions × measures (see `findings.interventions.repaired`); `labels` and
+    `shares` is a DataFrame of interventions × measures (see `findings.interventions.repaired`); `labels` and
     `headings` name its rows and columns. Blue repairs and red does damage; the color saturates at 100 %, the
     numbers go on.
     """
@@ -96,7 +96,7 @@ def loss_against(panels: Mapping[str, ArrayLike], losses: ArrayLike, names: Sequ
 
     `panels` maps the label of an x axis to values; `losses`, as many, are nats above those of the same tokens
     in a context within training, and `names` are the spectra of the points. Points of one spectrum are joined
-    in their order; the dotted line is no excess. Raises ValueError for more spectra than colors.
+    in their order; the dotted line marks zero excess. Raises ValueError for more spectra than colors.
     """
     figure, row = style.panels(1, len(panels), height=3.9, sharey=True)
     spectra, excess = np.asarray(names), np.asarray(losses)
@@ -115,7 +115,7 @@ def loss_against(panels: Mapping[str, ArrayLike], losses: ArrayLike, names: Sequ
 def breaks_against_bounds(limits: pd.DataFrame, breaks: pd.Series, *, trained: int, longest: int) -> Figure:
     """For each spectrum the longest context by several bounds, and where the loss leaves its band.
 
-    `limits` is a frame of spectra × bounds, in tokens: NaN for a bound that says nothing, infinite for one
+    `limits` is a table of spectra × bounds, in tokens: NaN for a bound that says nothing, infinite for one
     that allows every length. `breaks` holds the measured break points by spectrum; NaN, where there is none
     up to `longest` tokens, is drawn as an arrow from there.
     """

@@ -89,7 +89,7 @@ def displaced_by_frequency(panels: Mapping[str, Mapping[float, Errors]], limit: 
 def kept_by_displaced(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """What models keep against the share of pairs that rounding displaces, a panel for each of `panels`.
 
-    `panels` maps a title to a frame with columns base, arithmetic, displaced, kept, least, most and hollow:
+    `panels` maps a title to a table with columns base, arithmetic, displaced, kept, least, most and hollow:
     lines go from the least to the most over seeds. A color is a base, a shape an arithmetic.
     """
     hues = base_colors(set().union(*(rows.base for rows in panels.values())))

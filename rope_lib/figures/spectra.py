@@ -27,7 +27,7 @@ def accuracies(
 ) -> Figure:
     """Accuracy against a number of tokens, a panel for each group of systems.
 
-    `accuracy` is a frame of (system, seed) × tokens; `label` says what the tokens count. Lines are means.
+    `accuracy` is a DataFrame of (system, seed) × tokens; `label` says what the tokens count. Lines are means.
     Raises ValueError for a group of more systems than there are colors.
     """
     height = 3.6 if len(groups) == 1 else 2.3 * len(groups) + 0.4
@@ -63,7 +63,7 @@ def _labels(axes: Axes, x: float, ends: Mapping[str, tuple[float, str]]) -> None
 def effects(differences: pd.DataFrame, measures: Mapping[str, str], reference: str) -> Figure:
     """Accuracy minus that of `reference`, a panel for each of `measures`: dots are seeds, bars their means.
 
-    `differences` is a frame of (system, seed) × measures, which `measures` maps to their titles. Systems are
+    `differences` is a table of (system, seed) × measures, which `measures` maps to their titles. Systems are
     sorted by their mean in the last panel.
     """
     means = differences.groupby(level="system").mean().sort_values(list(measures)[-1])
@@ -84,7 +84,7 @@ def effects(differences: pd.DataFrame, measures: Mapping[str, str], reference: s
 def against_paper(accuracy: pd.Series, ruler: pd.DataFrame, label: str) -> Figure:
     """Our mean accuracy against the paper's, in percent, with a color for each size of the paper's models.
 
-    `accuracy` is a Series by system; `ruler` a frame of systems × sizes of models.
+    `accuracy` is a Series by system; `ruler` a DataFrame of systems × sizes of models.
     """
     figure, axes = style.axes(height=3.4)
     for size, color in zip(ruler.columns, (BLUE, ORANGE), strict=True):
@@ -101,7 +101,7 @@ def against_paper(accuracy: pd.Series, ruler: pd.DataFrame, label: str) -> Figur
 def temperatures(accuracy: Mapping[str, pd.DataFrame], length: int) -> Figure:
     """Accuracy at one length without temperature and with each form of it: a row for each system.
 
-    `accuracy` maps a temperature to a frame of (system, seed) × length; "none" comes first.
+    `accuracy` maps a temperature to a DataFrame of (system, seed) × length; "none" comes first.
     """
     plain = accuracy["none"][length].groupby(level="system").mean().sort_values()
     names = [
@@ -131,7 +131,7 @@ def temperatures(accuracy: Mapping[str, pd.DataFrame], length: int) -> Figure:
 def ablation(panels: Mapping[str, tuple[pd.DataFrame, str, float]], lengths: Sequence[int]) -> Figure:
     """Accuracy against one number of the band in each panel, at several lengths: dots are seeds, lines means.
 
-    `panels` maps a label to (a frame with that column, length and accuracy; the name of the column; the value
+    `panels` maps a label to (a table with that column, length and accuracy; the name of the column; the value
     of RoPE-ID, which a dashed line marks).
     """
     figure, every = style.panels(len(panels), height=2.05 * len(panels))

@@ -152,7 +152,7 @@ def least_bases(
 ) -> Figure:
     """The smallest base that works against the length, a panel for each trained length, beside the bounds.
 
-    `least` is a table of `findings.which_bound.least_bases`; `demands` maps a bound to the bases that it
+    `least` is a table of `findings.least_base.least_bases`; `demands` maps a bound to the bases that it
     demands at the sorted lengths of the table, for the larger of `layers`. Open triangles at the edges mean
     that the smallest of the grid's `bases` already works (pointing down), or that none does (pointing up).
     """

@@ -1,8 +1,8 @@
-"""What was found: from kept tables to the numbers that a chapter, a claim or a figure states.
+"""Findings: from kept tables to the numbers that chapters, claims and figures state.
 
-It needs pandas and scipy, neither torch nor matplotlib. Each subject has one module; the module of the same
-name in `figures` draws what it finds. A module loads when it is first used, so that reading a kept result
-does not wait for scipy.
+Each subject has one module, and the module of the same name in `figures` draws what it finds. Findings need
+pandas and scipy, but neither torch nor matplotlib. A module is imported when it is first used, so that
+reading a kept result does not wait for scipy.
 """
 
 import importlib

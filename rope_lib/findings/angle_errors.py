@@ -1,4 +1,4 @@
-"""What rounding does to the relative angles of an input's tokens, computed and not measured.
+"""What rounding does to the relative angles of an input's tokens, computed rather than measured.
 
 Angles are in radians, positions and distances in tokens. `arithmetic` is the number type of the inverse
 frequency, of the position and of their product; `shift` is what is added to every position.
@@ -7,10 +7,9 @@ frequency, of the position and of their product; `shift` is what is added to eve
 import numpy as np
 from numpy.typing import NDArray
 
+from rope_lib.theory.arguments import Floats
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.precision import Arithmetic, direct_product, phase_error, round_to
-
-Floats = NDArray[np.float64]
 
 # A pair of channels counts as displaced where its relative angle is off by more than this: cos 0.5 ≈ 0.88.
 DISPLACED = 0.5  # radians, root mean square
@@ -21,8 +20,8 @@ def displacements(
 ) -> tuple[NDArray[np.intp], Floats]:
     """Errors of the relative angles between all pairs of tokens of an input: (distances, errors).
 
-    The score of a query at q and a key at k depends on the difference of their angles, so that an error that
-    all positions share does no harm. The errors, shape (length·(length-1)/2, head_dim/2), are the rounded
+    The score of a query at q and a key at k depends on the difference of their angles, so an error that all
+    positions share does no harm. The errors, shape (length·(length-1)/2, head_dim/2), are the rounded
     difference minus the exact (q-k)·θ_i, in [-π, π]; `distances` are the q-k > 0.
 
     >>> distances, errors = displacements(10_000, 4, "float32", 10**9, 3)
@@ -38,20 +37,28 @@ def displacements(
 
 
 def weights(distances: NDArray[np.intp]) -> Floats:
-    """Weights of pairs of tokens, with sum 1, that make the distance log-uniform, as in the questions."""
+    """Weights of pairs of tokens, with sum 1, that make the distance log-uniform, as in the questions.
+
+    >>> weights(np.array([1, 1, 4])).tolist()
+    [0.4, 0.4, 0.2]
+    """
     counts = np.bincount(distances)
     each = 1 / (distances * counts[distances])
     return each / each.sum()
 
 
 def displaced(base: float, head_dim: int, arithmetic: str, shift: int, length: int) -> Floats:
-    """Root mean square of `displacements` over pairs of tokens: radians, shape (head_dim/2,)."""
+    """Root mean square of `displacements` over pairs of tokens: radians, shape (head_dim/2,).
+
+    >>> displaced(10_000, 4, "float32", 10**9, 3).round(2).tolist()
+    [1.41, 0.01]
+    """
     distances, errors = displacements(base, head_dim, arithmetic, shift, length)
     return np.sqrt(weights(distances) @ errors**2)
 
 
 def equal_neighbors(base: float, head_dim: int, arithmetic: str, shift: int, length: int) -> float:
-    """Share of neighboring tokens whose angles in the slowest pair round to one number, the subject of A5.
+    """Share of neighboring tokens whose angles in the slowest pair round to the same number (claim A5).
 
     >>> equal_neighbors(10_000, 4, "float32", 0, 128), equal_neighbors(10_000, 4, "bfloat16", 10**6, 128)
     (0.0, 1.0)

@@ -7,20 +7,20 @@ from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rope_lib.models.atlas import AtlasModel, atlas
 from rope_lib.models.case_studies import CaseStudy, case_studies
 from rope_lib.models.spec import Rotary
 from rope_lib.models.verdicts import VERDICTS, WORST_FIRST, RotaryVerdict, Verdict, classify, judge
+from rope_lib.theory.arguments import Floats
 from rope_lib.theory.rivals import first_negative, liu_extrapolation_limit
 from rope_lib.theory.scaling import SCALINGS
 
-# A value of the lookup table: text, a number, a text with the number that it sorts by, or none.
+# A value of the lookup table: a text, a number, a text with the number that it sorts by, or None.
 Cell: TypeAlias = str | int | float | tuple[str, float] | None
 
-# A number of tokens, as Python writes it or as an array without axes.
-Tokens: TypeAlias = float | NDArray[np.float64]
+# A number of tokens: a Python number or a zero-dimensional array.
+Tokens: TypeAlias = float | Floats
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _entry(model: AtlasModel, verdict: Verdict) -> Entry:
 
 
 def _verdict_of_slowest(judged: RotaryVerdict, verdict: Verdict) -> str:
-    """The verdict where the frequency that the paper takes 1/base for takes its place."""
+    """The verdict with the true slowest frequency in place of 1/base, the paper's approximation of it."""
     base, layers = 1 / slowest_frequency(judged, verdict.context), len(judged.rotary.layers)
     found = classify(base, judged.context_length, layers, epsilon=verdict.epsilon, dtype=verdict.dtype)
     return str(found)
@@ -93,7 +93,7 @@ def _worst(verdicts: Iterable[str]) -> str:
 
 
 def slowest_frequency(judged: RotaryVerdict, context: Tokens) -> float:
-    """Radians per token of the slowest pair that rotates, for which the paper takes 1/base."""
+    """Frequency of the slowest rotating pair, in radians per token; the paper approximates it by 1/base."""
     inv_freq, _ = judged.rotary.spectrum(float(context))
     return float(inv_freq[inv_freq > 0].min())
 
@@ -101,8 +101,8 @@ def slowest_frequency(judged: RotaryVerdict, context: Tokens) -> float:
 def first_negative_seen(judged: RotaryVerdict, context: Tokens, resting: int = 0) -> int | None:
     """`rivals.first_negative` of the spectrum at a context, among the distances that these layers see.
 
-    The pairs that rotate count, at the frequencies that they have after any retrofit; `resting` is a number
-    of pairs that do not rotate to count as well, each of cosine 1.
+    The sum is over the pairs that rotate, at their frequencies after any retrofit, and over `resting` further
+    pairs that do not rotate, whose cosine is 1.
     """
     inv_freq, _ = judged.rotary.spectrum(float(context))
     freqs = np.concatenate([inv_freq[inv_freq > 0], np.zeros(resting)])
@@ -135,8 +135,8 @@ def _liu_accepts(model: AtlasModel, rotaries: Sequence[RotaryVerdict]) -> bool |
 def lookup_rows(rows: Iterable[Entry]) -> list[dict[str, Cell]]:
     """The entries as the rows of the book's lookup table: one dict each, from headings to values.
 
-    A number is an int where every digit counts, else a float; None stands for none. A pair is a text and the
-    number that it sorts by.
+    A number is an int where every digit counts, else a float; None marks a missing value. A tuple is a text
+    and the number that it sorts by.
 
     >>> row = next(row for row in lookup_rows(entries()) if row["model"] == "Llama 3.1 8B")
     >>> row["context"], row["base"], row["retrofit"], row["layers"]
@@ -166,7 +166,7 @@ def _lookup_row(entry: Entry) -> dict[str, Cell]:
 
 
 def _layers(entry: Entry) -> str:
-    """How many layers the deciding spectrum drives, of how many, and what they see."""
+    """How many of the model's layers the deciding spectrum drives, and their window if they have one."""
     total = entry.model.num_layers
     if entry.worst is None:
         return f"0 of {total}"
@@ -176,7 +176,7 @@ def _layers(entry: Entry) -> str:
 
 
 def _retrofit(entry: Entry) -> str:
-    """The name of the retrofit, how far it stretches the slowest pair, and where, if it decides nothing."""
+    """The retrofit's name and stretch of the slowest pair, and its layers where others decide the verdict."""
     judged = entry.retrofitted
     if judged is None:
         return "–"
@@ -194,7 +194,7 @@ def words(verdict: str) -> str:
     return verdict.replace("_", " ")
 
 
-# What the case studies call a model, where the atlas calls it otherwise.
+# Models that have another name in the atlas than in the case studies.
 _NAMES_OF_CASES = {
     "LLaMA-2 7B": "Llama 2 7B",
     "LLaMA-2 70B": "Llama 2 70B",
@@ -234,13 +234,13 @@ _SIDES = {"stable": "inside", "beyond_precision": "above", "infeasible": "above"
 
 
 def spectra(models: Iterable[Entry]) -> list[tuple[Entry, RotaryVerdict]]:
-    """Every spectrum of every model, the one whose slowest pair is fastest for its base first."""
+    """Every spectrum of every model, sorted by `slow_ratio`, the smallest first."""
     pairs = [(entry, judged) for entry in models for judged in entry.verdict.rotaries]
     return sorted(pairs, key=lambda pair: slow_ratio(*pair))
 
 
 def slow_ratio(entry: Entry, judged: RotaryVerdict) -> float:
-    """1/θ of the slowest pair that rotates, over the effective base: 1 if the paper's formula were exact.
+    """1/θ of the slowest pair that rotates, over the effective base: 1 where the paper's formula is exact.
 
     >>> model = next(entry for entry in entries() if entry.model.name == "Llama 2 7B")
     >>> round(slow_ratio(model, model.worst), 3)  # 10,000^(-2/128)
@@ -286,7 +286,7 @@ def described(counts: Mapping[tuple[str, str], int]) -> str:
 
 
 def astray(cases: Iterable[tuple[CaseStudy, Verdict]]) -> list[tuple[CaseStudy, Verdict]]:
-    """The cases whose verdict says otherwise than their behavior, in the order of `VERDICTS`."""
+    """The cases whose verdict contradicts their behavior, in the order of `VERDICTS`."""
     parted = [pair for pair in cases if (pair[1].verdict == "stable") != (pair[0].observed == "works")]
     return sorted(parted, key=lambda pair: VERDICTS.index(pair[1].verdict))
 

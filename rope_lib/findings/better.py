@@ -1,4 +1,4 @@
-"""Experiment 5: which spectrum the ablations favor, and how it does where it was not chosen.
+"""Experiment 5: which spectrum the ablations favor, and how it does on tests that it was not chosen on.
 
 The choice is a function of the kept tables of `spectra` and `ablations`, under a rule that was written down
 before the test was run (`experiments/better.toml`); the test is the kept result `better`. Scores are
@@ -22,7 +22,7 @@ PROPOSAL = "quarter band"
 # The spectrum that others are compared with, and the temperature that belongs to it.
 REFERENCE, WARM = "RoPE-ID", "by position"
 
-# Tested with another spectrum than in training, chosen by the length: they have no temperature of their own.
+# Tested with another spectrum than in training, set by the length; they have no temperature of their own.
 ORACLES = ("YaRN", "NTK")
 
 # Scores that differ by at most this are called alike: accuracy, or nats.
@@ -45,12 +45,17 @@ _OTHERS: dict[str, tuple[str, dict[str, float]]] = {
 def evidence(
     spectra: pd.DataFrame, ablations: pd.DataFrame, *, trained: int, head_dim: int, temperature: str = WARM
 ) -> pd.DataFrame:
-    """What was trained before, with the criteria that it meets: one row for each spectrum, the best first.
+    """The spectra trained before, with the criteria that each meets: one row for each, the best first.
 
     `spectra` and `ablations` are the kept tables `summary`. Columns: name; share, shortest_period and turns
     if the spectrum is a band; c1 (some pairs do not rotate) and c2 (the slowest rotating pair turns once in
     `trained` tokens, trivially true of NoPE); inside, the mean accuracy at `trained` tokens; beyond, the mean
-    over the longer lengths that both results have; and worst, the least `beyond` of any seed.
+    over the longer lengths that both results have; and worst, the smallest `beyond` of any seed.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> parts = (kept(name)[0]["summary"] for name in ("spectra", "ablations"))
+    >>> evidence(*parts, trained=128, head_dim=32).name.head(2).tolist()
+    ['band: 0.25, 8, 2', 'HoPE']
     """
     bands = ablation(spectra, ablations)
     bands = bands.assign(name=[_band_name(*setting) for setting in bands[_BAND].itertuples(index=False)])
@@ -98,6 +103,10 @@ def scores(summary: pd.DataFrame) -> pd.DataFrame:
 
     Columns: task, system, temperature, seed, length, stretch (the length over that of training) and score:
     accuracy, and for the task `bytes` the loss in nats. Variants without a name in `SYSTEMS` are left out.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> sorted(set(scores(kept("better")[0]["summary"]).task))
+    ['bytes', 'common_words', 'copy', 'order', 'recall']
     """
     rows = systems(summary, SYSTEMS | {("band", TRAINED): PROPOSAL})
     rows = rows.assign(
@@ -110,7 +119,7 @@ def scores(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_used(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `scores` with each system as it is meant to be used: with its temperature, or an oracle."""
+    """The rows of `scores` with each system as meant to be used: with a temperature, or as an oracle."""
     oracle = table.system.isin(ORACLES) & (table.temperature == "none")
     return table[oracle | (table.temperature == WARM)].reset_index(drop=True)
 
@@ -122,7 +131,13 @@ def beyond(table: pd.DataFrame) -> pd.Series:
 
 
 def means_by_system(found: pd.Series) -> pd.Series:
-    """Means over seeds of a Series by task, system and seed: a Series by task and system."""
+    """Means over seeds of a Series by task, system and seed: a Series by task and system.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> used = as_used(scores(kept("better")[0]["summary"]))
+    >>> means_by_system(beyond(used))["recall"][["RoPE", "RoPE-ID", "quarter band"]].round(2).tolist()
+    [0.72, 0.67, 0.97]
+    """
     return found.groupby(level=["task", "system"]).mean()
 
 
@@ -135,7 +150,7 @@ def gains(found: pd.Series, reference: str = REFERENCE) -> pd.Series:
     """How much better each other system is than `reference` with the same seed: a Series like `found`.
 
     `found` is a Series by task, system and seed. For `bytes`, whose scores are losses, less is better.
-    Models of one seed start from the same weights where their tasks agree, and are asked the same questions.
+    Models of one seed and task start from the same weights and answer the same questions.
     """
     base = found.xs(reference, level="system")
     others = found.drop(index=reference, level="system")
@@ -147,8 +162,8 @@ def gains(found: pd.Series, reference: str = REFERENCE) -> pd.Series:
 def judged(values: ArrayLike) -> str:
     """The verdict on differences by seed, by the rule that was written down before the test.
 
-    Better (worse): ahead (behind) in every seed, and by more than `ALIKE` in the mean. Alike: at most that
-    far apart in the mean. Otherwise undecided.
+    Better (worse): ahead (behind) in every seed, and by more than `ALIKE` on average. Alike: at most that far
+    apart on average. Otherwise undecided.
 
     >>> judged([0.1, 0.2]), judged([-0.1, -0.2]), judged([-0.1, 0.1]), judged([-0.1, 0.3])
     ('better', 'worse', 'alike', 'undecided')
@@ -162,13 +177,19 @@ def judged(values: ArrayLike) -> str:
 
 
 def verdicts(gained: pd.Series, system: str = PROPOSAL) -> dict[str, str]:
-    """The verdict of `judged` on one system's gains, by task."""
+    """The verdict of `judged` on one system's gains, by task.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> found = verdicts(gains(beyond(as_used(scores(kept("better")[0]["summary"])))))
+    >>> found["recall"], found["order"]
+    ('better', 'undecided')
+    """
     own = gained.xs(system, level="system")
     return {task: judged(values) for task, values in own.groupby(level="task", sort=False)}
 
 
 def is_better(found: Mapping[str, str], chosen_on: Collection[str] = ("recall",)) -> bool:
-    """Whether a system is better at a task that it was not chosen on, and worse at none of those.
+    """Whether a system is better at some task that it was not chosen on, and worse at no such task.
 
     >>> is_better({"recall": "better", "order": "alike"}), is_better({"copy": "better", "order": "worse"})
     (False, False)
@@ -185,8 +206,8 @@ def is_better(found: Mapping[str, str], chosen_on: Collection[str] = ("recall",)
 def facts(choice: pd.DataFrame, table: pd.DataFrame) -> dict[str, str]:
     """The numbers of the chapter, as it prints them, from the `evidence` and the test's `scores`.
 
-    Scores are means over seeds of systems as they are used, unless a name says otherwise: accuracies, and
-    losses in nats of the task `bytes`.
+    Scores are means over seeds of systems as they are used, unless a name says otherwise: accuracies, and for
+    the task `bytes` losses in nats.
     """
     used = as_used(table)
     found = _facts_of_choice(choice) | _facts_of_scores(used) | _facts_of_text(used[used.task == "bytes"])
@@ -247,7 +268,7 @@ def _facts_of_scores(used: pd.DataFrame) -> dict[str, str]:
 
 
 def _facts_of_gains(table: pd.DataFrame) -> dict[str, str]:
-    """Gains over the reference beyond the trained length, with the temperature and (*cold*) without."""
+    """Gains over the reference beyond the trained length, with the temperature and (*cold*) without it."""
     used = as_used(table)
     gained, learned = gains(beyond(used)), means_by_system(gains(inside(used)))
     cold = means_by_system(gains(beyond(table[table.temperature == "none"])))

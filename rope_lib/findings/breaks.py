@@ -15,6 +15,10 @@ def binned(losses: pd.DataFrame, size: int = BIN) -> pd.Series:
 
     `losses` has columns position and nll, of one pass of `measure.sweep.measure`. A last bin that the input
     does not fill is left out; the first bin lacks token 0, which is not predicted.
+
+    >>> losses = pd.DataFrame({"position": range(1, 8), "nll": [2.0, 3.0, 4.0, 2.0, 2.0, 4.0, 5.0]})
+    >>> binned(losses, 4).to_dict()
+    {0: 3.0, 4: 3.25}
     """
     means = losses.nll.groupby(losses.position // size * size).mean()
     return means[means.index + size <= losses.position.max() + 1]
@@ -24,6 +28,10 @@ def trained_band(losses: pd.DataFrame, trained: int, size: int = BIN) -> tuple[f
     """The lowest and the highest mean loss among the bins that lie within the `trained` length.
 
     Raises ValueError if none does.
+
+    >>> losses = pd.DataFrame({"position": range(1, 8), "nll": [2.0, 3.0, 3.0, 2.0, 2.0, 4.0, 5.0]})
+    >>> trained_band(losses, 4, size=2)
+    (2.0, 3.0)
     """
     bins = binned(losses, size)
     inside = bins[bins.index + size <= trained]
@@ -51,12 +59,16 @@ def break_point(losses: pd.DataFrame, trained: int, size: int = BIN) -> int | No
 
 
 def breaks(losses: pd.DataFrame, trained: int) -> pd.DataFrame:
-    """Where each intervention breaks: a frame with columns band, own and shipped, by intervention.
+    """Where each intervention breaks: a DataFrame with columns band, own and shipped, by intervention.
 
     `band` is the highest mean loss within the `trained` length (see `break_point`); `own` the first position
     from which every bin lies above it; `shipped` the first position beyond the trained length from which
     every bin lies above the band of the first intervention, the unchanged model. NaN if there is none, or if
     fewer than `FEW` bins past it were measured: the ups and downs of the text could cause those.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> breaks(kept("interventions")[0]["losses"], 8_192).own[["unchanged", "clipped"]].tolist()
+    [10496.0, nan]
     """
     rows, shipped = {}, None
     for name, own in losses.groupby("intervention", sort=False):

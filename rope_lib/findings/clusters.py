@@ -1,7 +1,7 @@
-"""From the tables of a sweep to one row for each head: its clusters, its sink, and what length does to them.
+"""From the tables of a sweep to one row for each head: its clusters, its sink, their change with length.
 
 `sweep` is a `measure.tables.Sweep` throughout. A *pair* is a query head with the key head that it attends to.
-A pass that reads more tokens than a length has rows that hold for that length as well.
+The rows of a pass over a longer input hold for shorter ones too, since the model is causal.
 """
 
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def sinks(sweep: Sweep, length: int) -> pd.DataFrame:
 def relative_norms(sweep: Sweep) -> pd.DataFrame:
     """Key norms by position, over their mean from position 1 on: one row per key head, one column per bin.
 
-    Columns are the first positions of the bins. Of the longest pass.
+    The columns are the first positions of the bins, in the longest pass.
     """
     norms = of_length(sweep.norms, sweep.norms["pass"].max())
     norms = norms[norms.role == "key"]
@@ -185,7 +185,7 @@ def picture(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def sinks_by_layers(seen: pd.DataFrame, layers: int = 6) -> pd.DataFrame:
-    """The sink in groups of so many layers and in all: a row for each, named "0 to 5" and "all".
+    """The sink in groups of `layers` layers and in all layers: one row for each, named "0 to 5" and "all".
 
     `seen` is `sinks`. Columns: norm_ratio, its median; first_wins, recent_wins and another, shares of the
     queries; sink_attention and recent_attention, means.
@@ -204,7 +204,7 @@ def sinks_by_layers(seen: pd.DataFrame, layers: int = 6) -> pd.DataFrame:
 
 
 def sink_profiles(sweep: Sweep, length: int) -> dict[str, pd.DataFrame]:
-    """The profiles of one length, of the pairs in which token 0 wins most queries and of the others."""
+    """The profiles at one length, of the pairs in which token 0 wins most queries and of the others."""
     won = sinks(sweep, length).set_index(["layer", "head"]).first_wins > 0.5
     profiles = sweep.profiles[sweep.profiles.length == length]
     wins = won.loc[list(zip(profiles.layer, profiles["head"], strict=True))].to_numpy()

@@ -1,4 +1,4 @@
-"""How clouds of keys and queries disperse with length, measured and forecast, and what attention does then.
+"""How clouds of keys and queries disperse with length, measured and forecast, and how attention responds.
 
 `sweep` is a `measure.sweep.Sweep`; a table of heads × lengths has a row for each head, (layer, head), and a
 column for each input length in tokens. A *ratio* is the first singular value of a cloud after the rotation
@@ -10,16 +10,17 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rope_lib.measure.tables import LAST_QUERIES, Sweep
 from rope_lib.theory import dispersal
+from rope_lib.theory.arguments import Floats
 
 from . import clusters, stats
 from .wording import minus, rounded_up
 
 
-def ratios_by_length(v: ArrayLike, inv_freq: ArrayLike, lengths: Sequence[int]) -> NDArray[np.float64]:
+def ratios_by_length(v: ArrayLike, inv_freq: ArrayLike, lengths: Sequence[int]) -> Floats:
     """The ratio of clouds of one direction each, with equal weights, at each length: `(lengths, ...)`.
 
     `v` has shape `(..., 2·pairs)`, `inv_freq` `(pairs,)` in radians per token. No vector is rotated: this is
@@ -35,9 +36,13 @@ def ratios_by_length(v: ArrayLike, inv_freq: ArrayLike, lengths: Sequence[int]) 
 def fall_by_step(ratio: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
     """The fall of the ratio from each length to the next: measured and forecast, tables of heads × lengths.
 
-    Columns: first and last, the two lengths; by_doubling, mean over heads of the fall by doubling of the
-    length, with low and high, its 95 % bootstrap interval over heads; forecast, the mean by the
-    forecast; by_thousand, the mean fall by 1,000 tokens.
+    Columns: first and last, the two lengths; by_doubling, the mean over heads of the fall per doubling of the
+    length, with low and high, its 95 % bootstrap interval over heads; forecast, the same mean of the
+    forecast; by_thousand, the mean fall per 1,000 tokens.
+
+    >>> ratio, forecast = pd.DataFrame({1024: [0.9], 2048: [0.8]}), pd.DataFrame({1024: [0.9], 2048: [0.7]})
+    >>> fall_by_step(ratio, forecast).round(3)[["by_doubling", "forecast", "by_thousand"]].values.tolist()
+    [[0.1, 0.2, 0.098]]
     """
     rows = []
     for first, last in pairwise(ratio.columns):
@@ -59,8 +64,9 @@ def fall_by_step(ratio: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
 def overlap_and_sink(sweep: Sweep, trained: int) -> pd.DataFrame:
     """What the heads with a sink lose from the trained to the longest input: a row for each pair.
 
-    A pair has a sink if token 0 wins most of its last queries at the trained length. Columns: silhouette, the
-    fall of the silhouette after the rotation; sink, the share of the attention to token 0 that is lost.
+    A pair has a sink if token 0 has the largest score for most of its last queries at the trained length.
+    Columns: silhouette, the fall of the silhouette after the rotation; sink, the share of the attention to
+    token 0 that is lost.
     """
     longest = sweep.heads.length.max()
     silhouette = clusters.by_head(sweep, "pairs", "silhouette", stage="post")
@@ -111,7 +117,7 @@ def far_profile(sweep: Sweep) -> pd.DataFrame:
 def facts(sweep: Sweep, forecast: pd.DataFrame, trained: int) -> dict[str, str]:
     """What the chapter on dispersal states of a sweep: names of `glue` and their texts.
 
-    `forecast` holds the ratios that are forecast for each key head, heads × lengths.
+    `forecast` holds the forecast ratios of each key head, heads × lengths.
     """
     lengths = sorted(sweep.heads.length.unique())
     found = {
@@ -193,11 +199,11 @@ def _facts_of_attention(sweep: Sweep, lengths: Sequence[int], trained: int) -> d
 
 def clouds_beyond_the_theorem(
     length: int, random: np.random.Generator
-) -> dict[str, tuple[NDArray[np.float64], list[float]]]:
-    """A cloud of `length` tokens and two pairs for each condition of the theorem, which violates it.
+) -> dict[str, tuple[Floats, list[float]]]:
+    """For each condition of the theorem a cloud of `length` tokens and two pairs that violates it.
 
     A dict from the condition's name to (X `(length, 4)`, half split, and the two frequencies in radians per
-    token); the first cloud and the third violate none. `random` draws the cloud of two directions.
+    token); the first and the third cloud violate none. `random` draws the cloud of two directions.
     """
     positions, equal, spike = np.arange(length), np.ones(length), np.zeros(length)
     spike[length // 2] = 1
@@ -220,7 +226,7 @@ def facts_of_heads(heads: pd.DataFrame) -> dict[str, str]:
     """What the chapter on the theorem states of the heads of a model: names of `glue` and their texts.
 
     `heads` has a row for each key head: predicted and measured, the ratio from its first direction alone and
-    that of all its keys; floor, the limit of the former; rank_before and rank_after, its stable rank.
+    that of all its keys; floor, the limit of the former; rank_before and rank_after, the stable rank.
     """
     low, middle, high = heads.rank_before.quantile([0.05, 0.5, 0.95])
     growth = heads.rank_after / heads.rank_before

@@ -1,4 +1,4 @@
-"""The interventions again, out to eight times the trained length: which repairs last, and which wear off.
+"""The interventions out to eight times the trained length: which repairs last, and which wear off.
 
 The tables are the kept `long_input` in float32 (`long_inputs.of_dtype`). Losses are in nats, lengths in
 tokens; an *octave* is named by the length at which it ends.
@@ -20,12 +20,12 @@ from .wording import rounded_up, signed
 
 @dataclass(frozen=True)
 class Far:
-    """What the interventions do far out, and how the unchanged model was while it was healthy.
+    """What the interventions do far beyond the trained length, beside the healthy unchanged model.
 
-    `octaves` are lengths, the trained one first; `losses` has means by intervention and octave. At the last
-    of them and by intervention, `summaries` is `interventions.summaries`, and `sink` the mean attention to
-    token 0 of the heads with a sink (column True) and of the others. `then` is the same of the unchanged
-    model at the trained length.
+    `octaves` are lengths, the trained one first; `losses` has means by intervention and octave. The next two
+    are for the last octave, by intervention: `summaries` is `interventions.summaries`, and `sink` the mean
+    attention to token 0 of the heads with a sink (column True) and of the others. `then` is the row of the
+    same table for the unchanged model at the trained length.
     """
 
     octaves: list[int]
@@ -64,7 +64,7 @@ def far(tables: Tables, near: Tables, trained: int, factors: Factors, with_sink:
 
 
 def largest_change(tables: Tables, near: Tables, stretched: Sequence[str]) -> float:
-    """The largest change of a mean loss between two machines, of the interventions that stretch nothing."""
+    """The largest change of a mean loss between two machines, over the interventions that stretch nothing."""
     either = [
         {name: table[~table.intervention.isin(stretched)] for name, table in each.items()}
         for each in (near, tables)
@@ -79,7 +79,7 @@ def last_losses(tables: Tables, found: Far) -> pd.Series:
 
 
 def facts(tables: Tables, found: Far, *, healthy_silhouette: float) -> dict[str, str]:
-    """What the chapter on cause and symptom states of interventions far out: names of `glue`, their texts."""
+    """What the chapter on cause and symptom states of long inputs: names of `glue` and their texts."""
     trained, longest = found.octaves[0], found.octaves[-1]
     end, shares, silhouette = found.losses[longest], found.shares[longest], found.summaries.silhouette
     last = last_losses(tables, found)

@@ -7,11 +7,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from rope_lib.measure.tables import LOSS_BIN
+from rope_lib.theory.arguments import Floats
 
 from .kept import Tables
 from .wording import minus, signed
@@ -21,13 +20,18 @@ Factors = Mapping[str, float]
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512
 
-Numbers = TypeVar("Numbers", float, NDArray[np.float64], pd.Series, pd.DataFrame)
+Numbers = TypeVar("Numbers", float, Floats, pd.Series, pd.DataFrame)
 
 
 def mean_losses(losses: pd.DataFrame, first: int, last: int) -> pd.Series:
     """Mean loss of each intervention at the positions from `first` up to, not including, `last`: a Series.
 
     Raises ValueError unless both are multiples of `LOSS_BIN` and the losses reach `last`.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> losses = mean_losses(kept("interventions")[0]["losses"], 15_872, 16_384)
+    >>> losses[["unchanged", "clipped"]].round(2).to_dict()
+    {'unchanged': 7.17, 'clipped': 2.62}
     """
     if first % LOSS_BIN or last % LOSS_BIN or not 0 <= first < last <= losses["first"].max() + LOSS_BIN:
         raise ValueError(
@@ -43,6 +47,10 @@ def fsv_ratios(keys: pd.DataFrame, factors: Mapping[str, float]) -> pd.Series:
 
     Cosines and sines may carry a factor that lengthens the keys without rotating them: `factors` maps
     interventions to it, and it is divided out.
+
+    >>> keys = pd.DataFrame({"intervention": ["yarn"], "first_singular_value": 3.0})
+    >>> fsv_ratios(keys.assign(first_singular_value_pre=4.0), {"yarn": 1.5}).tolist()
+    [0.5]
     """
     ratio = keys.first_singular_value / keys.first_singular_value_pre
     return ratio / keys.intervention.map(lambda name: factors.get(name, 1.0))
@@ -54,6 +62,11 @@ def summaries(tables: Tables, length: int, factors: Mapping[str, float]) -> pd.D
     Index: intervention. Columns: loss, of the last `LAST_POSITIONS` positions, nats; stable_rank and
     fsv_ratio of the keys; silhouette, davies_bouldin and cosine of keys against queries; sink_attention. For
     `factors` see `fsv_ratios`. Raises ValueError for a length that was not measured.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> found = summaries(kept("interventions")[0], 16_384, {}).loc["unchanged"]
+    >>> found[["loss", "silhouette"]].round(2).tolist()
+    [7.17, 0.3]
     """
     keys, pairs = (_of_length(tables[name], length) for name in ("keys", "pairs"))
     keys = keys.assign(fsv_ratio=fsv_ratios(keys, factors))
@@ -69,6 +82,7 @@ def repaired(values: Numbers, healthy: Numbers | float, broken: Numbers | float)
 
     Below 0 an intervention does further damage; above 1 it does better than the healthy model.
 
+    >>> import numpy as np
     >>> repaired(np.array([3.0, 2.0, 4.0]), healthy=1.0, broken=3.0).tolist()
     [0.0, 0.5, -0.5]
     """
@@ -142,6 +156,10 @@ def mean_scores(pairs: pd.DataFrame) -> pd.DataFrame:
     """Mean scaled scores of the last queries, by (intervention, length): sink_score and largest_score.
 
     The former is the score of token 0, the latter the largest of all others.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> mean_scores(kept("interventions")[0]["pairs"]).loc[("unchanged", 16_384)].round(1).to_dict()
+    {'sink_score': 2.1, 'largest_score': 12.4}
     """
     return pairs.groupby(["intervention", "length"])[["sink_score", "largest_score"]].mean()
 

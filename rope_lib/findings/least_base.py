@@ -1,31 +1,33 @@
-"""The smallest base with which trained models work: found, and set against what the bounds demand.
+"""The smallest base with which trained models work, compared with what the bounds demand.
 
 `rows` are the trials of `which_bound`. A model *works* at a length where the share of answers that it finds
-passes a threshold. Between two bases of the grid the smallest one that works is read off a straight line.
+passes a threshold. Between two bases of the grid the smallest one that works is interpolated.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from rope_lib.theory.arguments import Floats
 from rope_lib.theory.bounds import allowed_drift
 from rope_lib.theory.oscillators import frequencies
 
 from .stats import mean_interval, slope
 from .which_bound import DEMANDS, EPSILON, WORKS, demands
 
-Floats = NDArray[np.float64]
-
 
 def least_bases(rows: pd.DataFrame, threshold: float = WORKS, measure: str = "far") -> pd.DataFrame:
     """The smallest base with which a model works: one row for each seed, trained, layers and length.
 
-    Columns besides: `least`, between the two bases of the grid where the measure passes the threshold, by a
-    straight line in the logarithm of the base; `censored`, "low" where the smallest base works already (the
-    least is then that base, and the true one may be smaller), "high" where no base does (NaN), else "";
-    and `monotone`: every larger base works as well.
+    Further columns: `least`, the base at which the measure passes the threshold, interpolated linearly in
+    the logarithm of the base; `censored`, "low" where even the smallest base works (`least` is then that
+    base, and the true value may be smaller), "high" where no base works (`least` is NaN), else ""; and
+    `monotone`, whether every larger base works too.
+
+    >>> rows = pd.DataFrame({"seed": 0, "trained": 64, "layers": 1, "length": 64, "base": [4.0, 16.0, 64.0]})
+    >>> least_bases(rows.assign(far=[0.2, 0.6, 0.8])).round(6)[["least", "censored"]].values.tolist()
+    [[32.0, '']]
     """
     found = []
     for keys, part in rows.groupby(["seed", "trained", "layers", "length"]):
@@ -46,11 +48,15 @@ def least_bases(rows: pd.DataFrame, threshold: float = WORKS, measure: str = "fa
 def least_over_demanded(
     rows: pd.DataFrame, name: str, head_dim: int, threshold: float = WORKS, measure: str = "far"
 ) -> pd.DataFrame:
-    """The smallest base that works at the trained length over the one that a bound demands there: rows.
+    """The smallest base that works at the trained length, over the one that a bound demands there.
 
-    One for each seed, trained and layers, with `ratio`. A bound that is necessary and just strict enough has
-    ratios near 1; one that models far below it do without has small ones. Where the smallest base of the grid
-    works already the ratio is at most the one given; a model that works with no base has NaN.
+    One row for each seed, trained and layers, with `ratio`. A necessary bound that is just strict enough has
+    ratios near 1; a bound far above what models need has small ones. Where even the smallest base of the grid
+    works, the true ratio may be smaller than the one given; a model that works with no base has NaN.
+
+    >>> rows = pd.DataFrame({"seed": 0, "trained": 64, "layers": 1, "length": 64, "base": [4.0, 16.0, 64.0]})
+    >>> least_over_demanded(rows.assign(far=[0.2, 0.6, 0.8]), "aliasing (A2)", 32).ratio.round(2).tolist()
+    [3.14]
     """
     least = least_bases(rows[rows.length == rows.trained], threshold, measure)
     places = zip(least.trained, least.layers, strict=True)
@@ -59,7 +65,7 @@ def least_over_demanded(
 
 
 def demand_slope(name: str, lengths: Sequence[int], layers: int, head_dim: int) -> float:
-    """By which power of the length a bound on the base grows: the slope of a line through their logarithms.
+    """The power of the length with which a bound on the base grows: the slope of log base over log length.
 
     >>> round(demand_slope("stability (A3)", [32, 1024], 1, 32), 3)
     1.0
@@ -69,10 +75,14 @@ def demand_slope(name: str, lengths: Sequence[int], layers: int, head_dim: int) 
 
 
 def least_slopes(least: pd.DataFrame) -> pd.DataFrame:
-    """By which power of the length the smallest base that works grows: a row for each seed, trained, layers.
+    """The power of the length with which the smallest base that works grows, by seed, trained and layers.
 
-    `least` is a table of `least_bases`; of it only what lies inside the grid of bases counts. Columns
-    besides: `slope`, NaN for fewer than two lengths, and `lengths`, how many there are.
+    `least` is a table of `least_bases`, of which only the rows that are not censored count. Further columns:
+    `slope`, NaN for fewer than two lengths, and `lengths`, the number of lengths.
+
+    >>> least = pd.DataFrame({"seed": 0, "trained": 64, "layers": 1, "length": [64, 128], "censored": ""})
+    >>> least_slopes(least.assign(least=[10.0, 40.0])).slope.round(6).tolist()
+    [2.0]
     """
     found = []
     for keys, part in least.groupby(["seed", "trained", "layers"]):
@@ -82,10 +92,14 @@ def least_slopes(least: pd.DataFrame) -> pd.DataFrame:
 
 
 def inside_slopes(least: pd.DataFrame) -> pd.Series:
-    """By which power of the trained length the smallest base grows that works there: by seed and layers.
+    """The power of the trained length with which the smallest working base grows, by seed and layers.
 
-    `least` is a table of `least_bases` with two trained lengths. Pairs of which either is censored are left
-    out. Raises ValueError unless there are two trained lengths.
+    `least` is a table of `least_bases`. Pairs with a censored member are left out. Raises ValueError unless
+    there are two trained lengths.
+
+    >>> least = pd.DataFrame({"seed": 0, "layers": 1, "length": [64, 128], "least": [10.0, 20.0]})
+    >>> inside_slopes(least.assign(trained=least.length, censored="")).round(6).tolist()
+    [1.0]
     """
     trained = sorted(least.trained.unique().tolist())
     if len(trained) != 2:
@@ -104,6 +118,10 @@ def half_turns_made(least: pd.DataFrame, head_dim: int) -> pd.Series:
     """Half turns of the slowest pair within the trained length at the smallest base that works there.
 
     The median over seeds, by trained and layers.
+
+    >>> least = pd.DataFrame({"seed": [0], "trained": 64, "layers": 1, "length": 64, "least": 10.0})
+    >>> half_turns_made(least.assign(censored=""), 32).round(1).to_dict()
+    {(64, 1): 2.4}
     """
     known = least[(least.length == least.trained) & (least.censored == "")]
     slowest = [frequencies(base, head_dim)[-1] for base in known.least]
@@ -112,10 +130,14 @@ def half_turns_made(least: pd.DataFrame, head_dim: int) -> pd.Series:
 
 
 def depth_factors(least: pd.DataFrame) -> pd.DataFrame:
-    """By which factor a second layer multiplies the smallest base that works: rows with `factor`.
+    """The factor by which a second layer multiplies the smallest base that works: rows with `factor`.
 
-    `least` is a table of `least_bases`. Pairs of which either is censored are left out: of them only a bound
-    on the factor is known.
+    `least` is a table of `least_bases`. Pairs with a censored member, which only bound the factor, are left
+    out.
+
+    >>> least = pd.DataFrame({"seed": 0, "trained": 64, "layers": [1, 2], "length": 64, "censored": ""})
+    >>> depth_factors(least.assign(least=[10.0, 30.0])).factor.tolist()
+    [3.0]
     """
     depths = sorted(least.layers.unique().tolist())
     known = least[least.censored == ""]
@@ -125,7 +147,7 @@ def depth_factors(least: pd.DataFrame) -> pd.DataFrame:
 
 
 def demanded_factor(name: str, length: int, layers: Sequence[int], head_dim: int) -> float:
-    """By which factor a bound on the base rises from the smaller to the larger of two depths.
+    """The factor by which a bound on the base rises from the smaller to the larger of two depths.
 
     >>> [round(demanded_factor(name, 128, (1, 2), 32), 2) for name in ("depth (A4)", "Men et al.")]
     [1.41, 1.0]
@@ -141,14 +163,14 @@ def inside_factors(least: pd.DataFrame) -> pd.DataFrame:
 
 
 def factor_interval(factors: pd.DataFrame) -> tuple[float, float, float]:
-    """Geometric mean of `depth_factors` and its 95 % interval if other seeds and lengths had been trained."""
+    """Geometric mean of `depth_factors` and its 95 % interval over the choice of seed and trained length."""
     clusters = factors.seed * 1_000 + factors.trained
     middle, low, high = mean_interval(np.log2(factors.factor), clusters)
     return 2**middle, 2**low, 2**high
 
 
 def _crossing(bases: Floats, values: Floats, first: int, threshold: float) -> float:
-    """The base at which a line in its logarithm passes the threshold, before the `first` that works."""
+    """The base, just below the `first` that works, at which a line in log base passes the threshold."""
     low, high = values[first - 1], values[first]
     share = (threshold - low) / (high - low)
     return float(bases[first - 1] ** (1 - share) * bases[first] ** share)

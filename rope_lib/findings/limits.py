@@ -23,11 +23,18 @@ def limits(
     layers: int,
     epsilon: float,
 ) -> pd.DataFrame:
-    """The longest context of one set of weights by each bound, in tokens: spectra × bounds.
+    """The longest context of one set of weights under each bound, in tokens: spectra × bounds.
 
     `spectra` maps names to frequencies `(pairs,)` in radians per token, the first the shipped one, plain RoPE
-    at `base`. NaN where a bound says nothing (Liu et al. speak of plain RoPE), infinite where it never
-    forbids.
+    at `base`. NaN where a bound does not apply (that of Liu et al. is for plain RoPE only), infinite where it
+    forbids no length.
+
+    >>> from rope_lib.theory.oscillators import frequencies
+    >>> shipped = {"shipped": frequencies(10_000, 64)}
+    >>> table = limits(shipped, base=10_000, trained=2_048, head_dim=64, layers=30, epsilon=0.95)
+    >>> table.loc["shipped"].round().to_dict()  # doctest: +NORMALIZE_WHITESPACE
+    {'A4, depth': 585.0, 'A3, DC stability': 3176.0, 'A2, aliasing': 62832.0, 'Men et al.': 725.0,
+     'Liu et al.': 2650.0, 'seen angles': 2048.0}
     """
     shipped = next(iter(spectra.values()))
     rows = {}
@@ -62,9 +69,9 @@ def readable(broken: pd.DataFrame, tolerance: float) -> pd.Index:
 def errors(allowed: pd.DataFrame, broken: pd.DataFrame, losses: pd.DataFrame, trained: int) -> pd.DataFrame:
     """How often each limit is wrong beyond the trained length: limits × (False, True, "mean").
 
-    `allowed` is `limits`, `broken` is `breaks.breaks`, of the spectra that are to be counted. Column False:
-    share of the bins of `losses` that work and are forbidden; True: share of those that are broken and are
-    allowed.
+    `allowed` is `limits` and `broken` is `breaks.breaks`, both of the spectra to be counted. Column False: of
+    the bins of `losses` in which the model works, the share that the limit forbids; True: of those in which
+    it is broken, the share that the limit allows.
     """
     rows = []
     for name in allowed.index:

@@ -10,17 +10,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import text_sha256
+from rope_lib.theory.arguments import Floats
 
 from .kept import Provenance, Tables, described, kept
 from .wording import rounded_up
 
-Floats = NDArray[np.float64]
-
-# What two measurements of the same rows are compared by: the table of each measure.
+# The measures by which two measurements of the same rows are compared, each with its table.
 COMPARED = {
     "nll": "losses",
     "stable_rank": "keys",
@@ -32,7 +30,7 @@ _INDEX = ["intervention", "first", "length", "layer", "head"]
 
 
 def of_dtype(tables: Tables, dtype: str) -> dict[str, pd.DataFrame]:
-    """The losses, keys and pairs of one number type, a dict of frames as `interventions` takes them.
+    """The losses, keys and pairs of one number type, a dict of DataFrames as `interventions` takes them.
 
     Raises ValueError for a type that was not measured.
 
@@ -67,7 +65,7 @@ def trial(tables: Tables, dtype: str, intervention: str = "unchanged") -> dict[s
 
 
 def octave_losses(losses: pd.DataFrame, lengths: Sequence[int], by: str = "intervention") -> pd.DataFrame:
-    """Mean loss in the octave that ends at each of `lengths`: a frame, names in `by` × lengths.
+    """Mean loss in the octave that ends at each of `lengths`: a DataFrame, names in `by` × lengths.
 
     NaN where an octave was not measured completely. Raises ValueError for a length that is not a multiple of
     twice `LOSS_BIN`, or that the losses do not reach.
@@ -114,8 +112,8 @@ def means_by_length(tables: Tables) -> pd.DataFrame:
 
     Columns: stable_rank, mean_cosine and fsv_ratio (first singular value after the rotation over that before)
     of a head's keys as the last token sees them; before, the square of the first singular value before the
-    rotation by the number of tokens; silhouette of keys and queries; sink_attention, sink_score and
-    largest_score of the last queries, the last of them over all keys but token 0's.
+    rotation, divided by the number of tokens; silhouette of keys and queries; sink_attention, sink_score and
+    largest_score of the last queries, the latter over all keys but token 0's.
 
     >>> means = means_by_length(trial(kept("long_input")[0], "float32"))
     >>> means.stable_rank.round(1).loc[[8_192, 131_072]].tolist()
@@ -149,7 +147,7 @@ def sink_attention(pairs: pd.DataFrame, length: int, with_sink: pd.Series) -> pd
 
 
 def differences(first: Tables, second: Tables) -> pd.DataFrame:
-    """How far two measurements of the same inputs differ: a frame of measures with columns rows and largest.
+    """How far two measurements of the same inputs differ: one row per measure, columns rows and largest.
 
     `first` and `second` are dicts of the tables losses, keys and pairs, both with a column intervention or
     both without. `rows` counts the rows that both have, and `largest` is the largest absolute difference
@@ -170,8 +168,8 @@ def differences(first: Tables, second: Tables) -> pd.DataFrame:
 def begins_the_input(text: str) -> bool:
     """Whether the kept inputs begin with `text`: the text of the book differs between releases of Python.
 
-    The long input continues after that text, so its hash is another; the kept result `interventions`, which
-    was measured on the text alone, says which text it was.
+    The long input continues after that text and so has a different hash; the kept result `interventions`,
+    which was measured on the text alone, records which text it was.
     """
     return text_sha256(text) == kept("interventions")[1]["text_sha256"]
 

@@ -1,9 +1,9 @@
-"""What trained models lose with rounded angles at large positions, and what might tell how much.
+"""What trained models lose with rounded angles at large positions, and what might predict the loss.
 
 `summary` is that of the kept result of experiment 2 (`experiments/precision.toml`): accuracy and loss of each
 base and seed under each variant, which its name describes: `float32_at_1000` is float32 angles with every
 position raised by 1,000. Angles are in radians, positions and distances in tokens. `kept` is accuracy over
-that of the same model, asked the same questions, with float64 angles.
+that of the same model on the same questions with float64 angles.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ EXACT = "float64"
 # Accuracies of one model with float64 angles may differ by this much between shifts and still count as equal.
 EQUAL = 1e-3
 
-# A base whose models keep a smaller share of their accuracy has lost something.
+# A base whose models keep less than this share of their accuracy counts as hurt.
 HURT = 0.99
 
 
@@ -40,6 +40,11 @@ def trials(summary: pd.DataFrame) -> pd.DataFrame:
     Columns: base, seed, arithmetic, shift, accuracy, nll, kept, change (of accuracy) and extra_nll (nats).
     The reference is float64 at no shift. Raises ValueError if float64 itself changes with the shift: then
     there is no reference.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> table = trials(kept("precision")[0]["summary"])
+    >>> sorted(set(table.arithmetic)), sorted(set(table.base))
+    (['bfloat16', 'float16', 'float32', 'float64'], [100, 10000, 1000000, 100000000])
     """
     named = summary[summary.variant != TRAINED]
     parts = named.variant.str.extract(r"^(?P<arithmetic>\w+)_at_(?P<shift>\d+)$")
@@ -69,12 +74,17 @@ def float64_change(table: pd.DataFrame) -> float:
 
 
 def means(table: pd.DataFrame, column: str = "kept") -> pd.DataFrame:
-    """Mean over seeds of a column of `trials`: a frame of (arithmetic, shift) × base."""
+    """Mean over seeds of a column of `trials`: a DataFrame of (arithmetic, shift) × base.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> means(trials(kept("precision")[0]["summary"])).loc[("bfloat16", 60_000)].round(2).to_dict()
+    {100: 0.59, 10000: 0.9, 1000000: 0.93, 100000000: 0.97}
+    """
     return table.pivot_table(index=["arithmetic", "shift"], columns="base", values=column, aggfunc="mean")
 
 
 def hurt(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `means` in which some base keeps less than `HURT`."""
+    """The rows of `means` of a table of `trials` in which some base keeps less than `HURT`."""
     kept = means(table)
     return kept[kept.min(axis=1) < HURT]
 
@@ -82,7 +92,7 @@ def hurt(table: pd.DataFrame) -> pd.DataFrame:
 def first_below(table: pd.DataFrame, share: float) -> pd.DataFrame:
     """The smallest measured shift at which the mean of `kept` over seeds is below `share`.
 
-    A frame of arithmetic × base; NaN where it is never below.
+    A DataFrame of arithmetic × base; NaN where it is never below.
     """
     low = means(table) < share
     shifts = low.index.get_level_values("shift").to_numpy()[:, np.newaxis]
@@ -122,7 +132,7 @@ def predictors(table: pd.DataFrame, head_dim: int, length: int, limit: float = D
 
 
 def rounded_parts(pairs: pd.DataFrame, head_dim: int, length: int, limit: float = DISPLACED) -> pd.DataFrame:
-    """The table `pairs` of the result `precision_parts` as a row for each setting, number and side of pairs.
+    """The table `pairs` of the result `precision_parts`: one row for each setting, number and side of pairs.
 
     Columns: arithmetic, shift, base, side, rounded; kept, its least and most over seeds; and displaced, the
     share of all pairs that is rounded and off by more than `limit` (see `displaced`).
@@ -154,6 +164,11 @@ def sides_of_wall(table: pd.DataFrame) -> pd.DataFrame:
     One row for each arithmetic that has bases on both sides: wall, below and beyond (the least, over shifts,
     of the mean of `kept` over bases and seeds), below_at and beyond_at (those shifts), and beyond_at_start:
     kept beyond the wall at the smallest shift.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> found = sides_of_wall(trials(kept("precision")[0]["summary"]))
+    >>> found[["wall", "below", "beyond"]].round(2).values.tolist()
+    [[128.0, 0.49, 0.93], [1024.0, 0.76, 1.0], [8388608.0, 0.89, 1.0]]
     """
     rows = {}
     for arithmetic, part in table.groupby("arithmetic"):
@@ -175,7 +190,7 @@ def sides_of_wall(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def torn(points: pd.DataFrame) -> pd.Series:
-    """Where rounding puts the ends of an input farther apart than they are, by half or more: a mask.
+    """Where rounding puts the ends of an input farther apart than they are, by half or more: a Boolean mask.
 
     `points` is a table of `predictors`.
 
@@ -275,7 +290,7 @@ def _facts_of_points(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, str
 
 
 def _facts_of_limits(table: pd.DataFrame, points: pd.DataFrame, head_dim: int, length: int) -> dict[str, str]:
-    """How the correlation with what is lost hangs on the limit beyond which a pair counts as displaced."""
+    """How the correlation with the loss depends on the limit beyond which a pair counts as displaced."""
     rounded = table[table.arithmetic != EXACT]
     shares = (predictors(rounded, head_dim, length, limit).displaced for limit in (0.1, 0.25, 1.0, 1.5))
     found = [spearman(share, 1 - points.kept) for share in shares]
@@ -323,9 +338,9 @@ def facts_of_pretrained(
 ) -> dict[str, str]:
     """The numbers of the chapter about a pretrained model in float32 and in bfloat16, as it prints them.
 
-    `losses` are those of the kept table `long_input` by `dtype`, unchanged by any intervention, `lengths` the
+    `losses` are those of the kept table `long_input` by `dtype`, without an intervention; `lengths` are the
     ends of its octaves in tokens; the model learned from `trained` tokens. Losses are in nats. *error* is the
-    worst of its float32 angles in the last tokens, in radians.
+    largest error of its float32 angles in the last tokens, in radians.
     """
     longest = lengths[-1]
     octaves = octave_losses(losses, lengths, by="dtype")

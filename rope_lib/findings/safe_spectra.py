@@ -1,4 +1,4 @@
-"""Spectra whose dispersal has a bound (C1) that is reached within training (C2), in numbers; after paper B.
+"""Paper B's criteria in numbers: spectra whose dispersal has a bound (C1) that training reaches (C2).
 
 v holds random directions of clouds X = u vᵀ, `(directions, head_dim)`; spectra are frequencies in radians per
 token, `(head_dim/2,)`; lengths are in tokens. A *ratio* is the first singular value of a cloud after the
@@ -12,13 +12,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rope_lib.theory import dispersal
+from rope_lib.theory.arguments import Floats
 
 from .dispersal import ratios_by_length
 
-Floats = NDArray[np.float64]
-
-# The ratio at `CHECKED` tokens that another program found for one direction, a head of 128 channels and a
-# training length of 4,096 tokens.
+# The ratio at `CHECKED` tokens that another program computed for one direction, with a head of 128 channels
+# and a training length of 4,096 tokens.
 ONE_DRAW = {
     "base 10,000": [0.575, 0.422, 0.253, 0.166],
     "base 500,000": [0.760, 0.664, 0.557, 0.451],
@@ -30,7 +29,7 @@ CHECKED = [1_024, 4_096, 16_384, 65_536]
 
 
 def turns_in_training(inv_freq: ArrayLike, trained: int) -> float:
-    """Turns that the slowest of the pairs that rotate makes within the trained length.
+    """Turns that the slowest rotating pair makes within the trained length.
 
     >>> round(turns_in_training([1.0, 2 * np.pi / 100, 0.0], 250), 6)
     2.5
@@ -54,10 +53,10 @@ def criteria(v: Floats, trained: int) -> pd.DataFrame:
 
     Columns: limit and limit_of_large, the ratio's limit for an even direction, with the head's channels and
     with eight times as many; turns, as `turns_in_training`; done, the share of the fall from 1 to the limit
-    that is done at the trained length, and above_limit, the ratio there over the limit (medians over the
-    directions, equal weights). Of booleans: C1, whether the limit does not depend on the size of the head;
-    and C2 in three readings: turned, the slowest pair completes a turn; settled, nine tenths of the fall are
-    done; strict, the ratio is within 5 % of its limit.
+    that is complete at the trained length, and above_limit, the ratio there over the limit (medians over the
+    directions, equal weights). Boolean columns: C1, the limit does not depend on the size of the head; and C2
+    in three readings: turned, the slowest pair completes a turn; settled, nine tenths of the fall are
+    complete; strict, the ratio is within 5 % of its limit.
     """
     head_dim, rows = v.shape[-1], {}
     for name, inv_freq in dispersal.compared_spectra(head_dim, trained).items():
@@ -84,6 +83,10 @@ def one_draw_in_bands(bands: Mapping[str, Floats], lengths: Sequence[int]) -> pd
 
     `bands` maps a spectrum to (low, middle, high) at `lengths`, `(3, lengths)`. Columns: spectrum, length,
     low, high, value, and inside, whether the value lies in the band.
+
+    >>> bands = {"HalfRoPE": np.array([[0.8], [0.9], [0.95]])}
+    >>> one_draw_in_bands(bands, [1_024]).values.tolist()
+    [['HalfRoPE', 1024, 0.8, 0.95, 0.908, True]]
     """
     rows = []
     for name, edges in bands.items():
@@ -100,8 +103,8 @@ def one_draw_in_bands(bands: Mapping[str, Floats], lengths: Sequence[int]) -> pd
 def last_ahead(first: Floats, second: Floats, lengths: Sequence[int]) -> NDArray[np.int64]:
     """The longest of `lengths` at which one spectrum keeps a higher ratio than another, for each direction.
 
-    `first` and `second` have shape `(lengths, directions)`. Where the first is never ahead it is the shortest
-    length.
+    `first` and `second` have shape `(lengths, directions)`. Where the first is never ahead, the result is the
+    shortest length.
 
     >>> last_ahead(np.array([[0.9, 0.5], [0.8, 0.4], [0.1, 0.3]]), np.full((3, 2), 0.6), [1, 2, 3]).tolist()
     [2, 1]
@@ -112,7 +115,7 @@ def last_ahead(first: Floats, second: Floats, lengths: Sequence[int]) -> NDArray
 
 
 def band(share: float, turns: float, head_dim: int, trained: int) -> Floats:
-    """A spectrum in which a share of the pairs rotates and the others rest; RoPE-ID is `band(0.5, 2, …)`.
+    """A spectrum in which a share of the pairs rotates and the others rest: RoPE-ID is `band(0.5, 2, …)`.
 
     The rotating pairs are log-uniform, from one turn in 32 tokens down to `turns` in the trained length.
 
@@ -126,6 +129,10 @@ def band(share: float, turns: float, head_dim: int, trained: int) -> Floats:
 
 
 def fall_after(v: Floats, inv_freq: Floats, trained: int) -> float:
-    """How much of the ratio is lost after the trained length: median over directions, equal weights."""
+    """How much of the ratio is lost after the trained length: median over directions, equal weights.
+
+    >>> round(fall_after(np.ones((1, 128)), band(0.5, 2, 128, 4_096), 4_096), 4)
+    0.0005
+    """
     (now,) = ratios_by_length(v, inv_freq, [trained])
     return float(np.median(now - dispersal.limiting_ratio(v, inv_freq)))

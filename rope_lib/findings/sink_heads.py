@@ -1,8 +1,8 @@
-"""Head by head: what goes with the loss of the sink when the input grows beyond the trained length.
+"""Head by head: what accompanies the loss of the sink when the input grows beyond the trained length.
 
 `tables` are those of `measure.trials` (see `interventions`). A head has a *sink* if its last queries give
-much of their attention to token 0 at the trained length. Intervals draw whole layers, whose heads read the
-same hidden states.
+much of their attention to token 0 at the trained length. Intervals resample whole layers, since the heads of
+a layer read the same hidden states.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from . import stats
 from .interventions import Factors, Tables, heads
 from .wording import signed
 
-# What changes in a head: columns of `interventions.heads`, and what a table calls them.
+# What changes in a head: columns of `interventions.heads`, with their names in tables.
 CHANGES = {
     "silhouette": "silhouette",
     "davies_bouldin": "Davies–Bouldin index",
@@ -22,7 +22,7 @@ CHANGES = {
     "sink_score": "score of token 0",
     "largest_score": "largest other score",
 }
-# Those about the geometry, and not the scores.
+# The changes that concern the geometry rather than the scores.
 GEOMETRY = ("silhouette", "davies_bouldin", "fsv_ratio", "stable_rank")
 INTERVAL = ["value", "low", "high"]
 
@@ -31,6 +31,10 @@ def with_sink(pairs: pd.DataFrame, trained: int, strong: float) -> pd.Series:
     """Whether the unchanged model's heads give at least `strong` of their attention to token 0 at `trained`.
 
     `pairs` is the table of that name; a Series of booleans by (layer, head).
+
+    >>> from rope_lib.findings.kept import kept
+    >>> int(with_sink(kept("interventions")[0]["pairs"], 8_192, strong=0.3).sum())
+    100
     """
     rows = pairs[(pairs.intervention == "unchanged") & (pairs.length == trained)]
     return rows.set_index(["layer", "head"]).sink_attention >= strong
@@ -70,7 +74,7 @@ def correlations(changed: pd.DataFrame) -> pd.DataFrame:
 
 
 def given_largest_score(changed: pd.DataFrame, length: int) -> pd.DataFrame:
-    """The same for `GEOMETRY` at one length among heads whose largest other score rose alike, by measure."""
+    """`correlations` of `GEOMETRY` at one length, partial: given the change of the largest other score."""
     own = changed.loc[length]
     found = {
         measure: stats.clustered_interval(

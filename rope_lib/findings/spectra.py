@@ -1,4 +1,4 @@
-"""What the controlled experiments found: kept tables of their cells, condensed, named, and compared.
+"""What the controlled experiments found: the kept tables of their cells, condensed and compared.
 
 `tables` are the kept ones: summary, distances, geometry and training, each with columns that identify the
 cell: seed, and scaling, base, share, … of its spectrum as far as they vary. A *system* is a spectrum together
@@ -30,13 +30,13 @@ SYSTEMS = {
     ("hope", TRAINED): "HoPE",
     ("nope", TRAINED): "NoPE",
 }
-# Axes whose last part is also a column of the tables: an input has a length of its own.
+# Axes that need another short name: the last part of theirs is taken, here by the length of an input.
 PLAIN_NAMES = {"training.length": "trained"}
 
 TEMPERATURES = {TRAINED: "none", "query_temperature": "by position", "log_temperature": "by input"}
 
-# RoPE-ID's band as it was trained: the share of pairs that rotate, tokens to a turn of the fastest, turns of
-# the slowest in the trained length.
+# RoPE-ID's band as it was trained: the share of pairs that rotate, the period of the fastest in tokens, and
+# the turns that the slowest makes in the trained length.
 ROPE_ID = {"share": 0.5, "shortest_period": 8.0, "turns": 2.0}
 
 # Mean accuracy in percent on RULER at 16k tokens, four times the trained length. Paper B, second-hand.
@@ -52,11 +52,11 @@ RULER_STRETCH = 4  # 16k over the 4k of training
 def condensed(tables: Tables) -> dict[str, pd.DataFrame]:
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
-    The columns of the cells lose the names of their tables: `spectrum.base` becomes base, and
-    `training.length`, to keep it apart from the length of an input, trained. Columns on the evaluation, which
-    the columns variant and length repeat, are left out, and so are columns without a value. `distances` holds
-    accuracy and the number of questions by octave of the distance: from 2^k up to, not including, 2^(k+1)
-    tokens. It leaves out questions whose answer is not at one distance; next-byte loss has no answers at all.
+    The columns of the cells lose the names of their tables: `spectrum.base` becomes base. `training.length`
+    becomes trained, so that it differs from the length of an input. Columns on the evaluation, which repeat
+    the columns variant and length, are left out, and so are empty columns. `distances` holds the accuracy and
+    the number of questions by octave of the distance, from 2^k up to, but not including, 2^(k+1) tokens. It
+    leaves out questions whose answer is not at one distance, and next-byte losses have no answers at all.
     """
     kept = {name: _plain(tables[name]) for name in ("cells", "summary", "geometry", "training")}
     if "answers" in tables:
@@ -85,6 +85,10 @@ def systems(table: pd.DataFrame, names: Mapping[tuple[str, str], str] = SYSTEMS)
     """The rows of `table` that `names` and `TEMPERATURES` name, with columns `system` and `temperature`.
 
     A temperature is a variant of the system that was trained; other variants have none.
+
+    >>> rows = pd.DataFrame({"scaling": ["rope_id", "default"], "variant": ["query_temperature", "ntk"]})
+    >>> systems(rows)[["system", "temperature"]].values.tolist()
+    [['RoPE-ID', 'by position'], ['NTK', 'none']]
     """
     hot = table.variant.isin(TEMPERATURES)
     asked = table.variant.where(~hot, TRAINED)
@@ -94,16 +98,26 @@ def systems(table: pd.DataFrame, names: Mapping[tuple[str, str], str] = SYSTEMS)
 
 
 def accuracies(summary: pd.DataFrame, temperature: str = "none") -> pd.DataFrame:
-    """Accuracy of each system by length and seed: a frame of (system, seed) × length."""
+    """Accuracy of each system by length and seed: a DataFrame of (system, seed) × length.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> accuracies(kept("spectra")[0]["summary"]).groupby("system").mean().loc["RoPE-ID"].round(2).to_dict()
+    {128: 0.94, 256: 0.94, 512: 0.91, 1024: 0.87, 2048: 0.79}
+    """
     rows = systems(summary)
     rows = rows[rows.temperature == temperature]
     return rows.pivot(index=["system", "seed"], columns="length", values="accuracy")
 
 
 def by_distance(distances: pd.DataFrame, length: int, temperature: str = "none") -> pd.DataFrame:
-    """Accuracy of each system at one length by octave of the distance: a frame of (system, seed) × octave.
+    """Accuracy of each system at one length by octave of the distance: a table of (system, seed) × octave.
 
     Raises ValueError for a length that was not measured.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> found = by_distance(kept("spectra")[0]["distances"], 1024).groupby("system").mean()
+    >>> found.loc["RoPE", [64, 128, 256, 512]].round(2).tolist()
+    [0.91, 0.74, 0.33, 0.17]
     """
     rows = systems(distances[distances.length == length])
     if rows.empty:
@@ -116,19 +130,29 @@ def beyond(distances: pd.DataFrame, length: int, least: int, temperature: str = 
     """Accuracy of each system for answers at least `least` tokens back at one length: by system and seed.
 
     `least` is a power of two. Raises ValueError where no answer is so far back.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> found = beyond(kept("spectra")[0]["distances"], 1024, 128).groupby("system").mean()
+    >>> found[["RoPE", "RoPE-ID"]].round(2).tolist()
+    [0.4, 0.82]
     """
     rows = systems(distances[(distances.length == length) & (distances.octave >= least)])
     if rows.empty:
-        raise ValueError(f"least must be a distance that was asked at {length} tokens, got {least}")
+        raise ValueError(f"least must be a distance that was tested at {length} tokens, got {least}")
     rows = rows[rows.temperature == temperature].assign(right=lambda each: each.accuracy * each.questions)
     sums = rows.groupby(["system", "seed"])[["right", "questions"]].sum()
     return (sums.right / sums.questions).rename("beyond")
 
 
 def next_byte_losses(*tables: pd.DataFrame, temperature: str = "none") -> pd.DataFrame:
-    """Loss of the next byte in nats, from several kept summaries: a frame of (system, seed) × length.
+    """Loss of the next byte in nats, from several kept summaries: a DataFrame of (system, seed) × length.
 
     Of a summary with several tasks, which the column `name` names, it takes the rows of `bytes`.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> losses = next_byte_losses(kept("next_byte")[0]["summary"]).groupby("system").mean()
+    >>> losses.loc["HalfRoPE"].round(2).to_dict()
+    {64: 2.0, 128: 2.04, 256: 2.48, 512: 2.87, 1024: 3.16}
     """
     parts = [table[table.name == "bytes"] if "name" in table else table for table in tables]
     rows = systems(pd.concat(parts, ignore_index=True))
@@ -137,14 +161,22 @@ def next_byte_losses(*tables: pd.DataFrame, temperature: str = "none") -> pd.Dat
 
 
 def retained(accuracy: pd.DataFrame, trained: int) -> pd.DataFrame:
-    """Accuracy at each length over that at the `trained` length: a frame of the same shape."""
+    """Accuracy at each length over that at the `trained` length: a DataFrame of the same shape.
+
+    >>> retained(pd.DataFrame({64: [0.8], 128: [0.4]}), 64).values.tolist()
+    [[1.0, 0.5]]
+    """
     return accuracy.div(accuracy[trained], axis=0)
 
 
 def differences(accuracy: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Accuracy of every other system minus that of `reference` with the same seed: a frame like `accuracy`.
+    """Accuracy of every other system minus that of `reference` with the same seed: a table like `accuracy`.
 
-    Systems of one seed get the same questions, and start from the same weights.
+    Systems of one seed start from the same weights and answer the same questions.
+
+    >>> index = pd.MultiIndex.from_product([["RoPE", "RoPE-ID"], [0]], names=["system", "seed"])
+    >>> differences(pd.DataFrame({64: [0.5, 0.75]}, index), "RoPE").loc["RoPE-ID"].values.tolist()
+    [[0.25]]
     """
     base = accuracy.xs(reference, level="system")
     others = accuracy.drop(index=reference, level="system")
@@ -156,9 +188,9 @@ def criteria(
 ) -> tuple[float, float]:
     """Paper B's criteria in numbers: (share of pairs that do not rotate, turns of the slowest that does).
 
-    C1, a bound that does not vanish as the head grows, requires a share that does not rotate; C2, that the
-    bound is reached in training, requires that the slowest rotating pair turns once. The turns are NaN if
-    nothing rotates.
+    C1, a bound that does not vanish as the head grows, requires that some pairs do not rotate; C2, that the
+    bound is reached in training, requires that the slowest rotating pair completes a turn. The turns are NaN
+    if nothing rotates.
 
     >>> criteria("rope_id", trained=4096, head_dim=128)
     (0.5, 2.0)
@@ -174,7 +206,7 @@ def classes(parameters: Mapping[str, Mapping[str, float]], *, trained: int, head
 
     `parameters` maps each scaling to the parameters that it was trained with. Columns: resting (a share of
     the pairs), turns (of the slowest rotating pair, NaN where nothing rotates) and meets: "C1", "C2",
-    "C1 and C2" or "neither". Where nothing rotates C2 is met emptily.
+    "C1 and C2" or "neither". Where nothing rotates, C2 is met vacuously.
 
     >>> classes({"default": {}, "rope_id": {}}, trained=4096, head_dim=128).meets.to_dict()
     {'RoPE': 'neither', 'RoPE-ID': 'C1 and C2'}
@@ -222,7 +254,7 @@ def geometries(
 def dispersed(tables: Tables, temperature: str) -> pd.DataFrame:
     """`geometries` at the longest inputs of the kept tables `spectra`: one row for each trained model.
 
-    YaRN and NTK, which are other ways to ask a model than its training, are left out.
+    YaRN and NTK, under which a model is tested with another spectrum than it was trained with, are left out.
     """
     summary = tables["summary"]
     rows = geometries(tables["geometry"], summary, summary.length.min(), temperature)
@@ -232,9 +264,14 @@ def dispersed(tables: Tables, temperature: str) -> pd.DataFrame:
 
 
 def ablation(spectra: pd.DataFrame, ablations: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of the band with one number changed, RoPE-ID and HighFreq of `spectra` among its settings.
+    """Accuracy of bands that differ from RoPE-ID's in one number, with RoPE-ID and HighFreq of `spectra`.
 
     One row for each setting, seed, length and temperature, with columns share, shortest_period and turns.
+
+    >>> from rope_lib.findings.kept import kept
+    >>> table = ablation(*(kept(name)[0]["summary"] for name in ("spectra", "ablations")))
+    >>> sorted(set(table.share))
+    [0.25, 0.375, 0.5, 0.625, 0.75, 1.0]
     """
     own = ablations.assign(temperature=ablations.variant.map(TEMPERATURES))
     named = systems(spectra[spectra.scaling.isin(["rope_id", "high_freq"])])
@@ -260,8 +297,8 @@ def along(table: pd.DataFrame, name: str) -> pd.DataFrame:
 def facts(tables: Tables, *, head_dim: int) -> dict[str, str]:
     """The numbers of the chapter about recall, as it prints them, from the kept tables `spectra`.
 
-    Accuracies are means over seeds unless a name says otherwise; *back* is of answers at least two trained
-    lengths back in the longest inputs.
+    Accuracies are means over seeds unless a name says otherwise; *back* is the accuracy for answers at least
+    two trained lengths back in the longest inputs.
     """
     summary = tables["summary"]
     plain, warm, by_input = (accuracies(summary, name) for name in TEMPERATURES.values())
@@ -307,7 +344,7 @@ def facts(tables: Tables, *, head_dim: int) -> dict[str, str]:
 def facts_of_ablations(spectra: pd.DataFrame, ablations: pd.DataFrame) -> dict[str, str]:
     """The numbers of the chapter about RoPE-ID's band with one number changed, as it prints them.
 
-    `spectra` and `ablations` are the kept tables `summary`. All are asked with the temperature; *kept* is
+    `spectra` and `ablations` are the kept tables `summary`. All are tested with the temperature; *kept* is
     accuracy at the longest inputs over that at the trained length.
     """
     table = ablation(spectra, ablations)

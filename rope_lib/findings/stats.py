@@ -6,9 +6,11 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from scipy.stats import t as student
+
+from rope_lib.theory.arguments import Floats
 
 # An estimate and the interval around it: (value, low, high).
 Interval: TypeAlias = tuple[float, float, float]
@@ -24,9 +26,13 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike) -> float:
-    """Rank correlation of `x` and `y` given the ranks of `given`: of the residuals of a line in these ranks.
+    """Rank correlation of `x` and `y` given `given`: the correlation of the residuals of the ranks.
 
-    NaN if one of the three does not vary.
+    The residuals are those of straight lines in the ranks of `given`. NaN if one of the three does not vary.
+
+    >>> x = [2, 1, 4, 3]
+    >>> round(spearman(x, [1, 2, 3, 4]), 2), round(partial_spearman(x, [20, 10, 40, 30], [1, 2, 3, 4]), 2)
+    (0.6, 1.0)
     """
     ranks = rankdata(given)
     return _correlation(*(_residuals(rankdata(values), ranks) for values in (x, y)))
@@ -74,6 +80,9 @@ def clustered_interval(
     A bootstrap that draws whole clusters with replacement: rows of one cluster (such as the heads of one
     layer, which share their inputs) are not independent observations. `columns` are arrays as long as
     `clusters`, the label of each row's cluster. Raises ValueError for other lengths or a single cluster.
+
+    >>> clustered_interval(np.mean, [[1.0, 1.0, 4.0]], [0, 0, 1])
+    (2.0, 1.0, 4.0)
     """
     arrays, labels = [np.asarray(column) for column in columns], np.asarray(clusters)
     if any(len(array) != len(labels) for array in arrays) or len(np.unique(labels)) < 2:
@@ -144,14 +153,18 @@ def effect_size(values: ArrayLike) -> np.float64:
 
 
 def slope(lengths: ArrayLike, bases: ArrayLike) -> float:
-    """The slope of the line through log base against log length, NaN for fewer than two lengths."""
+    """The slope of the line through log base against log length, NaN for fewer than two lengths.
+
+    >>> round(slope([1, 2, 4], [1, 4, 16]), 6)
+    2.0
+    """
     x, y = np.log(np.asarray(lengths, float)), np.log(np.asarray(bases, float))
     keep = np.isfinite(y)
     return float(np.polyfit(x[keep], y[keep], 1)[0]) if np.unique(x[keep]).size > 1 else np.nan
 
 
 def calibration(works: ArrayLike, margin: ArrayLike) -> dict[str, float]:
-    """How often a margin is right: a dict of counts and shares of trials.
+    """How often a margin predicts correctly: a dict of counts and shares of trials.
 
     `works` says which trials work; `margin` is at least 1 where the bound predicts that they do. The counts
     `fails_right` and `fails_wrong` are of predicted failures that fail or work, `works_right` and
@@ -183,7 +196,7 @@ def best_constant(works: ArrayLike, margin: ArrayLike) -> tuple[float, float]:
     """The factor on a bound that best separates success from failure, and how well: (factor, balanced).
 
     A bound with the right order and a wrong constant is as good as any once it is multiplied by this factor.
-    Of factors that do equally well it is the geometric middle. (NaN, NaN) if all work or all fail.
+    Among factors that do equally well it is the geometric middle. (NaN, NaN) if all work or all fail.
 
     >>> best_constant([False, False, True], [1.0, 10.0, 1000.0])
     (100.0, 1.0)
@@ -215,14 +228,14 @@ def ranking(works: ArrayLike, margin: ArrayLike) -> float:
     return float((ranks[works].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def _residuals(values: NDArray[np.float64], given: NDArray[np.float64]) -> NDArray[np.float64]:
+def _residuals(values: Floats, given: Floats) -> Floats:
     """The residuals of a straight line in `given` that is fitted to `values`."""
     x, y = given - given.mean(), values - values.mean()
     scale = x @ x
     return y - x * (x @ y) / scale if scale > 0 else np.full_like(y, np.nan)
 
 
-def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+def _correlation(x: Floats, y: Floats) -> float:
     x, y = x - x.mean(), y - y.mean()
     scale = np.sqrt((x @ x) * (y @ y))
     return float((x @ y) / scale) if scale > 0 else float("nan")

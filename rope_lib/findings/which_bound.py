@@ -1,11 +1,12 @@
-"""Which bound on the base predicts failure? Experiment 1, its kept tables set against every bound.
+"""Which bound on the base predicts failure? The kept tables of experiment 1 against every bound.
 
-A *trial* is one trained model asked at one length. Bounds are those of `theory.bounds` and `theory.rivals`;
-each becomes a *margin* of a trial: above 1 where the bound says that the model works, below 1 where it says
-that it fails. So one rule tells of every bound how often it is right, and whether at least its order is.
+A *trial* is one trained model, tested on inputs of one length. The bounds are those of `theory.bounds` and
+`theory.rivals`; each gives a trial a *margin*: 1 or more where the bound says that the model works, below 1
+where it says that the model fails. So the same statistics apply to every bound: how often it is right, and
+how well it ranks the models.
 
-At one length the margin of every bound on the base rises with the base: there they all order models alike.
-Only what they make of the length and of the depth tells them apart, and the constant with which they divide.
+At one length the margin of every bound on the base rises with the base, so that all of them rank the models
+in the same order. They differ in how they depend on length and depth, and in their constants.
 """
 
 import functools
@@ -19,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rope_lib.runs.grid import make_grid
+from rope_lib.theory.arguments import Floats
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import liu_critical_dimension, liu_extrapolation_limit, men_minimum_base
@@ -29,19 +31,19 @@ from .wording import signed
 
 EPSILON = 0.95  # the similarity to keep, as reported second-hand for paper A
 
-# The share of answers that a model which works must find, and others to see what hangs on it.
+# A model works if it finds this share of the answers; the other thresholds show what depends on the choice.
 WORKS = 0.7
 THRESHOLDS = (0.5, 0.7, 0.9)
 
-# Answers that lie at least this share of the length back show that a model reaches over the whole of it.
+# Answers at least length / FAR tokens back show that a model reaches over the whole input.
 FAR = 4
 
-MODEL = ["seed", "trained", "layers", "base"]  # what tells a trained model of the experiment
+MODEL = ["seed", "trained", "layers", "base"]  # the columns that identify a trained model
 
-_men = functools.cache(men_minimum_base)  # a scan of a second
+_men = functools.cache(men_minimum_base)  # each call searches for about a second
 
-# Bounds on the base, as functions of length, layers and head_dim. Paper A's take 1/base for the lowest
-# frequency, as the paper does.
+# Bounds on the base, as functions of length, layers and head_dim. Paper A's approximate the lowest frequency
+# by 1/base, as the paper does.
 Demand: TypeAlias = Callable[[int, int, int], float]
 DEMANDS: dict[str, Demand] = {
     "aliasing (A2)": lambda length, layers, head_dim: float(aliasing_bound(length)),
@@ -70,14 +72,18 @@ def trials(tables: Tables) -> pd.DataFrame:
 
 
 def trials_at(tables: Tables, trained: int) -> pd.DataFrame:
-    """`trials` of a grid in which all models learned from inputs of `trained` tokens, which no axis tells."""
+    """`trials` of a grid in which every model learned from `trained` tokens, so that no column says so."""
     return trials({name: tables[name].assign(trained=trained) for name in ("summary", "distances")})
 
 
 def kept_trials() -> tuple[pd.DataFrame, pd.DataFrame, int]:
     """The trials of the kept results: (rows of `trials`, rows of `trials_at`, head_dim).
 
-    The second are those of models that were trained again for three times as many steps.
+    The second table holds the models that were trained again, for three times as many steps.
+
+    >>> rows, longer, head_dim = kept_trials()
+    >>> len(rows), len(longer), head_dim
+    (480, 90, 32)
     """
     (tables, made), (again, made_again) = kept("which_bound"), kept("which_bound_longer")
     first, second = (
@@ -88,13 +94,18 @@ def kept_trials() -> tuple[pd.DataFrame, pd.DataFrame, int]:
 
 
 def trained_longest(rows: pd.DataFrame, longer: pd.DataFrame) -> pd.DataFrame:
-    """Trials in which models that were trained again for more steps, `longer`, replace their own."""
+    """The trials, with those of models trained again for more steps, `longer`, in place of the first ones.
+
+    >>> rows = pd.DataFrame({"seed": 0, "trained": 64, "layers": 1, "base": [4, 8], "length": 64, "far": 0.1})
+    >>> trained_longest(rows, rows[1:].assign(far=0.9)).far.tolist()
+    [0.1, 0.9]
+    """
     both = pd.concat([rows, longer], ignore_index=True)
     return both.drop_duplicates([*MODEL, "length"], keep="last", ignore_index=True)
 
 
 def demands(length: int, layers: int, head_dim: int) -> dict[str, float]:
-    """The smallest base that each bound demands for inputs of `length` tokens: a dict by its name.
+    """The smallest base that each bound demands for inputs of `length` tokens: a dict by the bound's name.
 
     >>> {name: round(base) for name, base in demands(128, 2, 32).items()}
     {'aliasing (A2)': 20, 'stability (A3)': 403, 'depth (A4)': 568, 'Men et al.': 1218}
@@ -103,11 +114,16 @@ def demands(length: int, layers: int, head_dim: int) -> dict[str, float]:
 
 
 def margins(rows: pd.DataFrame, head_dim: int, at: str = "length") -> pd.DataFrame:
-    """By how much each trial passes each bound: a frame with a column for each, 1 where it is just met.
+    """The margin of each trial under each bound: a DataFrame, one column per bound, 1 where it is just met.
 
-    For bounds on the base, the base over what is demanded for the length `at`: "length", that of the input,
-    or "trained". For Liu et al., their limit of the model as trained over the length of the input. Besides:
-    the trained length over that of the input, which knows no base at all.
+    For bounds on the base it is the base over the one demanded for the length `at`: "length", the length of
+    the input, or "trained", the trained length. For Liu et al. it is their limit for the model as trained,
+    over the length of the input. A last column, the trained length over that of the input, ignores the base.
+    Raises ValueError for another `at`.
+
+    >>> rows = pd.DataFrame({"trained": [64], "layers": [2], "base": [100.0], "length": [128]})
+    >>> margins(rows, 32)[["aliasing (A2)", "Men et al.", "no longer than training"]].round(2).values.tolist()
+    [[4.91, 0.08, 0.5]]
     """
     lengths = {"length": rows.length, "trained": rows.trained}
     if at not in lengths:
@@ -120,10 +136,13 @@ def margins(rows: pd.DataFrame, head_dim: int, at: str = "length") -> pd.DataFra
 
 
 def orders(rows: pd.DataFrame, head_dim: int) -> pd.DataFrame:
-    """Two more ways to order trials, without a constant that would divide them: a frame alike.
+    """Two more ways to rank trials, neither with a threshold: a DataFrame with one column for each.
 
-    The base alone, which a bound must beat to have said something of length or depth; and the share of pairs
-    that did not complete a turn in training, from Liu et al.'s critical dimension.
+    The base alone, which a bound must beat to add anything about length or depth; and the share of pairs that
+    did not complete a turn in training, from Liu et al.'s critical dimension.
+
+    >>> orders(pd.DataFrame({"trained": [64], "base": [100.0]}), 32).values.tolist()
+    [[100.0, 0.4375]]
     """
     turned = liu_critical_dimension(rows.trained, head_dim, rows.base) / head_dim
     return pd.DataFrame({BASE: rows.base, UNTURNED: 1 - turned}, rows.index)
@@ -143,8 +162,13 @@ def counterexamples(
 ) -> pd.DataFrame:
     """Bases below a bound at which every seed works at the trained length: rows with trained, layers, base.
 
-    `ratio` is the base over the one demanded, `least` the accuracy of the worst seed. One lucky model is no
-    counterexample; a base at which all of them work is.
+    `ratio` is the base over the one demanded, `least` the accuracy of the worst seed. One lucky model is not
+    a counterexample; a base at which every seed works is.
+
+    >>> rows, longer, head_dim = kept_trials()
+    >>> found = counterexamples(trained_longest(rows, longer), "aliasing (A2)", head_dim)
+    >>> found[["trained", "layers", "base"]].values.tolist(), found.ratio.round(2).tolist()
+    ([[64, 1, 8]], [0.79])
     """
     asked = rows[rows.length == rows.trained]
     asked = asked.assign(ratio=margins(asked, head_dim)[name])
@@ -155,29 +179,43 @@ def counterexamples(
 def depth_differences(rows: pd.DataFrame, measure: str = "far") -> pd.DataFrame:
     """What a second layer changes: one row for each seed, base, trained and length, with `difference`.
 
-    Accuracy with the larger of two depths minus that with the smaller, of models of one seed, which are asked
-    the same questions. Raises ValueError unless there are two depths.
+    It is the accuracy with the larger depth minus that with the smaller. Models of one seed answer the same
+    questions. Raises ValueError unless there are two depths.
+
+    >>> rows = pd.DataFrame({"seed": 0, "trained": 64, "base": 16, "length": 64, "layers": [1, 2]})
+    >>> depth_differences(rows.assign(inside=True, far=[0.75, 0.5])).difference.tolist()
+    [-0.25]
     """
     depths = sorted(rows.layers.unique().tolist())
     if len(depths) != 2:
-        raise ValueError(f"layers must be of two kinds, got {depths}")
+        raise ValueError(f"layers must take two values, got {depths}")
     keys = ["seed", "trained", "base", "length", "inside"]
     pairs = rows.pivot(index=keys, columns="layers", values=measure)
     return (pairs[depths[1]] - pairs[depths[0]]).rename("difference").reset_index()
 
 
 def models(rows: pd.DataFrame) -> NDArray[np.int64]:
-    """A number for each trial that tells its trained model: trials of one model are no independent ones."""
+    """The number of each trial's trained model: trials of one model are not independent of each other.
+
+    >>> models(pd.DataFrame({"seed": [0, 0, 1], "trained": 64, "layers": 1, "base": 16})).tolist()
+    [0, 0, 1]
+    """
     return rows.groupby(MODEL).ngroup().to_numpy()
 
 
 def compared(
     rows: pd.DataFrame, head_dim: int, threshold: float = WORKS, measure: str = "far", at: str = "length"
 ) -> pd.DataFrame:
-    """Every bound against what happened: one row for each region and bound, with all of `calibration`.
+    """Every bound against what happened: one row for each region and bound.
 
-    Regions are "inside" and "beyond" training; `ranking`, `factor` and `best` are those of `ranking` and
-    `best_constant`. Orders without a constant have NaN for what needs one.
+    The regions are "inside" and "beyond" the trained length. Columns: those of `stats.calibration`; ranking,
+    see `stats.ranking`; factor and best, see `stats.best_constant`. The orders without a threshold (see
+    `orders`) have NaN in all columns that need one.
+
+    >>> rows, _, head_dim = kept_trials()
+    >>> found = compared(rows, head_dim).set_index(["region", "bound"])
+    >>> found.ranking.loc["beyond"].round(2)[["aliasing (A2)", "Men et al.", "the base alone"]].tolist()
+    [0.93, 0.94, 0.89]
     """
     every = margins(rows, head_dim, at).join(orders(rows, head_dim))
     found = []
@@ -192,14 +230,14 @@ def compared(
 
 
 def regions(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """Which trials lie inside the training length, and which beyond it: a dict of masks."""
+    """Which trials lie inside the trained length and which beyond it: a dict of Boolean masks."""
     return {"inside": rows.inside, "beyond": ~rows.inside}
 
 
 def ranked(rows: pd.DataFrame, head_dim: int, draws: int = 300) -> pd.DataFrame:
     """How well each bound and each of `orders` ranks the trials: one row for each region and name.
 
-    Columns: value, the `ranking`, and low and high, its 95 % interval if other models had been trained.
+    Columns: value, the `ranking`, and low and high, its 95 % interval over the choice of trained models.
     """
     every = margins(rows, head_dim).join(orders(rows, head_dim))
     works = rows.far >= WORKS
@@ -215,20 +253,20 @@ def ranked(rows: pd.DataFrame, head_dim: int, draws: int = 300) -> pd.DataFrame:
 def gain_over_base(
     rows: pd.DataFrame, name: str, region: str, head_dim: int, draws: int = 300
 ) -> tuple[float, float, float]:
-    """By how much a bound ranks the trials of a region better than their base alone: (value, low, high).
+    """How much better a bound ranks the trials of a region than the base alone does: (value, low, high).
 
-    The interval, of 95 %, is of other models that might have been trained.
+    The ends are those of the 95 % interval over the choice of trained models.
     """
     part = rows[regions(rows)[region]]
     columns = [part.far >= WORKS, margins(part, head_dim)[name], part.base]
 
-    def gain(works: NDArray[np.bool_], one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    def gain(works: NDArray[np.bool_], one: Floats, other: Floats) -> float:
         return ranking(works, one) - ranking(works, other)
 
     return clustered_interval(gain, columns, models(part), draws=draws)
 
 
-# What chapter 18 states; `least_base` has the rest
+# What chapter 18 states; the rest of it is in `least_base`
 
 _SHORT = {"a2": "aliasing (A2)", "a3": "stability (A3)", "a4": "depth (A4)", "men": "Men et al.", "liu": LIU}
 
@@ -236,7 +274,7 @@ _SHORT = {"a2": "aliasing (A2)", "a3": "stability (A3)", "a4": "depth (A4)", "me
 def facts(tables: Tables, *, head_dim: int) -> dict[str, str]:
     """The numbers of the chapter about the grid of models, as it prints them, from its kept tables.
 
-    Accuracies are means of all models concerned, of answers a quarter of the input back or more. Raises
+    Accuracies are means over all models concerned, for answers a quarter of the input back or more. Raises
     ValueError unless there are two depths.
     """
     rows = trials(tables)
@@ -321,7 +359,7 @@ def _facts_of_places(distances: pd.DataFrame, head_dim: int) -> dict[str, str]:
 
 
 def _facts_of_bounds(rows: pd.DataFrame, head_dim: int) -> dict[str, str]:
-    """Trials below and above each bound, how many contradict it, and the factor that suits it best."""
+    """Trials below and above each bound, how many contradict it, and the factor on it that fits best."""
     table = compared(rows, head_dim).set_index(["region", "bound"])
     found = {}
     for (short, name), region in itertools.product(_SHORT.items(), ("inside", "beyond")):

@@ -4,6 +4,10 @@
 ``text``          the text that the book measures on; needs no torch.
 ``device``        the choice of the device that computes.
 ``huggingface``   what is used of transformers, imported without its warnings.
+``folder``        what of a stranger's folder becomes a model: safetensors, a cleaned config, a tokenizer.
+``network``       a network of which every weight is a tensor of the files.
+``converted``     the safetensors made from a GGUF file, kept and checked.
+``tokenizers``    a tokenizer, tried in a child process before it is run.
 ``load``          the packaged SmolLM2-135M, or any causal model on any device.
 ``rotation``      how a model rotates: probed, so that what cannot be captured is refused.
 ``intercept``     every layer's queries and keys, before and after the rotation, of a running model.

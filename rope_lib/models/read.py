@@ -61,7 +61,7 @@ def _read_file(path: Path, name: str) -> ModelSpec:
             raise ValueError("must be a regular file")
         if path.suffix.lower() == ".gguf":
             return read_gguf_model(path, name)
-        config = _load_json(path)
+        config = load_json(path)
         return read_params(config, name) if path.name == "params.json" else read_config(config, name)
     except ValueError as error:
         message = str(error)
@@ -72,7 +72,7 @@ def _read_file(path: Path, name: str) -> ModelSpec:
         raise ValueError(f"{_line(path)}: {message}") from None
 
 
-def _load_json(path: Path) -> Json:
+def load_json(path: Path) -> Json:
     """A JSON file as Python values; anything that is not JSON raises ValueError."""
     size = path.stat().st_size
     if size > LARGEST_CONFIG:

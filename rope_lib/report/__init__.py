@@ -1,4 +1,4 @@
-"""The report on any model: its plan, findings, text and figures, and the page made of them.
+"""The report on any model: what to measure, what was found, and the text, figures and page that show it.
 
 A module loads when it is first used: the process that measures needs neither matplotlib, which reads a
 configuration file in the current folder, nor IPython.

@@ -13,7 +13,7 @@ from rope_lib.findings.breaks import BIN, binned, break_point, trained_band
 from rope_lib.findings.clusters import last_queries, of_length, ratios, summarize
 from rope_lib.findings.kept import Json
 from rope_lib.measure.interventions import Spectrum
-from rope_lib.measure.load import LanguageModel, load_model, packaged_model, provenance
+from rope_lib.measure.load import LanguageModel, load_model, packaged_model, provenance, token_ids
 from rope_lib.measure.sweep import measured
 from rope_lib.measure.tables import Sweep
 from rope_lib.measure.text import reference_text
@@ -71,7 +71,10 @@ def subject(
     spec = read_model(packaged_model() if source is None else source, download=download)
     _declared(spec)
     model = load_model(source, device=device, dtype=dtype, download=download)
-    return Subject(model, spec, text, _tokens(model, text))
+    tokens = token_ids(model, text)
+    if len(tokens) < 2:  # which a loss needs
+        raise ValueError(f"text must have at least 2 tokens, got {len(tokens)}")
+    return Subject(model, spec, text, tokens)
 
 
 def _read_text(path: str | Path) -> str:
@@ -88,17 +91,6 @@ def _read_text(path: str | Path) -> str:
         return TextIOWrapper(BytesIO(content), encoding="utf-8").read()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: must be text in UTF-8, got another byte at offset {error.start}") from None
-
-
-def _tokens(model: LanguageModel, text: str) -> torch.Tensor:
-    """All tokens of a text, shape `(tokens,)`. Raises ValueError for fewer than the two that a loss needs."""
-    if model.tokenizer is None:
-        raise ValueError(f"model must have a tokenizer to read a text, and {model.name} has none")
-    # Not verbose: a warning that the text is longer than the context would warn of what is measured here.
-    tokens: torch.Tensor = model.tokenizer(text, return_tensors="pt", verbose=False).input_ids[0]
-    if len(tokens) < 2:
-        raise ValueError(f"text must have at least 2 tokens, got {len(tokens)}")
-    return tokens
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def write_report(
     the progress.
 
     Raises ValueError or OSError, in one line, for a model, a text or lengths that cannot be measured, for a
-    folder that cannot be written, FileExistsError for one that is no report's, and ChildProcessError where
-    the notebook's kernel fails; then nothing is written.
+    folder that cannot be written, FileExistsError for one that does not hold a report, and ChildProcessError
+    where the kernel of the notebook fails; then nothing is written.
     """
     if out is not None:
         _check_replaceable(new_folder(out))

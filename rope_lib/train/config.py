@@ -138,11 +138,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a trained model is asked: `examples` inputs at each of `lengths`, in tokens.
+    """How a trained model is tested: on `examples` inputs at each of `lengths`, in tokens.
 
     `lengths` default to 1, 2, 4, 8 and 16 times that of training. Losses are means over `bin` positions.
-    `geometry` is the number of inputs on which the geometry of keys is measured. `variants` are ways to ask,
-    by name, besides the one of training, which is called "trained".
+    `geometry` is the number of inputs on which the geometry of keys is measured. `variants` are other
+    rotations to test under, by name, besides the one of training, which is called "trained".
     """
 
     lengths: tuple[int, ...] | None = None
@@ -165,7 +165,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Config:
-    """One run: a model, its spectrum, a task, how it is trained, what it is asked, and a seed.
+    """One run: a model, its spectrum, a task, how it is trained and tested, and a seed.
 
     >>> Config().evaluation.lengths
     (128, 256, 512, 1024, 2048)

@@ -53,7 +53,7 @@ def corpus() -> Corpus:
 
 
 def windows(generator: torch.Generator, text: torch.Tensor, count: int, length: int) -> Batch:
-    """`count` windows of `length` bytes from anywhere in a text, uint8 `(bytes,)`: every next byte is asked.
+    """`count` random windows of `length` bytes of a text, uint8 `(bytes,)`, with each next byte as target.
 
     Raises ValueError for a length that the text does not reach.
     """

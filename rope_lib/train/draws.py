@@ -23,9 +23,9 @@ def draw(task: Task, generator: torch.Generator, batch: int, length: int) -> Bat
 def draw_evaluation(
     task: Task, generator: torch.Generator, examples: int, length: int, longest: int
 ) -> Batch:
-    """Inputs of `length` tokens, to be asked about: `examples` fresh draws of a generated task.
+    """Inputs of `length` tokens for a test: `examples` fresh draws of a generated task.
 
-    Of `Bytes`, `examples` stretches of the `longest` length from the part for validation, cut to `length`
+    For `Bytes`, `examples` stretches of the `longest` length from the part for validation, cut to `length`
     each: at every length the same bytes are asked for, and only how much is seen before them differs.
     """
     if not isinstance(task, Bytes):

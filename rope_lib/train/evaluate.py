@@ -1,7 +1,7 @@
 """What a trained model knows, and how its keys are arranged: plain tables, one row per observation.
 
 Losses are in nats; lengths, positions and distances in tokens, positions counted from 0. `variant` names the
-rotation under which a model was asked.
+rotation under which a model was tested.
 """
 
 from collections.abc import Iterator, Sequence

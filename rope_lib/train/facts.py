@@ -9,7 +9,7 @@ def facts(config: Config) -> dict[str, str]:
     """Sizes of a run, as a chapter prints them, by name; `pairs`, `questions` and `chance` where it recalls.
 
     `weights` is the number of parameters, `length` that of the training inputs in tokens, `batch` the inputs
-    of a step, `questions` how many are asked at each length, `chance` the share that guessing gets right.
+    of a step, `questions` their number at each length, `chance` the share that guessing gets right.
 
     >>> found = facts(Config())
     >>> found["layers"], found["length"]

@@ -1,6 +1,6 @@
-"""A trained model asked with rounding in some pairs only, or with a gap in its positions and no rounding.
+"""A trained model tested with rounding in some pairs only, or with a gap in its positions and no rounding.
 
-A variant of experiment 2's grid rounds every pair alike. These runs tell what it cannot: which pairs the
+A variant of experiment 2's grid rounds every pair. These runs show what it cannot: which pairs the
 loss of accuracy comes from, and whether the steps that rounding makes in positions are enough to cause it.
 `tools/results.py precision_parts` keeps the tables. Accuracies are shares of the questions; positions and
 gaps are in tokens.
@@ -15,13 +15,13 @@ import pandas as pd
 import torch
 from numpy.typing import ArrayLike
 
-from rope_lib.theory.arguments import one, whole
+from rope_lib.theory.arguments import Floats, one, whole
 from rope_lib.theory.precision import round_to
 
 from .config import Config
 from .evaluate import answers, evaluation_batch
 from .questions import Batch
-from .spectrum import SIDES, Floats, Rotation, Turning, marked
+from .spectrum import SIDES, Rotation, Turning, marked
 from .transformer import Transformer
 
 

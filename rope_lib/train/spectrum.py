@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rope_lib.theory.arguments import (
+    Floats,
     above_one,
     even,
     finite,
@@ -30,8 +31,6 @@ from rope_lib.theory.arguments import (
 from rope_lib.theory.bounds import SIGNIFICAND_BITS
 from rope_lib.theory.precision import FLOAT64_ANGLE, Arithmetic, round_to
 from rope_lib.theory.scaling import ORIGINAL_LENGTH, SCALINGS, rope_id_temperature, scaled_frequencies
-
-Floats = NDArray[np.float64]
 
 # The parameters that each spectrum reads, besides the length of training, which is always supplied.
 PARAMETERS: dict[str, tuple[str, ...]] = {

@@ -47,11 +47,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Recall(Task):
-    """Associative recall: a key is followed by a value, once; where the key comes again, the value is asked.
+    """Associative recall: a key is followed by a value, once; where the key returns, its value is the answer.
 
     `pairs` of a key and a value lie between tokens of noise, and the first `queries` of them are asked for,
-    at distances drawn log-uniformly up to the whole input. The distance is that from the value to where it
-    is asked, so that one attention head must look exactly that far back. Keys, values and kinds of noise
+    at distances drawn log-uniformly up to the whole input. The distance is that from the value to the
+    question, so that one attention head must look exactly that far back. Keys, values and kinds of noise
     share no token.
 
     `fused`: key and value are one token, and a query another. One layer can then answer, where the plain form

@@ -166,5 +166,5 @@ class Transformer(nn.Module):
 
 
 def _with_layer(observe: Callable, layer: int) -> Observer:
-    """An observer of one layer, which tells `observe` the layer."""
+    """An observer of one layer, which passes the layer on to `observe`."""
     return lambda *vectors: observe(layer, *vectors)

@@ -118,7 +118,7 @@ def test_a_bound_that_models_obey_is_right_and_one_with_another_constant_needs_a
 
 
 def test_depth_needs_two_of_them(obedient):
-    with pytest.raises(ValueError, match=r"layers must be of two kinds, got \[1\]"):
+    with pytest.raises(ValueError, match=r"layers must take two values, got \[1\]"):
         findings.which_bound.depth_differences(obedient[obedient.layers == 1])
 
 

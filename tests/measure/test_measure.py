@@ -10,7 +10,7 @@ import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from rope_lib.findings.clusters import summarize
-from rope_lib.measure import load
+from rope_lib.measure import converted, load
 from rope_lib.measure.geometry import (
     davies_bouldin,
     first_singular_value,
@@ -399,32 +399,14 @@ def test_a_missing_wheel_is_named(monkeypatch):
     "content", [b"", b"GGUF", b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, b"no model at all"]
 )
 def test_a_damaged_file_is_named_and_leaves_nothing_behind(tmp_path, monkeypatch, content):
-    monkeypatch.setattr(load, "user_cache_path", lambda name: tmp_path)
+    monkeypatch.setattr(converted, "user_cache_path", lambda name: tmp_path)
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(content)
     with pytest.raises(
         ValueError, match=r"^model must be a GGUF file that transformers reads, got .*broken\.gguf"
     ):
         load_model(broken)
-    assert list((tmp_path / "models").iterdir()) == []
-
-
-def test_a_conversion_lost_to_a_faster_one_is_dropped(tmp_path, monkeypatch):
-    """Two processes convert the same file: the second to finish finds the folder there and uses it."""
-    monkeypatch.setattr(load, "user_cache_path", lambda name: tmp_path)
-    file = tmp_path / "model.gguf"
-    file.write_bytes(b"GGUF")
-
-    def convert(gguf, folder):
-        (folder / "ours").touch()
-        winner = tmp_path / "models" / f"model-{'a' * 16}"
-        winner.mkdir()
-        (winner / "theirs").touch()
-
-    monkeypatch.setattr(load, "_convert", convert)
-    folder = load._dequantized(file, "a" * 64)
-    assert [path.name for path in folder.iterdir()] == ["theirs"]
-    assert list((tmp_path / "models").iterdir()) == [folder]
+    assert [path for path in (tmp_path / "models").iterdir() if path.suffix != ".lock"] == []
 
 
 def test_too_short_a_text_is_refused(packaged):
