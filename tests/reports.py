@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+import torch
 import transformers as t
 from click.testing import CliRunner
 from small_configs import ALTERNATING, LONGROPE, MLA, SIZES, YARN, neox_rope
@@ -36,6 +37,14 @@ def byte_tokenizer():
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return t.PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+
+
+def save_model(name, path):
+    """Save a random model of a name in `MODELS` with a byte-level tokenizer."""
+    config, values, _ = MODELS[name]
+    torch.manual_seed(0)
+    t.AutoModelForCausalLM.from_config(config(**values | {"vocab_size": 256})).save_pretrained(path)
+    byte_tokenizer().save_pretrained(path)
 
 
 def without_tokenizer(folder, tmp_path):

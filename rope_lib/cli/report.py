@@ -60,6 +60,8 @@ def report(models: tuple[str, ...], scheduler: str | None, workers: int | None, 
         from rope_lib.report.write import write_report
     try:
         out = write_report(*models, **options, say=say)
+    except ChildProcessError as error:
+        raise click.ClickException(one_line(error)) from None
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
     click.echo(os.path.join(out, "report.html"))

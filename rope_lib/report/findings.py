@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +21,11 @@ from rope_lib.models import ModelSpec, judge, read_model
 from rope_lib.models.record import record
 from rope_lib.theory.scaling import scaled_frequencies
 
+from .source import text_path
+
 # Retrofits that change nothing but the spectrum, by the name of their scaling.
 FIXES = {"linear": "position interpolation", "ntk": "NTK", "yarn": "YaRN"}
+LONGEST_TEXT = 16 * 2**20  # bytes: some four million tokens, which take a tokenizer 20 s and 2 GB
 FEWEST_BINS = 8  # in the declared context, for its band to mean something
 
 
@@ -60,18 +64,31 @@ def subject(
     """Load a model and a text: by default the packaged SmolLM2 and the reference text.
 
     Raises ValueError or FileNotFoundError, in one line, for what `load_model` and `read_model` refuse, for a
-    model without a tokenizer or a declared context, and for a file that is not text in UTF-8.
+    model without a tokenizer or a declared context, and for a text that is no regular file, not in UTF-8,
+    longer than `LONGEST_TEXT`, or shorter than two tokens.
     """
     text = reference_text() if text_file is None else _read_text(text_file)
     spec = read_model(packaged_model() if source is None else source, download=download)
     _declared(spec)
     model = load_model(source, device=device, dtype=dtype, download=download)
-    return Subject(model, spec, text, token_ids(model, text))
+    tokens = token_ids(model, text)
+    if len(tokens) < 2:  # which a loss needs
+        raise ValueError(f"text must have at least 2 tokens, got {len(tokens)}")
+    return Subject(model, spec, text, tokens)
 
 
 def _read_text(path: str | Path) -> str:
+    """The text in a file, whose size is checked before it is decoded. Lines end as in Python."""
+    place = text_path(path)
     try:
-        return Path(path).read_text(encoding="utf-8")
+        with open(place, "rb") as file:
+            content = file.read(LONGEST_TEXT + 1)
+    except OSError as error:  # one of reading does not name its file
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    if len(content) > LONGEST_TEXT:
+        raise ValueError(f"{path}: must have at most {LONGEST_TEXT // 2**20} MiB of text")
+    try:
+        return TextIOWrapper(BytesIO(content), encoding="utf-8").read()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: must be text in UTF-8, got another byte at offset {error.start}") from None
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rope_lib.runs.grid import Cell
 from rope_lib.runs.mark import output_folder
 from rope_lib.runs.sweep import Failure, run_cells
 
-from .source import absolute
+from .source import absolute, text_path
 
 _SWEEP = ".sweep-"  # begins the name of the folder in which the workers meet
 
@@ -34,11 +35,11 @@ def write_reports(
     measures one model after the other with all cores, unless there are several GPUs or `workers` is given:
     models that are measured side by side share the memory. `say` gets a line for each model that cannot be
     measured. Returns the folders of the reports that were written, and the failures, see `run_cells`. Raises
-    ValueError for a model named twice.
+    ValueError for a model named twice, and as `source.text_path` for a text.
     """
     folder = output_folder(out, "rope-reports").absolute()
     if options.get("text_file") is not None:
-        options["text_file"] = str(Path(options["text_file"]).absolute())
+        options["text_file"] = str(text_path(options["text_file"]))
     cells = [
         Cell({"source": absolute(source), "out": str(folder / name), **options}, {"model": str(source)})
         for source, name in zip(sources, folder_names(sources), strict=True)
@@ -78,7 +79,7 @@ def folder_names(sources: Sequence[str | Path]) -> list[str]:
     >>> folder_names(["a/tiny", "b/tiny", "org/other.gguf"])
     ['tiny', 'tiny-2', 'other']
     """
-    places = [Path(source).resolve() for source in sources]
+    places = [Path(os.path.realpath(source)) for source in sources]  # of a loop of links too
     names: list[str] = []
     for index, place in enumerate(places):
         if place in places[:index]:

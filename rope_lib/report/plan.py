@@ -35,8 +35,8 @@ class Plan:
 def plan(subject: Subject, lengths: Sequence[int] | None = None) -> Plan:
     """The `Plan` of a report on a `report.findings.Subject`; without `lengths` it chooses them.
 
-    Raises ValueError where no length fits in memory, and where the longest of those given does not or is
-    longer than the text.
+    Raises ValueError where no length fits in memory or the text, and where the longest of those given does
+    not.
     """
     network = subject.model.network
     available = available_bytes(network.device)
@@ -45,6 +45,11 @@ def plan(subject: Subject, lengths: Sequence[int] | None = None) -> Plan:
         raise ValueError(
             f"lengths must be whole numbers from 2 to {len(subject.tokens)} (the tokens of the text), "
             f"got {list(lengths)}"
+        )
+    if wanted[0] > len(subject.tokens):
+        raise ValueError(
+            f"text must have at least {wanted[0]:,} tokens, unless lengths are given, "
+            f"got {len(subject.tokens):,}"
         )
     check_fits(network, wanted[0] if lengths is None else wanted[-1], available)
     most = {

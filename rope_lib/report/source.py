@@ -1,6 +1,10 @@
-"""A model as it is named on the command line: a path, or the id of a Hugging Face repository."""
+"""What the command line names: a model, a text, and the folder of a report."""
 
+import os
+import tempfile
 from pathlib import Path
+
+from rope_lib.runs.errors import one_line
 
 
 def absolute(source: str | Path) -> str:
@@ -10,3 +14,64 @@ def absolute(source: str | Path) -> str:
     'organization/model'
     """
     return str(Path(source).absolute()) if Path(source).exists() else str(source)
+
+
+def check_utf8(argument: str, path: str | Path) -> None:
+    r"""Raise ValueError for a path that is not UTF-8: the notebook and the tables of a report name it.
+
+    >>> check_utf8("out", os.fsdecode(b"caf\xe9"))
+    Traceback (most recent call last):
+    ValueError: out must be a path in UTF-8, got 'caf\udce9'
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{argument} must be a path in UTF-8, got {str(path)!r}") from None
+
+
+def text_path(path: str | Path) -> Path:
+    """The absolute path of a text, under which other processes read the same text.
+
+    Raises ValueError for a path of anything but a regular file, such as a pipe, which can be read only once,
+    or a device, which may never end, and for one that is not UTF-8; FileNotFoundError for a path of nothing.
+
+    >>> text_path("/dev/null")
+    Traceback (most recent call last):
+    ValueError: text must be a regular file, got '/dev/null': save a pipe or a device to a file first
+    """
+    check_utf8("text", path)
+    os.stat(path)
+    place = Path(path).resolve()  # /dev/stdin is another file to another process
+    if not place.is_file():
+        raise ValueError(
+            f"text must be a regular file, got {str(path)!r}: save a pipe or a device to a file first"
+        )
+    return place
+
+
+def new_folder(out: str | Path) -> Path:
+    """The absolute path of a folder to write, or to replace if it exists.
+
+    Raises ValueError where that cannot be done: for an empty name, the current folder or one above it, or
+    where its parent cannot be written. Checked before hours of measuring rather than after.
+
+    >>> new_folder("")
+    Traceback (most recent call last):
+    ValueError: out must be the name of a folder, got ''
+    """
+    if not str(out):
+        raise ValueError(f"out must be the name of a folder, got {str(out)!r}")
+    check_utf8("out", out)
+    folder, here = Path(out).absolute(), Path.cwd()
+    if Path(os.path.realpath(folder)) in (here, *here.parents):
+        raise ValueError(f"out must be a folder other than the current one and those above, got {str(out)!r}")
+    try:
+        if folder.is_symlink() and not folder.exists():
+            raise FileNotFoundError("it is a link to nothing")
+        existing = next(parent for parent in folder.parents if os.path.lexists(parent))
+        with tempfile.TemporaryDirectory(dir=existing, prefix=".rope-lib-"):
+            pass
+    except OSError as error:
+        reason = error.strerror or one_line(error)
+        raise ValueError(f"out must be a folder that can be written, got {str(out)!r} ({reason})") from None
+    return folder

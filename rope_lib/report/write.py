@@ -19,18 +19,21 @@ import torch
 from rope_lib.findings.kept import Json
 from rope_lib.measure.store import identity
 from rope_lib.measure.text import text_sha256
+from rope_lib.runs.children import children_inherit
 from rope_lib.runs.folders import replacing
-from rope_lib.runs.mark import PROVENANCE_FILE, check_replaceable, is_ours, made_by, output_folder, write_mark
+from rope_lib.runs.mark import PROVENANCE_FILE, check_replaceable, is_ours, made_by, write_mark
 from rope_lib.runs.store import circumstances, save_tables
 
 from .findings import Findings, examine, subject
 from .page import page
 from .plan import estimate_line, plan
-from .source import absolute
+from .source import absolute, check_utf8, new_folder, text_path
 
 NOTEBOOK = Path(__file__).with_name("any_model.ipynb")
 PAGE, EXECUTED, TABLES = "report.html", "report.ipynb", "tables"
 BOOK_ONLY = "book"  # tag of cells that speak to a reader of the book
+
+_FOLDERS = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE")  # variables that name one
 
 _VERSIONS = ("rope-lib", "torch", "transformers")
 
@@ -53,14 +56,18 @@ def write_report(
     machine can afford; `out` is by default `rope-report-<model>` in the current folder. `say` gets lines on
     the progress.
 
-    Raises ValueError or OSError, in one line, for a model, a text or lengths that cannot be measured, and
-    FileExistsError for a folder that holds anything but a report; then nothing is written. With `force` such
-    a folder is kept as `<out>.old`.
+    Raises ValueError or OSError, in one line, for a model, a text or lengths that cannot be measured, for a
+    folder that cannot be written, FileExistsError for one that holds anything but a report, and
+    ChildProcessError where the kernel of the notebook fails; then nothing is written. With `force` a folder
+    that holds anything else is kept as `<out>.old`.
     """
     if out is not None:
-        _output(out, "", force)
+        _output(out, force)
+    text_file = None if text_file is None else text_path(text_file)
+    if source is not None:
+        check_utf8("model", source)
     examined = subject(source, text_file=text_file, device=device, dtype=dtype, download=download)
-    folder = _output(out, f"rope-report-{examined.model.name}", force)
+    folder = _output(f"rope-report-{examined.model.name}" if out is None else out, force)
     planned = plan(examined, lengths)
     for line in (estimate_line(planned), *planned.cuts):
         say(line)
@@ -74,7 +81,7 @@ def write_report(
     parameters = {
         "source": None if source is None else absolute(source),
         "lengths": chosen,
-        "text_file": None if text_file is None else str(Path(text_file).absolute()),
+        "text_file": None if text_file is None else str(text_file),
         "device": model.device,
         "dtype": model.dtype,
     }
@@ -86,9 +93,9 @@ def write_report(
     return folder
 
 
-def _output(out: str | Path | None, default: str, force: bool) -> Path:
+def _output(out: str | Path, force: bool) -> Path:
     """The folder to write, once it is clear that it can be written."""
-    folder = output_folder(out, default).absolute()
+    folder = new_folder(out)
     if not force:
         _check_replaceable(folder)
     return folder
@@ -117,7 +124,7 @@ def _write(
     """Write all files of a report into a folder beside `out`, which takes its place at the end."""
     with replacing(out, made_by("report")) as made:
         with _temporary_files_in(made.parent):
-            notebook = _executed(parameters, made / EXECUTED)
+            notebook = _executed(parameters, made / EXECUTED, made.parent / "kernel")
         html = page(notebook, found.name, _about(found, provenance, cuts))
         (made / PAGE).write_text(html, encoding="utf-8")
         save_tables(made / TABLES, found.tables(), provenance)
@@ -138,23 +145,34 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _executed(parameters: Mapping[str, Json], path: Path) -> nbformat.NotebookNode:
-    """The notebook without what only the book needs, run on a fresh kernel of this Python; kept at `path`."""
+def _executed(parameters: Mapping[str, Json], path: Path, folder: Path) -> nbformat.NotebookNode:
+    """The notebook without what only the book needs, run on a fresh kernel of this Python; kept at `path`.
+
+    The kernel runs in the new `folder` and knows no other: it imports from the current folder no more than
+    this process does, and reads no settings there, such as those of matplotlib. Nor does it read the user's
+    settings of IPython, so that a report depends on the model alone.
+    """
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if BOOK_ONLY not in cell.metadata.get("tags", [])]
     nbformat.write(notebook, path)
-    preferred = os.environ.get("JUPYTER_PREFER_ENV_PATH")
-    # A kernel of that name in the user's home may be another Python.
-    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    folder.mkdir()
+    ipython = folder / "ipython"
+    ipython.mkdir()
+    inherited = {
+        "JUPYTER_PREFER_ENV_PATH": "1",  # a kernel of that name in the user's home may be another Python
+        "IPYTHONDIR": str(ipython),
+        "VIRTUAL_ENV": None,  # IPython imports first from the environment that this names, if it is another
+    } | {name: os.path.abspath(os.environ[name]) for name in _FOLDERS if os.environ.get(name)}
     try:
-        return papermill.execute_notebook(
-            path, path, parameters=parameters, kernel_name="python3", progress_bar=False
-        )
-    finally:
-        if preferred is None:
-            del os.environ["JUPYTER_PREFER_ENV_PATH"]
-        else:
-            os.environ["JUPYTER_PREFER_ENV_PATH"] = preferred
+        with children_inherit(inherited):
+            return papermill.execute_notebook(
+                path, path, parameters=parameters, kernel_name="python3", progress_bar=False, cwd=folder
+            )
+    except (papermill.PapermillExecutionError, RuntimeError) as error:  # a kernel's death is a RuntimeError
+        reason = error.evalue if isinstance(error, papermill.PapermillExecutionError) else str(error)
+        raise ChildProcessError(
+            f"the notebook was not finished ({reason}); what was measured is kept"
+        ) from error
 
 
 def _about(found: Findings, provenance: Mapping[str, Json], cuts: Sequence[str]) -> dict[str, str]:

@@ -1,23 +1,33 @@
 """The workers that cells run on: processes of this machine, or those of a running Dask cluster."""
 
+import fcntl
 import logging
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+import dask
 from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import silence_logging_cmgr
 
+from .children import children_inherit
 from .errors import one_line
 
 CONNECT = 10  # seconds to wait for a scheduler to answer
 
 Resources: TypeAlias = Mapping[str, float]  # the amount of each resource that a cell needs
+
+_SCRATCH = "rope-lib-workers-"  # how the names of scratch folders begin
+_SETTLED = 60  # seconds after which a scratch folder that nobody holds locked is a dead sweep's
 
 _QUIET = logging.CRITICAL + 1  # `run_cells` reports what goes wrong, in one line for each cell
 
@@ -58,7 +68,8 @@ def connected(
         workers = max(1, int(len(gpus) // share)) if share and gpus else processors()
     with (
         silence_logging_cmgr(_QUIET),
-        _environment(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
+        children_inherit(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
+        _own_scratch(),
         LocalCluster(
             n_workers=at_least_one(workers),
             threads_per_worker=1,
@@ -126,6 +137,40 @@ class OneGPU(WorkerPlugin):
         os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus[int(worker.name) % len(self.gpus)]
 
 
+@contextmanager
+def _own_scratch() -> Iterator[None]:
+    """A new folder for the scratch of Dask, which puts it first on the import path of all its processes.
+
+    Dask's own choice is one folder for all users of the machine, in which any of them can put a module. What
+    killed sweeps left of theirs is removed.
+    """
+    for old in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        with suppress(OSError), _locked(old) as descriptor:
+            described = os.fstat(descriptor)
+            if described.st_uid == os.getuid() and time.time() - described.st_mtime > _SETTLED:
+                shutil.rmtree(old, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=_SCRATCH, ignore_cleanup_errors=True) as folder,
+        _locked(folder),
+        dask.config.set({"temporary-directory": folder}),
+    ):
+        yield
+
+
+@contextmanager
+def _locked(folder: str | Path) -> Iterator[int]:
+    """A descriptor of a folder that this process alone holds locked, until it ends, however it ends.
+
+    Raises BlockingIOError if another process does, and other OSErrors for what is no folder or another's.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _client_of(scheduler: str) -> Client:
     place = urlsplit(scheduler if "://" in scheduler else f"tcp://{scheduler}")
     try:
@@ -137,15 +182,3 @@ def _client_of(scheduler: str) -> Client:
         reason = one_line(error) or type(error).__name__
         message = "scheduler must be the address of a running Dask scheduler, such as tcp://host:8786"
         raise ValueError(f"{message}, got {scheduler!r} ({reason})") from None
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Other environment variables for this process, which the processes that it starts inherit."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

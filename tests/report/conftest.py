@@ -1,9 +1,7 @@
 """Fixtures of the tests of reports: a store of their own, small models, a text."""
 
 import pytest
-import torch
-import transformers as t
-from reports import MODELS, TEXT, byte_tokenizer
+from reports import TEXT, save_model
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +18,7 @@ def saved(tmp_path_factory):
     def save(name):
         path = folder / f"tiny-{name}"
         if not path.exists():
-            config, values, _ = MODELS[name]
-            torch.manual_seed(0)
-            network = t.AutoModelForCausalLM.from_config(config(**values | {"vocab_size": 256}))
-            network.save_pretrained(path)
-            byte_tokenizer().save_pretrained(path)
+            save_model(name, path)
         return path
 
     return save
