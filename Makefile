@@ -12,7 +12,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test quick checks report notebooks tables bench fuzz pins clean
+.PHONY: help setup book test quick checks report notebooks tables attack bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -88,6 +88,10 @@ fuzz: setup  ## feed 100,000 mutated files to each reader, with atheris, which n
 	$(PY) -m pip install --disable-pip-version-check --quiet atheris==3.0.0
 	$(PY) tests/models/fuzz_gguf.py -runs=100000 -seed=1 -max_len=4096
 	$(PY) tests/models/fuzz_config.py --atheris 100000 1
+
+ATTACKS := $(filter-out %/conftest.py,$(wildcard tests/attack/*.py))
+attack: setup  ## attack the readers, the command and its saves: hostile files, odd options, kills; half an hour
+	@set -e; for script in $(ATTACKS); do echo "$$script"; PYTHONPATH=$(CURDIR) $(PY) "$$script"; done
 
 bench: setup  ## run every script in benchmarks
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "$$script"; $(PY) "$$script"; done
