@@ -1,10 +1,11 @@
 """What the command line names: a model, a text, and the folder of a report."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from rope_lib.runs.errors import one_line
+from rope_lib.runs.folders import scratch, scratch_prefix
+from rope_lib.runs.mark import output_folder
 
 
 def absolute(source: str | Path) -> str:
@@ -57,19 +58,17 @@ def new_folder(out: str | Path) -> Path:
 
     >>> new_folder("")
     Traceback (most recent call last):
-    ValueError: out must be the name of a folder, got ''
+    ValueError: out must name a folder, got ''
     """
-    if not str(out):
-        raise ValueError(f"out must be the name of a folder, got {str(out)!r}")
     check_utf8("out", out)
-    folder, here = Path(out).absolute(), Path.cwd()
+    folder, here = output_folder(out, "").absolute(), Path.cwd()
     if Path(os.path.realpath(folder)) in (here, *here.parents):
         raise ValueError(f"out must be a folder other than the current one and those above, got {str(out)!r}")
     try:
         if folder.is_symlink() and not folder.exists():
             raise FileNotFoundError("it is a link to nothing")
         existing = next(parent for parent in folder.parents if os.path.lexists(parent))
-        with tempfile.TemporaryDirectory(dir=existing, prefix=".rope-lib-"):
+        with scratch(existing, scratch_prefix(folder)):
             pass
     except OSError as error:
         reason = error.strerror or one_line(error)

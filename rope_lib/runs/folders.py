@@ -58,7 +58,7 @@ def replacing(folder: str | Path, ours: Callable[[Path], bool]) -> Iterator[Path
         raise FileExistsError(f"{folder}: must be a folder, but is a file")
     place.parent.mkdir(parents=True, exist_ok=True)
     recover(place, ours)
-    with scratch(place.parent, _prefix(place)) as around:
+    with scratch(place.parent, scratch_prefix(place)) as around:
         made = around / _MADE
         made.mkdir()
         yield made
@@ -69,7 +69,7 @@ def replacing(folder: str | Path, ours: Callable[[Path], bool]) -> Iterator[Path
 def recover(folder: str | Path, ours: Callable[[Path], bool]) -> None:
     """Finish what dead processes began at `folder`: put back the earlier folder, and remove their scratch."""
     place = Path(os.path.realpath(folder))
-    clear(place.parent, _prefix(place), lambda around: _rescue(around, place, ours))
+    clear(place.parent, scratch_prefix(place), lambda around: _rescue(around, place, ours))
 
 
 def recover_all(parent: Path, ours: Callable[[Path], bool]) -> None:
@@ -117,8 +117,9 @@ def clear(parent: Path, prefix: str, rescue: Callable[[Path], object] = lambda a
 def held(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, which goes when the block ends; a lock whose process died is free.
 
-    Raises InUse at once where another process holds it.
+    Raises InUse at once where another process holds it, and OSError where the file cannot be made.
     """
+    path.touch()  # filelock takes a folder in which it can make no file for a lock that is held
     lock = FileLock(path, timeout=0)
     try:
         lock.acquire()
@@ -150,7 +151,8 @@ def beside(folder: Path) -> Path:
     return next(path for name in numbered if not os.path.lexists(path := folder.with_name(name)))
 
 
-def _prefix(place: Path) -> str:
+def scratch_prefix(place: Path) -> str:
+    """How the names begin of the scratch folders in which a folder is made, beside it."""
     return f".{place.name}.scratch-"
 
 

@@ -89,12 +89,12 @@ def test_a_text_that_another_process_sees_elsewhere_is_named_as_it_does(text_fil
 @pytest.mark.parametrize(
     ("out", "words"),
     [
-        ("", "out must be the name of a folder, got ''"),
+        ("", "out must name a folder, got ''"),
         (".", "out must be a folder other than the current one and those above, got '.'"),
         ("..", "out must be a folder other than the current one and those above, got '..'"),
-        ("/", "out must be a folder other than the current one and those above, got '/'"),
-        ("text.txt", "out must be a new folder or that of a report, got "),
-        ("text.txt/out", "out must be a folder that can be written, got 'text.txt/out' (Not a directory)"),
+        ("/", "out must name a folder, got /"),
+        ("text.txt", "out must be a folder, but text.txt is a file"),
+        ("text.txt/out", "text.txt is a file"),
         ("o" * 250, "(File name too long)"),
         ("o" * 300, "File name too long"),
         ("/proc/out", "out must be a folder that can be written, got '/proc/out' ("),
@@ -116,7 +116,7 @@ def test_reports_need_a_name_for_their_folder(saved, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     result = run(saved("llama"), saved("qwen3"), "--out", "")
-    assert (result.exit_code, result.stderr) == (2, "Error: out must be the name of a folder, got ''\n")
+    assert (result.exit_code, result.stderr) == (2, "Error: out must name a folder, got ''\n")
     assert os.listdir() == []
 
 

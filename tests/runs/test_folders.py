@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -278,3 +279,9 @@ def test_two_processes_that_save_at_once_leave_one_whole_result(tmp_path):
     assert [each.wait(timeout=120) for each in both] == [0, 0]
     assert value_in(out) == read_provenance(out)["number"]
     assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux's /proc")
+def test_a_folder_in_which_no_file_can_be_made_is_refused_and_not_waited_for():
+    with pytest.raises(OSError, match="/proc"), scratch(Path("/proc"), ".out.scratch-"):
+        pytest.fail("nothing can be made there")
