@@ -1,5 +1,7 @@
 """B3: inputs longer than training disperse the clusters."""
 
+import math
+
 from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
 from .observed import observed
 
@@ -54,7 +56,7 @@ def judge_dispersal(numbers: Numbers) -> Finding:
             "{beyond:.2f}."
         ).format(
             **numbers,
-            share=f"{least:.0%}" if least == 1 else f"at least {least:.0%}",
+            share="100%" if least == 1 else f"at least {math.floor(100 * least)}%",
             inside=-numbers["keys_inside"],
             beyond=-numbers["keys_beyond"],
         ),

@@ -4,6 +4,7 @@ An unknown key, a missing table or a value of the wrong type raises ValueError w
 Needs no torch.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -58,12 +59,14 @@ class Shape:
     def __post_init__(self) -> None:
         if self.key_value_heads is None:
             object.__setattr__(self, "key_value_heads", self.heads)
+        one(whole, "width", self.width, 1)
+        at_most("width", self.width, SIZES["width"])
         if self.hidden is None:
             object.__setattr__(self, "hidden", 8 * round(self.width / 3))
-        for name in ("layers", "width", "heads", "key_value_heads", "hidden"):
+        for name in ("layers", "heads", "key_value_heads", "hidden"):
             one(whole, name, getattr(self, name), 1)
         one(even, "head_dim", self.head_dim, 2)
-        for name in ("layers", "width", "heads", "head_dim", "hidden"):
+        for name in ("layers", "heads", "head_dim", "hidden"):
             at_most(name, getattr(self, name), SIZES[name])
         one(positive, "norm_epsilon", self.norm_epsilon)
         if self.heads % self.key_value_heads:
@@ -303,7 +306,8 @@ def _value(kind: Any, value: Json, where: str) -> Any:
             raise ValueError(f"{where} must be a list, got {value!r}")
         return tuple(_value(get_args(kind)[0], each, where) for each in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)  # so that 1 and 1.0 have one digest
+        with contextlib.suppress(OverflowError):
+            value = float(value)  # so that 1 and 1.0 have one digest
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise ValueError(f"{where} must be {_KINDS[kind]}, got {value!r}")
     return value

@@ -15,6 +15,11 @@ from rope_lib.train.loop import build
     [
         ("model.layers = 1_000_000", "layers must be at most 1,000, got 1,000,000"),
         ("model.width = 10_000_000_000", "width must be at most 65,536, got 10,000,000,000"),
+        (f"model.width = 1{'0' * 400}", f"width must be a whole number from 1 to 2^53, got 1{'0' * 400}"),
+        (
+            f"training.learning_rate = 1{'0' * 400}",
+            f"training.learning_rate must be a number, got 1{'0' * 400}",
+        ),
         ("model.head_dim = 9007199254740992", "head_dim must be at most 4,096, got 9,007,199,254,740,992"),
         ("training.length = 1_000_000_000", "length must be at most 1,048,576, got 1,000,000,000"),
         ("training.length = 100_000", "lengths must be at most 1,048,576, got 1,600,000"),
@@ -50,7 +55,7 @@ from rope_lib.train.loop import build
         (f"{'a.' * 200_000}a = 1", "names must have at most 64 keys joined by dots, got more"),
         ("#" * 2_000_000, "the file must have at most 1,048,576 bytes, got more"),
     ],
-    ids=range(18),
+    ids=range(20),
 )
 def test_absurd_sizes_are_refused_at_once(tmp_path, toml, says):
     path = tmp_path / "absurd.toml"
