@@ -25,6 +25,8 @@ from rope_lib.measure.interventions import (
 from rope_lib.measure.load import LanguageModel
 from rope_lib.theory.oscillators import frequencies, rotate
 
+pytestmark = pytest.mark.slow  # hundreds of tiny models, ten seconds together
+
 # The block of queries in torch's kernel divides 32, as it divides the training lengths of real models.
 LENGTH, TRAINED, BASE = 52, 32, 10_000.0
 SIZES = {
