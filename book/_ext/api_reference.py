@@ -131,13 +131,13 @@ def items(paragraph: str) -> Iterator[str]:
 class Page:
     """The page of one folder of the library; `chapters` are those that use an entry, by its full name."""
 
-    library: Library
+    sources: Library
     floor: str
     chapters: dict[str, list[str]]
 
     def __str__(self) -> str:
         root = f"{PACKAGE}.{self.floor}"
-        found = [each for name, each in self.library.modules.items() if f"{name}.".startswith(f"{root}.")]
+        found = [each for name, each in self.sources.modules.items() if f"{name}.".startswith(f"{root}.")]
         listed = re.findall(r"^`+(\w+)`+ ", found[0].docstring, re.MULTILINE)  # in the order to read them
         order = [root, *(f"{root}.{name}" for name in listed)]
         found.sort(key=lambda module: order.index(module.name) if module.name in order else len(order))
@@ -167,7 +167,7 @@ class Page:
         """Code of a signature, in which classes of the library have their full names, shown as short ones."""
 
         def full(name: re.Match) -> str:
-            known = self.library.origin(module.imports.get(name[0], f"{module.name}.{name[0]}"))
+            known = self.sources.origin(module.imports.get(name[0], f"{module.name}.{name[0]}"))
             return f"~{known}" if known else name[0]
 
         return CLASS.sub(full, code)
@@ -176,7 +176,7 @@ class Page:
         """A docstring of a module, in which names of the library are links."""
 
         def link(name: re.Match) -> str:
-            full = self.library.meant(name[1], module)
+            full = self.sources.meant(name[1], module)
             return f"{{py:obj}}`{name[0].strip('`')} <{full}>`" if full else name[0]
 
         return markdown(docstring, link)

@@ -1,10 +1,7 @@
 """The float32 safetensors made from a GGUF file, kept in the user's cache and checked when they are used."""
 
-import hashlib
 import json
-import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_model
 
 from rope_lib.models.gguf import Metadata, read_gguf
+from rope_lib.runs.folders import replacing
+from rope_lib.runs.mark import file_sha256
 
 from .folder import WEIGHTS, Shapes, known_extra, line_of
 from .huggingface import PreTrainedModel, PreTrainedTokenizerBase, gguf_options, gguf_tensor_names
@@ -51,17 +50,10 @@ def dequantized(gguf: Path, sha256: str) -> Path:
     with FileLock(folder.with_name(f".{folder.name}.lock")):  # dropped by the system with the process
         if is_whole(folder):  # another process has finished meanwhile
             return folder
-        for left in folder.parent.glob(f".{folder.name}.scratch-*"):  # by a killed process
-            shutil.rmtree(left, ignore_errors=True)
         if sys.stderr.isatty():  # a notebook's outputs must not depend on what an earlier one cached
             print(f"Dequantizing {gguf.name} to {folder} (once)", file=sys.stderr)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.scratch-") as scratch:
-            made = Path(scratch) / "model"
-            made.mkdir()
+        with replacing(folder, lambda damaged: True) as made:
             convert(gguf, made)
-            if folder.exists():  # damaged
-                os.rename(folder, Path(scratch) / "damaged")
-            os.rename(made, folder)
     return folder
 
 
@@ -73,15 +65,9 @@ def is_whole(folder: Path) -> bool:
     """
     try:
         digests = json.loads((folder / _DIGESTS).read_bytes())
-        return WEIGHTS in digests and all(sha256_of(folder / name) == digests[name] for name in digests)
+        return WEIGHTS in digests and all(file_sha256(folder / name) == digests[name] for name in digests)
     except (OSError, ValueError, TypeError):
         return False
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def convert(gguf: Path, folder: Path) -> None:
@@ -94,7 +80,7 @@ def convert(gguf: Path, folder: Path) -> None:
         network.config.save_pretrained(folder)
         save_model(network, str(folder / WEIGHTS), metadata={"format": "pt"})
         tokenizer.save_pretrained(folder)
-        digests = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+        digests = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
         (folder / _DIGESTS).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
     except (OSError, SafetensorError) as error:  # the disk is full, for one
         where = folder.parent.parent

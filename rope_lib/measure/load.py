@@ -13,7 +13,9 @@ from pathlib import Path
 
 import torch
 
-from .converted import dequantized, sha256_of
+from rope_lib.runs.mark import file_sha256
+
+from .converted import dequantized
 from .device import choose_device
 from .folder import INDEX, TOKENIZER_FILES, ModelFolder, accepted, line_of, own_file, stage
 from .huggingface import PreTrainedModel, PreTrainedTokenizerBase, quiet, snapshot_download
@@ -98,7 +100,7 @@ def load_model(
         path = _file_in(path)
         name = path.stem if path.suffix == ".gguf" else path.resolve().name
     if path.suffix == ".gguf":
-        sha256 = sha256_of(path)
+        sha256 = file_sha256(path)
         files = accepted(dequantized(path, sha256))
     else:
         files = accepted(path)
@@ -187,7 +189,7 @@ def _snapshot(repository: str, download: bool) -> Path:
 
 def _digest(files: ModelFolder) -> str:
     """The digest of a file of weights, or of the digests of several files in order of name."""
-    digests = [sha256_of(path) for path in files.weights.values()]
+    digests = [file_sha256(path) for path in files.weights.values()]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 

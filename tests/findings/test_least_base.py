@@ -1,24 +1,13 @@
 """The smallest base that works, against small tables whose answers are known by hand."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
+from small_trials import BASES, HEAD_DIM, rows_of
 
 from rope_lib import findings
 from rope_lib.findings.kept import kept
 from rope_lib.theory.bounds import aliasing_bound
-
-BASES, SEEDS, HEAD_DIM = [4, 16, 64, 256], [0, 1], 32
-
-
-def rows_of(rule):
-    """Trials in which the rule (layers, base, length) → works says who finds everything and who nothing."""
-    places = itertools.product(SEEDS, [32, 64], [1, 2], BASES, [32, 64, 128])
-    rows = pd.DataFrame(places, columns=[*findings.which_bound.MODEL, "length"])
-    works = [float(rule(*key)) for key in zip(rows.layers, rows.base, rows.length, strict=True)]
-    return rows.assign(accuracy=works, far=works, inside=rows.length <= rows.trained)
 
 
 def one_curve(values):

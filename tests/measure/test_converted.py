@@ -179,7 +179,7 @@ def test_scratch_of_a_killed_conversion_is_removed(gguf, cache):
     load_model(gguf)
     (folder,) = kept(cache)
     (folder / "config.json").unlink()
-    left = cache / f".{folder.name}.scratch-dead"
+    left = cache / f".{folder.name}.scratch-deadbeef"
     left.mkdir()
     load_model(gguf)
     assert kept(cache) == [folder]
