@@ -1,20 +1,24 @@
-"""Are two models' files the same rotation? Layer by layer, by how much, and what would explain it.
+"""Whether two models' files are the same rotation: layer by layer, where they part and by how much.
 
-Two files are compared as what they do, not as what they say: a base stretched by NTK is the same as the larger
-base, and divisors in a GGUF file are the same as the scaling that made them. The first is called A and the
-second B, here and in all output.
+Files are compared by what they do, not by what they say: a base stretched by NTK is the same as the larger
+base, and the divisors in a GGUF file are the same as the scaling that made them. The first model is called A
+and the second B, here and in all output.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..theory.arguments import one, whole
+from ..theory.arguments import Floats, one, whole
 from ..theory.comparison import PhaseDifference, phase_difference
+from ..theory.oscillators import frequencies
 from ..theory.scaling import ORIGINAL_LENGTH, SpectrumAndFactor, is_length_dependent
+from .atlas import AtlasModel
+from .params import ARCHITECTURES as PARAMS_ARCHITECTURES
+from .record import not_stated
 from .spec import ModelSpec, Rotary, scopes
 
 # Numbers are the same that differ by no more than this share: four units in the last place of float32. A file
@@ -72,6 +76,7 @@ class Comparison:
     context_from: str  # why it is this context, in words
     groups: tuple[LayerGroup, ...]
     elsewhere: tuple[Elsewhere, ...]
+    remarks: tuple[str, ...]  # what else to know of this comparison, in sentences
 
     @property
     def is_same(self) -> bool:
@@ -93,7 +98,7 @@ def compare(a: ModelSpec, b: ModelSpec, context: int | None = None) -> Compariso
     >>> trained, loaded = (read_config({**config, "rope_theta": base}) for base in (500_000, 10_000))
     >>> found = compare(trained, loaded)
     >>> found.is_same, found.groups[0].phase.first_beyond_pi
-    (False, 18)
+    (False, 25)
     """
     chosen, why = _context(a, b, context)
     others = _other_lengths(a, b, chosen) if chosen is not None else []
@@ -104,6 +109,7 @@ def compare(a: ModelSpec, b: ModelSpec, context: int | None = None) -> Compariso
         context_from=why,
         groups=tuple(_groups(a, b, chosen or 1)),
         elsewhere=tuple(_elsewhere(a, b, length) for length in others),
+        remarks=tuple(_remarks(a, b)),
     )
 
 
@@ -114,7 +120,9 @@ def is_same_rotation(a: ModelSpec, b: ModelSpec, context: int) -> bool:
     lengths = (context, *(length for length in _other_lengths(a, b, context) if length < context))
     return all(
         (first == UNROTATED and second == UNROTATED)
-        or (first >= 0 and second >= 0 and _turn_alike(a.rotaries[first], b.rotaries[second], length, context))
+        or (
+            first >= 0 and second >= 0 and _turn_alike(a.rotaries[first], b.rotaries[second], length, context)
+        )
         for first, second in aligned_layers(a, b)
         for length in lengths
     )
@@ -131,7 +139,9 @@ def aligned_layers(a: ModelSpec, b: ModelSpec) -> dict[tuple[int, int], list[int
     """
     depth = max(a.num_layers, b.num_layers)
     groups: dict[tuple[int, int], list[int]] = {}
-    for layer, pair in enumerate(zip(spectrum_of_layers(a, depth), spectrum_of_layers(b, depth), strict=True)):
+    for layer, pair in enumerate(
+        zip(spectrum_of_layers(a, depth), spectrum_of_layers(b, depth), strict=True)
+    ):
         groups.setdefault(pair, []).append(layer)
     return groups
 
@@ -184,89 +194,107 @@ def _elsewhere(a: ModelSpec, b: ModelSpec, length: int) -> Elsewhere:
     return Elsewhere(length, all(group.is_same for group in groups), max(phases, default=None))
 
 
+def _remarks(a: ModelSpec, b: ModelSpec) -> Iterator[str]:
+    """What a comparison rests on, and what it cannot see."""
+    for side, spec in ("A", a), ("B", b):
+        yield from (f"{side}: {sentence}" for sentence in not_stated(spec))
+        if isinstance(spec, AtlasModel) and spec.confidence == "memory":
+            yield f"{side}: the values of this row of the atlas are from memory."
+    if _kind_of_file(a) != _kind_of_file(b) and a.rotaries and b.rotaries:
+        yield (
+            "These files do not say which channels form a pair, neighbors or the two halves of a head: "
+            "whether a conversion permuted the weights of queries and keys as it must cannot be seen here."
+        )
+
+
+def _kind_of_file(spec: ModelSpec) -> str:
+    """Which program's file a model was read from, by the key of its depth."""
+    depth = str(spec.sources.get("num_layers", ""))
+    if depth.endswith(".block_count"):
+        return "gguf"
+    return "params" if spec.architecture in PARAMS_ARCHITECTURES else "config"
+
+
 def _groups(a: ModelSpec, b: ModelSpec, context: int) -> Iterator[LayerGroup]:
-    origins_a, origins_b = _Origins(a), _Origins(b)
+    prefixes_a, prefixes_b = (scopes([rotary.kind for rotary in spec.rotaries]) for spec in (a, b))
     for (first, second), layers in aligned_layers(a, b).items():
         rotary_a = a.rotaries[first] if first >= 0 else None
         rotary_b = b.rotaries[second] if second >= 0 else None
-        partings: tuple[Parting, ...] = ()
-        only_in = None
-        if ABSENT in (first, second):
-            only_in = "B" if first == ABSENT else "A"
-            words = ["none" if which == ABSENT else _turning(which) for which in (first, second)]
-            partings = (Parting("layers", *words, origins_a.model("num_layers"), origins_b.model("num_layers"),
-                                bears=True),)  # fmt: skip
-        elif rotary_a is not None and rotary_b is not None:
-            partings = tuple(_partings(rotary_a, rotary_b, context, origins_a.at(first), origins_b.at(second)))
+        only_in = "B" if first == ABSENT else "A" if second == ABSENT else None
+        if rotary_a is not None and rotary_b is not None:
+            origins = _origins(a, prefixes_a[first]), _origins(b, prefixes_b[second])
+            partings = tuple(_partings(rotary_a, rotary_b, context, *origins))
         elif first != second:
-            whys = (origins.model("unrotated_layers") for origins in (origins_a, origins_b))
-            partings = (Parting("rotation", _turning(first), _turning(second), *whys, bears=True),)
+            partings = (_one_sided(a, first, b, second),)
+        else:
+            partings = ()
         phase = None if only_in else _phase(rotary_a, rotary_b, context)
         yield LayerGroup(tuple(layers), rotary_a, rotary_b, only_in, partings, phase)
 
 
-def _turning(which: int) -> str:
-    return "rotate" if which >= 0 else "do not rotate"
+def _one_sided(a: ModelSpec, first: int, b: ModelSpec, second: int) -> Parting:
+    """The parting of layers that only one model rotates, or only one has."""
+    words = {UNROTATED: "do not rotate", ABSENT: "none"}
+    why = "num_layers" if ABSENT in (first, second) else "unrotated_layers"
+    return Parting(
+        "layers" if ABSENT in (first, second) else "rotation",
+        words.get(first, "rotate"),
+        words.get(second, "rotate"),
+        _origins(a, "")(why),
+        _origins(b, "")(why),
+        bears=True,
+    )
 
 
-class _Origins:
-    """Where the values of a model come from, in words."""
-
-    def __init__(self, spec: ModelSpec) -> None:
-        self.spec = spec
-        self.prefixes = scopes([rotary.kind for rotary in spec.rotaries])
-
-    def model(self, quantity: str) -> str:
-        provenance = self.spec.provenance.get(quantity)
-        return f"{provenance}: {self.spec.sources[quantity]}" if provenance else ""
-
-    def at(self, index: int) -> "_Scope":
-        return _Scope(self, self.prefixes[index])
+Origins: TypeAlias = Callable[[str], str]  # a quantity → where its value comes from, in words
 
 
-@dataclass(frozen=True)
-class _Scope:
-    """The origins of one spectrum's values."""
+def _origins(spec: ModelSpec, prefix: str) -> Origins:
+    """Where the values of a model, or those of one of its spectra, come from."""
 
-    origins: _Origins
-    prefix: str
+    def origin(quantity: str) -> str:
+        provenance = spec.provenance.get(f"{prefix}{quantity}")
+        return f"{provenance}: {spec.sources[f'{prefix}{quantity}']}" if provenance else ""
 
-    def __call__(self, quantity: str) -> str:
-        return self.origins.model(f"{self.prefix}{quantity}")
+    return origin
 
 
-def _partings(a: Rotary, b: Rotary, context: int, from_a: _Scope, from_b: _Scope) -> Iterator[Parting]:
-    """The quantities in which two spectra part, those that bear on the rotation first."""
+def _partings(a: Rotary, b: Rotary, context: int, from_a: Origins, from_b: Origins) -> Iterator[Parting]:
+    """The quantities in which two spectra part."""
 
-    def parting(quantity: str, value_a: Any, value_b: Any, bears: bool, name: str = "") -> Parting:
+    def parting(quantity: str, value_a: Any, value_b: Any, bears: bool, name: str) -> Parting:
         return Parting(quantity, value_a, value_b, from_a(name), from_b(name), bears)
 
-    same_pairs = a.rotary_dim == b.rotary_dim
     (freqs_a, factor_a), (freqs_b, factor_b) = spectrum_at(a, context), spectrum_at(b, context)
+    same_pairs = a.rotary_dim == b.rotary_dim
     same_freqs = same_pairs and _close(freqs_a, freqs_b)
+    same_stretch = same_freqs
+    if same_pairs and not same_freqs:
+        pair = _most_different(freqs_a, freqs_b)
+        values = float(freqs_a[pair]), float(freqs_b[pair])
+        yield Parting(f"frequency of pair {pair}", *values, "", "", bears=True)
+        plain_a, plain_b = (frequencies(rotary.base, rotary.rotary_dim) for rotary in (a, b))
+        same_stretch = _close(freqs_a / plain_a, freqs_b / plain_b)
+    if not _close(factor_a, factor_b):
+        yield parting("attention factor", factor_a, factor_b, True, "scaling")
     if a.head_dim != b.head_dim:
         yield parting("head size", a.head_dim, b.head_dim, True, "head_dim")
     if not same_pairs:
         yield parting("rotated channels", a.rotary_dim, b.rotary_dim, True, "rotary_dim")
-    if same_pairs and not same_freqs:
-        yield parting("slowest frequency", _slowest(a, context), _slowest(b, context), True)
-    if not _close(factor_a, factor_b):
-        yield parting("attention factor", factor_a, factor_b, True)
-    for quantity, (see_a, see_b) in zip(("attention", "window"), _sights(a, b, context), strict=True):
-        if see_a != see_b:
-            yield parting(quantity, see_a, see_b, True, "window" if quantity == "window" else "layers")
+    (kind_a, seen_a), (kind_b, seen_b) = sight(a, context), sight(b, context)
+    if kind_a != kind_b:
+        yield parting("attention", kind_a, kind_b, True, "layers")
+    if a.window != b.window:
+        yield parting("window", a.window, b.window, seen_a != seen_b, "window")
     if a.base != b.base:
         yield parting("base", a.base, b.base, not same_freqs and not _close(a.base, b.base), "base")
     if a.scaling != b.scaling:
-        yield parting("scaling", a.scaling.plain(), b.scaling.plain(), not same_freqs, "scaling")
-    if a.window != b.window and sight(a, context) == sight(b, context):
-        yield parting("window", a.window, b.window, False, "window")
+        yield parting("scaling", a.scaling.plain(), b.scaling.plain(), not same_stretch, "scaling")
 
 
-def _sights(a: Rotary, b: Rotary, context: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
-    """`((kind in A, kind in B), (window in A, window in B))` at the context."""
-    (kind_a, window_a), (kind_b, window_b) = sight(a, context), sight(b, context)
-    return (kind_a, kind_b), (window_a, window_b)
+def _most_different(freqs_a: Floats, freqs_b: Floats) -> int:
+    """The pair whose frequencies differ by the largest share."""
+    return int(np.argmax(np.abs(freqs_a - freqs_b) / np.maximum(np.maximum(freqs_a, freqs_b), 1e-300)))
 
 
 def sight(rotary: Rotary, context: int) -> tuple[str, int | None]:
@@ -299,12 +327,6 @@ def _close(a: Any, b: Any) -> bool:
 def spectrum_at(rotary: Rotary, context: int) -> SpectrumAndFactor:
     """`rotary.spectrum(context)`, remembered."""
     return rotary.spectrum(context)
-
-
-def _slowest(rotary: Rotary, context: int) -> float:
-    """The frequency of the slowest pair that rotates, in radians per token; 0 where none does."""
-    inv_freq = spectrum_at(rotary, context)[0]
-    return float(inv_freq[inv_freq > 0].min(initial=np.inf)) if inv_freq.any() else 0.0
 
 
 def _phase(a: Rotary | None, b: Rotary | None, context: int) -> PhaseDifference | None:
