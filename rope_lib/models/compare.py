@@ -5,7 +5,7 @@ base, and the divisors in a GGUF file are the same as the scaling that made them
 and the second B, here and in all output.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -21,9 +21,10 @@ from .params import ARCHITECTURES as PARAMS_ARCHITECTURES
 from .record import not_stated
 from .spec import ModelSpec, Rotary, scopes
 
-# Numbers are the same that differ by no more than this share: four units in the last place of float32. A file
-# holds a base or a divisor rounded to float32, and what wrote it computed with some such numbers.
-TOLERANCE = 2.0**-21
+# Numbers are the same that differ by no more than this share: eight units in the last place of float32. Files
+# hold bases, factors and divisors rounded to float32, each within half a unit, and converters compute the
+# divisors of Llama 3 in float32, within two units for every published model.
+TOLERANCE = 2.0**-20
 
 UNROTATED, ABSENT = -1, -2  # what a layer is that no spectrum drives; that only the other model has
 
@@ -102,6 +103,8 @@ def compare(a: ModelSpec, b: ModelSpec, context: int | None = None) -> Compariso
     """
     chosen, why = _context(a, b, context)
     others = _other_lengths(a, b, chosen) if chosen is not None else []
+    for side, spec in ("A", a), ("B", b):
+        _check_spectra(side, spec, [chosen or 1, *others])
     return Comparison(
         a=a,
         b=b,
@@ -163,12 +166,22 @@ def _context(a: ModelSpec, b: ModelSpec, given: int | None) -> tuple[int | None,
         return None, "no layer of either rotates"
     first, second = a.declared_context, b.declared_context
     if first is None and second is None:
-        raise ValueError(f"neither {a.name} nor {b.name} declares a context: give one")
+        raise ValueError("neither A nor B declares a context: give one (--context)")
     if first is None or second is None:
         return first or second, f"what {'A' if second is None else 'B'} declares; the other states none"
     if first == second:
         return first, "what both declare"
     return max(first, second), f"the larger of what they declare, {first:,} and {second:,}"
+
+
+def _check_spectra(side: str, spec: ModelSpec, contexts: Sequence[int]) -> None:
+    """Raise ValueError, with the side, where a spectrum does not exist at one of the contexts."""
+    try:
+        for rotary in spec.rotaries:
+            for context in contexts:
+                spectrum_at(rotary, context)
+    except ValueError as error:
+        raise ValueError(f"{side}: {spec.name}: {error}") from None
 
 
 def _other_lengths(a: ModelSpec, b: ModelSpec, context: int) -> list[int]:
@@ -194,10 +207,16 @@ def _elsewhere(a: ModelSpec, b: ModelSpec, length: int) -> Elsewhere:
     return Elsewhere(length, all(group.is_same for group in groups), max(phases, default=None))
 
 
+# Quantities that some kinds of files never state, since the program that reads them knows.
+_BY_CODE = ("layers", "unrotated_layers")
+
+
 def _remarks(a: ModelSpec, b: ModelSpec) -> Iterator[str]:
     """What a comparison rests on, and what it cannot see."""
     for side, spec in ("A", a), ("B", b):
-        yield from (f"{side}: {sentence}" for sentence in not_stated(spec))
+        yield from (
+            f"{side}: {sentence}" for sentence in not_stated(spec) if not sentence.startswith(_BY_CODE)
+        )
         if isinstance(spec, AtlasModel) and spec.confidence == "memory":
             yield f"{side}: the values of this row of the atlas are from memory."
     if _kind_of_file(a) != _kind_of_file(b) and a.rotaries and b.rotaries:

@@ -1,6 +1,6 @@
 """A verdict as plain data and as sentences: what `rope-lib check` prints, with and without `--json`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,14 +87,16 @@ def reasons(verdict: Verdict) -> tuple[str, ...]:
     if spec.declared_context is not None and context > spec.declared_context:
         declared = _tokens(spec.declared_context)
         lines.append(f"{_tokens(context)} are beyond the declared context of {declared}.")
-    return (*lines, *not_stated(spec), *spec.notes)
+    return (*lines, *not_stated(spec).values(), *spec.notes)
 
 
-def not_stated(spec: ModelSpec) -> Iterator[str]:
-    """Which values of a model its files do not state, in sentences."""
-    for quantity, provenance in spec.provenance.items():
-        if provenance in _WEAK:
-            yield f"{quantity} {_WEAK[provenance]} ({spec.sources[quantity]})."
+def not_stated(spec: ModelSpec) -> dict[str, str]:
+    """The quantities of a model that its files do not state, each with a sentence on it."""
+    return {
+        quantity: f"{quantity} {_WEAK[provenance]} ({spec.sources[quantity]})."
+        for quantity, provenance in spec.provenance.items()
+        if provenance in _WEAK
+    }
 
 
 def _why(judged: RotaryVerdict, verdict: Verdict) -> str:
