@@ -12,6 +12,7 @@ from rope_lib.models.record import base_text, layers_text, scaling_and_length
 from .options import Json
 
 _LABEL, _VALUE = 22, 26  # columns
+_GROUPS = 16  # of layers, at most, that the lines describe
 
 
 def compare_lines(record: Mapping[str, Json]) -> Iterator[str]:
@@ -22,9 +23,13 @@ def compare_lines(record: Mapping[str, Json]) -> Iterator[str]:
         yield f"{head}  {_context(model)}"
     if record["context"] is not None:
         yield f"at {record['context']:,} tokens: {record['context_from']}"
-    for group in record["groups"]:
+    groups = sorted(record["groups"], key=lambda group: bool(group["same"]))
+    for group in groups[:_GROUPS]:
         yield ""
-        yield from _group_lines(group)
+        yield from _group_lines(record, group)
+    if len(groups) > _GROUPS:
+        yield ""
+        yield f"and {len(groups) - _GROUPS:,} more groups of layers, which --json prints"
     for other in record["elsewhere"]:
         yield _elsewhere(other)
     yield ""
@@ -39,10 +44,12 @@ def _context(model: Mapping[str, Json]) -> str:
     return f"{model['num_layers']:,} layers, {stated}{before}"
 
 
-def _group_lines(group: Mapping[str, Json]) -> Iterator[str]:
+def _group_lines(record: Mapping[str, Json], group: Mapping[str, Json]) -> Iterator[str]:
     """The lines of the layers with one pair of spectra: how they are, where they part, and by how much."""
     mark = click.style("same", fg="green") if group["same"] else click.style("different", fg="red")
-    yield click.style(f"layers {layers_text(group['layers'])}", bold=True) + f"  {mark}{_common(group)}"
+    yield (
+        click.style(f"layers {layers_text(group['layers'])}", bold=True) + f"  {mark}{_common(record, group)}"
+    )
     partings = group["partings"]
     if partings:
         yield f"  {'':<{_LABEL}}{'A':<{_VALUE}}B".rstrip()
@@ -55,13 +62,13 @@ def _group_lines(group: Mapping[str, Json]) -> Iterator[str]:
         yield f"  to float32's rounding: {phase['worst']:.2g} rad at most"
 
 
-def _common(group: Mapping[str, Json]) -> str:
-    """What the layers of a group have in common."""
-    a, b = group["a"], group["b"]
-    if a is None and b is None:
-        return "  without rotary" if group["only_in"] is None else ""
-    if a is None or b is None or not group["same"]:
+def _common(record: Mapping[str, Json], group: Mapping[str, Json]) -> str:
+    """What the layers of a group that are the same have in common."""
+    if not group["same"]:
         return ""
+    if group["a"] is None:
+        return "  without rotary"
+    a = record["a"]["rotaries"][group["a"]]
     return f"  {a['kind']}, base {base_text(a['base'])}, {scaling_and_length(a['scaling'])}"
 
 

@@ -17,6 +17,7 @@ from ..theory.comparison import PhaseDifference, phase_difference
 from ..theory.oscillators import frequencies
 from ..theory.scaling import ORIGINAL_LENGTH, SpectrumAndFactor, is_length_dependent
 from .atlas import AtlasModel
+from .limits import MOST_PAIRS
 from .params import ARCHITECTURES as PARAMS_ARCHITECTURES
 from .record import not_stated
 from .spec import ModelSpec, Rotary, scopes
@@ -46,8 +47,8 @@ class LayerGroup:
     """Layers that one spectrum of A drives, or none, and one of B, or none."""
 
     layers: tuple[int, ...]  # counted from 0
-    a: Rotary | None  # None where the layer does not rotate, or is absent
-    b: Rotary | None
+    a: int | None  # the place of the spectrum in A's `rotaries`; None where A does not rotate or has no layer
+    b: int | None
     only_in: str | None  # "A" or "B" for layers beyond the end of the other
     partings: tuple[Parting, ...]
     phase: PhaseDifference | None  # None where one is absent, or their pairs are of different channels
@@ -236,7 +237,10 @@ def _kind_of_file(spec: ModelSpec) -> str:
 
 def _groups(a: ModelSpec, b: ModelSpec, context: int) -> Iterator[LayerGroup]:
     prefixes_a, prefixes_b = (scopes([rotary.kind for rotary in spec.rotaries]) for spec in (a, b))
-    for (first, second), layers in aligned_layers(a, b).items():
+    aligned = aligned_layers(a, b)
+    if len(aligned) > MOST_PAIRS:
+        raise ValueError(f"A and B must share at most {MOST_PAIRS:,} pairs of spectra, got {len(aligned):,}")
+    for (first, second), layers in aligned.items():
         rotary_a = a.rotaries[first] if first >= 0 else None
         rotary_b = b.rotaries[second] if second >= 0 else None
         only_in = "B" if first == ABSENT else "A" if second == ABSENT else None
@@ -248,7 +252,8 @@ def _groups(a: ModelSpec, b: ModelSpec, context: int) -> Iterator[LayerGroup]:
         else:
             partings = ()
         phase = None if only_in else _phase(rotary_a, rotary_b, context)
-        yield LayerGroup(tuple(layers), rotary_a, rotary_b, only_in, partings, phase)
+        a_or_none, b_or_none = (which if which >= 0 else None for which in (first, second))
+        yield LayerGroup(tuple(layers), a_or_none, b_or_none, only_in, partings, phase)
 
 
 def _one_sided(a: ModelSpec, first: int, b: ModelSpec, second: int) -> Parting:
@@ -292,7 +297,7 @@ def _partings(a: Rotary, b: Rotary, context: int, from_a: Origins, from_b: Origi
         pair = _most_different(freqs_a, freqs_b)
         values = float(freqs_a[pair]), float(freqs_b[pair])
         yield Parting(f"frequency of pair {pair}", *values, "", "", bears=True)
-        plain_a, plain_b = (frequencies(rotary.base, rotary.rotary_dim) for rotary in (a, b))
+        plain_a, plain_b = _plain(a.base, a.rotary_dim), _plain(b.base, b.rotary_dim)
         same_stretch = _close(freqs_a / plain_a, freqs_b / plain_b)
     if not _close(factor_a, factor_b):
         yield parting("attention factor", factor_a, factor_b, True, "scaling")
@@ -340,6 +345,9 @@ def _turn_alike(a: Rotary, b: Rotary, length: int, context: int) -> bool:
 def _close(a: Any, b: Any) -> bool:
     """Whether numbers are the same within the tolerance; 0 is close to 0 alone."""
     return bool(np.all(np.abs(np.subtract(a, b)) <= TOLERANCE * np.abs(a)))
+
+
+_plain = lru_cache(maxsize=512)(frequencies)
 
 
 @lru_cache(maxsize=512)

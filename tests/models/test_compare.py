@@ -291,7 +291,8 @@ def test_the_record_is_plain_and_holds_both_spectra():
     assert (record["same"], record["tolerance"], record["context"]) == (False, TOLERANCE, 8192)
     same, longer = record["groups"]
     expected = scaled_frequencies("llama3", 5e5, 128, LLAMA["rope_scaling"], 8192)[0]
-    assert same["a"]["inv_freq"] == same["b"]["inv_freq"] == expected.tolist()
+    for side in "a", "b":
+        assert record[side]["rotaries"][same[side]]["inv_freq"] == expected.tolist()
     assert (longer["layers"], longer["a"], longer["only_in"], longer["phase"]) == ([3], None, "B", None)
     assert record["explanations"] == [
         {"text": "A is B without its last layer", "changes": ["without its last layer"]}
