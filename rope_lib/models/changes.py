@@ -111,15 +111,16 @@ def _mistaken_layers(spec: ModelSpec) -> Made:
     which = spectrum_of_layers(spec)
     kinds = [rotary.kind for rotary in spec.rotaries]
     if spec.unrotated_layers and 0 < len(spec.rotaries) <= MOST_KINDS:
+        text = f"with rotary in the layers without too, {len(spec.unrotated_layers):,} of them"
         for index in range(len(spec.rotaries)):
             filled = [index if own == UNROTATED else own for own in which]
             yield (
-                f"with rotary in every layer, {len(spec.unrotated_layers):,} more",
+                text,
                 _with_layers(spec, filled),
             )
         full = replace(spec.rotaries[0], kind="full", window=None, layers=spec.unrotated_layers)
         all_rotate = replace(spec, rotaries=(full, *spec.rotaries), unrotated_layers=())
-        yield f"with rotary in every layer, {len(spec.unrotated_layers):,} more", all_rotate
+        yield text, all_rotate
     for index, kind in enumerate(kinds) if 1 < len(kinds) <= MOST_KINDS else ():
         only = [own if own == index else UNROTATED for own in which]
         yield f"with rotary in its layers of {kind} attention alone", _with_layers(spec, only)

@@ -215,11 +215,15 @@ _BY_CODE = ("layers", "unrotated_layers")
 def _remarks(a: ModelSpec, b: ModelSpec) -> Iterator[str]:
     """What a comparison rests on, and what it cannot see."""
     for side, spec in ("A", a), ("B", b):
-        yield from (
-            f"{side}: {sentence}" for sentence in not_stated(spec) if not sentence.startswith(_BY_CODE)
-        )
+        for quantity, sentence in not_stated(spec).items():
+            if quantity not in _BY_CODE or spec.provenance[quantity] == "assumed":
+                yield f"{side}: {sentence}"
         if isinstance(spec, AtlasModel) and spec.confidence == "memory":
             yield f"{side}: the values of this row of the atlas are from memory."
+    by_axes = [any(rotary.scaling["type"] == "mrope" for rotary in spec.rotaries) for spec in (a, b)]
+    if by_axes[0] != by_axes[1]:
+        side = "A" if by_axes[0] else "B"
+        yield f"{side} shares its pairs out to the axes of images (mrope): all that is said here is for text."
     if _kind_of_file(a) != _kind_of_file(b) and a.rotaries and b.rotaries:
         yield (
             "These files do not say which channels form a pair, neighbors or the two halves of a head: "

@@ -90,6 +90,18 @@ def test_models_without_rotary_are_the_same_at_no_context():
     assert (found.is_same, found.context) == (True, None)
 
 
+def test_axes_of_images_are_the_same_for_text_alone():
+    found = compared(BARE, {**BARE, "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]}})
+    assert found.is_same
+    assert found.remarks[-1].startswith("B shares its pairs out")
+
+
+def test_what_a_file_does_not_state_is_said():
+    llama = {key: value for key, value in BARE.items() if key != "rope_theta"}
+    (remark,) = compared(BARE, {**llama, "model_type": "llama"}).remarks
+    assert remark.startswith("B: base is not in the file: the default of its class")
+
+
 # Where two part
 
 
@@ -165,6 +177,16 @@ def test_a_spectrum_that_does_not_exist_at_a_context_names_the_model():
     second = replace(second, rotaries=(replace(second.rotaries[0], base=1e290),))
     with pytest.raises(ValueError, match=r"^B: unknown: base must be small enough"):
         compare(first, second, 2**50)
+
+
+def test_more_pairs_of_spectra_than_any_two_models_have(refuses):
+    def config(step):
+        bases = [1e4 + 10 * (layer // step % 40) for layer in range(1600)]
+        return {"num_hidden_layers": 1600, "head_dim": 64, "layer_rope_theta": bases}
+
+    first, second = read_model(config(1)), read_model(config(40))
+    message = "A and B must share at most 1,024 pairs of spectra, got 1,600"
+    refuses(lambda: compare(first, second, 4096), message)
 
 
 # Scalings that depend on the length

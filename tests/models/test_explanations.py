@@ -117,7 +117,7 @@ def change(spec, **values):
          "B is A with the bases of full and sliding attention exchanged"),
         (GEMMA3, {"rope_local_base_freq": 1e6}, "B is A with the base of full attention in every layer"),
         (GEMMA3, {"sliding_window": 256}, "B is A with half its window"),
-        (COHERE, {"model_type": "mistral"}, "B is A with rotary in every layer, 2 more"),
+        (COHERE, {"model_type": "mistral"}, "B is A with rotary in the layers without too, 2 of them"),
     ],
 )  # fmt: skip
 def test_what_files_get_wrong(config, other, text):
