@@ -30,6 +30,8 @@ def compare_lines(record: Mapping[str, Json]) -> Iterator[str]:
     if len(groups) > _GROUPS:
         yield ""
         yield f"and {len(groups) - _GROUPS:,} more groups of layers, which --json prints"
+    if record["elsewhere"]:
+        yield ""
     for other in record["elsewhere"]:
         yield _elsewhere(other)
     yield ""
@@ -99,7 +101,8 @@ def _value(quantity: str, value: Json) -> str:
 
 def _phase_lines(phase: Mapping[str, Json]) -> Iterator[str]:
     share = 100 * phase["largest_relative"]
-    yield f"  {'largest difference':<{_LABEL}}{share:,.3g}% of A's frequency"
+    percent = f"{share:,.0f}" if 1_000 <= share < 1e9 else f"{share:.3g}"
+    yield f"  {'largest difference':<{_LABEL}}{percent}% of A's frequency"
     yield f"  {'worst phase error':<{_LABEL}}{_radians(phase['worst'])} at the last position"
     for name, key in ("error above 0.1 rad", "first_beyond_tenth"), ("error above π", "first_beyond_pi"):
         yield f"  {name:<{_LABEL}}from position {phase[key]:,}"

@@ -19,7 +19,6 @@ from ..theory.scaling import ORIGINAL_LENGTH, SpectrumAndFactor, is_length_depen
 from .atlas import AtlasModel
 from .limits import MOST_PAIRS
 from .params import ARCHITECTURES as PARAMS_ARCHITECTURES
-from .record import not_stated
 from .spec import ModelSpec, Rotary, scopes
 
 # Numbers are the same that differ by no more than this share: eight units in the last place of float32. Files
@@ -208,16 +207,26 @@ def _elsewhere(a: ModelSpec, b: ModelSpec, length: int) -> Elsewhere:
     return Elsewhere(length, all(group.is_same for group in groups), max(phases, default=None))
 
 
-# Quantities that some kinds of files never state, since the program that reads them knows.
+# How to say that values do not come from the file; and quantities that some kinds of files never state, since
+# the program that reads them knows.
+_WEAK = {"class_default": "by the default of the class", "assumed": "assumed"}
 _BY_CODE = ("layers", "unrotated_layers")
+
+
+def _not_stated(spec: ModelSpec) -> Iterator[str]:
+    """Which values of a model its files do not state, a sentence for each origin."""
+    by_origin: dict[tuple[str, str], list[str]] = {}
+    for quantity, provenance in spec.provenance.items():
+        if provenance == "assumed" or (provenance == "class_default" and quantity not in _BY_CODE):
+            by_origin.setdefault((provenance, spec.sources[quantity]), []).append(quantity)
+    for (provenance, source), names in by_origin.items():
+        yield f"not in the file: {', '.join(names)}, {_WEAK[provenance]} ({source})."
 
 
 def _remarks(a: ModelSpec, b: ModelSpec) -> Iterator[str]:
     """What a comparison rests on, and what it cannot see."""
     for side, spec in ("A", a), ("B", b):
-        for quantity, sentence in not_stated(spec).items():
-            if quantity not in _BY_CODE or spec.provenance[quantity] == "assumed":
-                yield f"{side}: {sentence}"
+        yield from (f"{side}: {sentence}" for sentence in _not_stated(spec))
         if isinstance(spec, AtlasModel) and spec.confidence == "memory":
             yield f"{side}: the values of this row of the atlas are from memory."
     by_axes = [any(rotary.scaling["type"] == "mrope" for rotary in spec.rotaries) for spec in (a, b)]
@@ -317,7 +326,8 @@ def _partings(a: Rotary, b: Rotary, context: int, from_a: Origins, from_b: Origi
     if a.base != b.base:
         yield parting("base", a.base, b.base, not same_freqs and not _close(a.base, b.base), "base")
     if a.scaling != b.scaling:
-        yield parting("scaling", a.scaling.plain(), b.scaling.plain(), not same_stretch, "scaling")
+        bears = not same_stretch or not _close(factor_a, factor_b)
+        yield parting("scaling", a.scaling.plain(), b.scaling.plain(), bears, "scaling")
 
 
 def _most_different(freqs_a: Floats, freqs_b: Floats) -> int:

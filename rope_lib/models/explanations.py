@@ -5,7 +5,7 @@ every layer and within the tolerance of `compare`. Known mistakes come before ba
 base"), and single changes before pairs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -56,7 +56,7 @@ def explain(comparison: Comparison) -> Explanations:
             for changes, made in level(side):
                 tried += 1
                 texts = tuple(change.text for change in changes)
-                if frozenset(texts) not in map(frozenset, found) and _is(made, side.wanted, context):
+                if not _is_said(texts, found) and _is(made, side.wanted, context):
                     found[texts] = Explanation(f"{side.words} {' and '.join(texts)}", texts)
         if found:
             return Explanations(tuple(found.values()), tried)
@@ -82,6 +82,15 @@ class _Side:
             for rotary in spec.rotaries
         )
         return numbers + self.given.num_layers + self.wanted.num_layers <= MOST_NUMBERS
+
+
+def _is_said(texts: tuple[str, ...], found: Iterable[tuple[str, ...]]) -> bool:
+    """Whether these changes are among the explanations: in another order, or of more layers."""
+    return any(
+        frozenset(texts) == frozenset(known)
+        or all(text.startswith(shorter) for text, shorter in zip(texts, known, strict=True))
+        for known in found
+    )
 
 
 Candidates: TypeAlias = Iterator[tuple[tuple[Change, ...], ModelSpec]]

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from .men_bounds import men_bound
-from .spec import ModelSpec
 from .verdicts import NO_ROPE, RotaryVerdict, Verdict
 
 # What each bound of a record is called.
@@ -87,16 +86,10 @@ def reasons(verdict: Verdict) -> tuple[str, ...]:
     if spec.declared_context is not None and context > spec.declared_context:
         declared = _tokens(spec.declared_context)
         lines.append(f"{_tokens(context)} are beyond the declared context of {declared}.")
-    return (*lines, *not_stated(spec).values(), *spec.notes)
-
-
-def not_stated(spec: ModelSpec) -> dict[str, str]:
-    """The quantities of a model that its files do not state, each with a sentence on it."""
-    return {
-        quantity: f"{quantity} {_WEAK[provenance]} ({spec.sources[quantity]})."
-        for quantity, provenance in spec.provenance.items()
-        if provenance in _WEAK
-    }
+    for quantity, provenance in spec.provenance.items():
+        if provenance in _WEAK:
+            lines.append(f"{quantity} {_WEAK[provenance]} ({spec.sources[quantity]}).")
+    return (*lines, *spec.notes)
 
 
 def _why(judged: RotaryVerdict, verdict: Verdict) -> str:

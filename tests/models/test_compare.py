@@ -98,8 +98,20 @@ def test_axes_of_images_are_the_same_for_text_alone():
 
 def test_what_a_file_does_not_state_is_said():
     llama = {key: value for key, value in BARE.items() if key != "rope_theta"}
-    (remark,) = compared(BARE, {**llama, "model_type": "llama"}).remarks
-    assert remark.startswith("B: base is not in the file: the default of its class")
+    found = compared(BARE, {**llama, "model_type": "llama"})
+    source = found.b.sources["base"]
+    assert found.remarks[-1] == f"B: not in the file: base, by the default of the class ({source})."
+
+
+def test_a_scaling_that_parts_in_its_attention_factor_alone():
+    yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 1024}
+    found = compared(
+        {**BARE, "rope_scaling": yarn}, {**BARE, "rope_scaling": {**yarn, "attention_factor": 1.0}}
+    )
+    (group,) = found.groups
+    assert list(quantities(group)) == ["attention factor", "scaling"]
+    assert group.phase.worst == 0
+    assert explain(found).found[0].text == "B is A without its attention factor"
 
 
 # Where two part
