@@ -5,7 +5,7 @@ base, and the divisors in a GGUF file are the same as the scaling that made them
 and the second B, here and in all output.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -102,16 +102,18 @@ def compare(a: ModelSpec, b: ModelSpec, context: int | None = None) -> Compariso
     (False, 25)
     """
     chosen, why = _context(a, b, context)
-    others = _other_lengths(a, b, chosen) if chosen is not None else []
     for side, spec in ("A", a), ("B", b):
-        _check_spectra(side, spec, [chosen or 1, *others])
+        fault = _fault(spec, chosen or 1)
+        if fault:
+            raise ValueError(f"{side}: {spec.name}: {fault}")
+    others = _other_lengths(a, b, chosen) if chosen is not None else []
     return Comparison(
         a=a,
         b=b,
         context=chosen,
         context_from=why,
         groups=tuple(_groups(a, b, chosen or 1)),
-        elsewhere=tuple(_elsewhere(a, b, length) for length in others),
+        elsewhere=tuple(filter(None, (_elsewhere(a, b, length) for length in others))),
         remarks=tuple(_remarks(a, b)),
     )
 
@@ -120,14 +122,24 @@ def is_same_rotation(a: ModelSpec, b: ModelSpec, context: int) -> bool:
     """Whether two models turn alike in every layer and every input up to a context: `Comparison.is_same`."""
     if a.num_layers != b.num_layers:
         return False
-    lengths = (context, *(length for length in _other_lengths(a, b, context) if length < context))
+    shorter = [length for length in _other_lengths(a, b, context) if length < context]
+    for length in (context, *shorter):
+        faults = (
+            [] if length == context else [fault for fault in (_fault(a, length), _fault(b, length)) if fault]
+        )
+        if len(faults) == 1 or (not faults and not _alike_at(a, b, length, context)):
+            return False
+    return True
+
+
+def _alike_at(a: ModelSpec, b: ModelSpec, length: int, context: int) -> bool:
+    """Whether every layer turns alike at a length, and sees the same at the context."""
     return all(
         (first == UNROTATED and second == UNROTATED)
         or (
             first >= 0 and second >= 0 and _turn_alike(a.rotaries[first], b.rotaries[second], length, context)
         )
         for first, second in aligned_layers(a, b)
-        for length in lengths
     )
 
 
@@ -174,14 +186,14 @@ def _context(a: ModelSpec, b: ModelSpec, given: int | None) -> tuple[int | None,
     return max(first, second), f"the larger of what they declare, {first:,} and {second:,}"
 
 
-def _check_spectra(side: str, spec: ModelSpec, contexts: Sequence[int]) -> None:
-    """Raise ValueError, with the side, where a spectrum does not exist at one of the contexts."""
+def _fault(spec: ModelSpec, context: int) -> str:
+    """Why a model has no spectrum at a context; empty where it has."""
     try:
         for rotary in spec.rotaries:
-            for context in contexts:
-                spectrum_at(rotary, context)
+            spectrum_at(rotary, context)
     except ValueError as error:
-        raise ValueError(f"{side}: {spec.name}: {error}") from None
+        return str(error)
+    return ""
 
 
 def _other_lengths(a: ModelSpec, b: ModelSpec, context: int) -> list[int]:
@@ -201,7 +213,11 @@ def _other_lengths(a: ModelSpec, b: ModelSpec, context: int) -> list[int]:
     return sorted(lengths - {context})
 
 
-def _elsewhere(a: ModelSpec, b: ModelSpec, length: int) -> Elsewhere:
+def _elsewhere(a: ModelSpec, b: ModelSpec, length: int) -> Elsewhere | None:
+    """The comparison at another context; None where neither has a spectrum there."""
+    faults = [fault for fault in (_fault(a, length), _fault(b, length)) if fault]
+    if faults:
+        return Elsewhere(length, False, None) if len(faults) == 1 else None
     groups = list(_groups(a, b, length))
     phases = [group.phase.worst for group in groups if group.phase is not None]
     return Elsewhere(length, all(group.is_same for group in groups), max(phases, default=None))

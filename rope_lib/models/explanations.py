@@ -7,6 +7,7 @@ base"), and single changes before pairs.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 from ..theory.scaling import is_length_dependent
@@ -14,8 +15,8 @@ from .changes import Change, mistakes, replacements
 from .compare import Comparison, is_same_rotation
 from .spec import ModelSpec
 
-# A model with more numbers than this is not tried with two changes at once.
-MOST_NUMBERS = 4_096
+MOST_NUMBERS = 2_048  # layers and pairs of both models, up to which two changes at once are tried
+MOST_TRIED = 6_000  # models made for one of the four searches of `explain`
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def explain(comparison: Comparison) -> Explanations:
     for level in (_single_mistakes, _single_replacements, _pairs_of_mistakes, _pairs):
         found: dict[tuple[str, ...], Explanation] = {}
         for side in (forward, backward):
-            for changes, made in level(side):
+            for changes, made in islice(level(side), MOST_TRIED):
                 tried += 1
                 texts = tuple(change.text for change in changes)
                 if not _is_said(texts, found) and _is(made, side.wanted, context):

@@ -229,6 +229,17 @@ def test_longrope_that_differs_in_short_inputs_alone_is_different():
     assert is_same_rotation(found.a, read_model(config(1.0)), 4096)
 
 
+def test_longrope_without_factors_for_short_inputs(file):
+    scaling = {"rope_type": "longrope", "original_max_position_embeddings": 1024, "long_factor": [8.0] * 64}
+    partial = {**BARE, "rope_scaling": scaling}
+    whole = {**BARE, "rope_scaling": {**scaling, "short_factor": [1.0] * 64}}
+    assert compared(partial, partial).is_same
+    assert [other.context for other in compared(partial, partial).elsewhere] == [1025, 2048]
+    found = compared(partial, whole)
+    assert not found.is_same
+    assert [other.context for other in found.elsewhere if not other.is_same] == [1024]
+
+
 # Files of several programs
 
 
