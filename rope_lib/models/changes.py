@@ -114,10 +114,7 @@ def _mistaken_layers(spec: ModelSpec) -> Made:
         text = f"with rotary in the layers without too, {len(spec.unrotated_layers):,} of them"
         for index in range(len(spec.rotaries)):
             filled = [index if own == UNROTATED else own for own in which]
-            yield (
-                text,
-                _with_layers(spec, filled),
-            )
+            yield text, _with_layers(spec, filled)
         full = replace(spec.rotaries[0], kind="full", window=None, layers=spec.unrotated_layers)
         all_rotate = replace(spec, rotaries=(full, *spec.rotaries), unrotated_layers=())
         yield text, all_rotate
@@ -125,19 +122,17 @@ def _mistaken_layers(spec: ModelSpec) -> Made:
         only = [own if own == index else UNROTATED for own in which]
         yield f"with rotary in its layers of {kind} attention alone", _with_layers(spec, only)
     period = _period(which)
-    for shift in range(1, period or 0):
-        moved = [which[(layer + shift) % period] for layer in range(spec.num_layers)] if period else which
+    for shift in range(1, period):
+        moved = [which[(layer + shift) % period] for layer in range(spec.num_layers)]
         yield f"with its pattern of {period} layers moved by {shift}", _with_layers(spec, moved)
 
 
-def _period(which: Sequence[int]) -> int | None:
-    """After how many layers the pattern of spectra repeats, at most `LONGEST_PERIOD`; None if never."""
-    for period in range(2, min(LONGEST_PERIOD, len(which) - 1) + 1):
-        if len(set(which)) > 1 and all(
-            own == before for own, before in zip(which[period:], which, strict=False)
-        ):
+def _period(which: Sequence[int]) -> int:
+    """After how many layers, at most `LONGEST_PERIOD`, the spectra repeat; 1 where they are alike or do not."""
+    for period in range(1, min(LONGEST_PERIOD, len(which) - 1) + 1):
+        if all(own == before for own, before in zip(which[period:], which, strict=False)):
             return period
-    return None
+    return 1
 
 
 def replacements(spec: ModelSpec, other: ModelSpec) -> Iterator[Change]:
