@@ -128,7 +128,7 @@ def _mistaken_layers(spec: ModelSpec) -> Made:
 
 
 def _period(which: Sequence[int]) -> int:
-    """After how many layers, at most `LONGEST_PERIOD`, the spectra repeat; 1 where they are alike or do not."""
+    """After how many layers the spectra repeat, at most `LONGEST_PERIOD`; 1 where all are alike, or never."""
     for period in range(1, min(LONGEST_PERIOD, len(which) - 1) + 1):
         if all(own == before for own, before in zip(which[period:], which, strict=False)):
             return period
