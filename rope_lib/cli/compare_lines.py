@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from rope_lib.models.checks import shown
+from rope_lib.models.checks import shortened, shown
 from rope_lib.models.record import base_text, layers_text, scaling_and_length
 
 from .options import Json
@@ -124,7 +124,7 @@ def _conclusion(record: Mapping[str, Json]) -> Iterator[str]:
     """The answer, what would explain it, and what else to know."""
     for side in "a", "b":
         for name, value in record[side]["not_understood"].items():
-            yield f"  {f'{side.upper()}: not understood':<{_LABEL}}{name}: {shown(value)}"
+            yield f"  {f'{side.upper()}: not understood':<{_LABEL}}{shortened(name)}: {shown(value)}"
     if record["same"]:
         answer = click.style("the same rotation", fg="green", bold=True)
     else:

@@ -144,7 +144,7 @@ def unknown_key(monkeypatch):
 
     def with_key(source, **options):
         spec = read(source, **options)
-        odd = FrozenDict({"rope\x1b[31m_spiral": [1, 2]})
+        odd = FrozenDict({"rope\x07\u202e_spiral": [1, 2]})
         return replace(spec, keys=replace(spec.keys, not_understood=odd)) if spec.name == "B" else spec
 
     monkeypatch.setattr(rope_lib.models, "read_model", with_key)
@@ -158,6 +158,7 @@ def test_a_key_that_was_not_understood(file):
         assert "B: not understood" in result.stdout
         assert "_spiral: a list of 2 entries" in result.stdout
         assert "this may not stand" in result.stdout
+        assert "rope\\x07\\u202e_spiral" in result.stdout
         assert all(line.isprintable() for line in result.stdout.splitlines())
         result = run("compare", file(LLAMA), file(other, "B"), "--json")
         assert result.exit_code == 3

@@ -263,6 +263,21 @@ def test_llama_31_by_meta_by_hugging_face_and_by_the_atlas(file):
     assert not any("neighbors" in remark for remark in found.remarks)
 
 
+def test_mistral_by_its_params_and_by_the_atlas(file):
+    params = {
+        "dim": 4096, "n_layers": 32, "head_dim": 128, "hidden_dim": 14_336, "n_heads": 32, "n_kv_heads": 8,
+        "rope_theta": 1e6, "vocab_size": 32_768,
+    }  # fmt: skip
+    (row,) = [model for model in atlas() if model.name == "Mistral 7B Instruct v0.2"]
+    assert compare(read_model(file(params, "params.json")), row).is_same
+    first = read_model(file({**params, "rope_theta": 1e4, "sliding_window": 4096}, "v0.1/params.json"))
+    assert "A is B without its window" in explain(compare(replace_base(row, 1e4), first)).found[0].text
+
+
+def replace_base(spec, base):
+    return replace(spec, rotaries=tuple(replace(rotary, base=base) for rotary in spec.rotaries))
+
+
 def float32_divisors(factor, original, base=500_000.0, dim=128):
     """What llama.cpp's converter writes into rope_freqs.weight, computed in float32 as it does."""
     freqs = 1 / np.float32(base) ** (np.arange(0, dim, 2, dtype=np.float32) / np.float32(dim))
