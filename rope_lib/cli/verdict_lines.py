@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from rope_lib.models.checks import shown
+from rope_lib.models.checks import shortened, shown
 from rope_lib.models.record import BOUND_NAMES, base_text, layers_text, scaling_and_length
 from rope_lib.models.spec import scopes
 
@@ -39,7 +39,7 @@ def verdict_lines(record: Mapping[str, Json]) -> Iterator[str]:
     doubt = "  which may not stand: see the keys below" if not_understood else ""
     yield _row("verdict", _verdict(record["verdict"], bold=True) + doubt)
     for name, value in not_understood.items():
-        yield _row("not understood", f"{name}: {shown(value)}")
+        yield _row("not understood", f"{shortened(name)}: {shown(value)}")
     width = min(shutil.get_terminal_size().columns, 100)
     for reason in record["reasons"]:
         yield click.wrap_text(reason, width, initial_indent="  ", subsequent_indent="    ")
