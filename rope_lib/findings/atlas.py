@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from rope_lib.models.atlas import AtlasModel, atlas
-from rope_lib.models.case_studies import CaseStudy, case_studies
+from rope_lib.models.case_studies import NAMES_IN_ATLAS, CaseStudy, case_studies
 from rope_lib.models.spec import Rotary
 from rope_lib.models.verdicts import VERDICTS, WORST_FIRST, RotaryVerdict, Verdict, classify, judge
 from rope_lib.theory.arguments import Floats
@@ -194,21 +194,6 @@ def words(verdict: str) -> str:
     return verdict.replace("_", " ")
 
 
-# Models that have another name in the atlas than in the case studies.
-_NAMES_OF_CASES = {
-    "LLaMA-2 7B": "Llama 2 7B",
-    "LLaMA-2 70B": "Llama 2 70B",
-    "LLaMA-3 8B": "Llama 3 8B",
-    "LLaMA-3.1 8B": "Llama 3.1 8B",
-    "LLaMA-3.1 70B": "Llama 3.1 70B",
-    "LLaMA-3.1 405B": "Llama 3.1 405B",
-    "Mistral-7B v0.1": "Mistral 7B v0.1",
-    "Mistral-7B v0.2": "Mistral 7B Instruct v0.2",
-    "Mixtral 8x7B": "Mixtral 8x7B v0.1",
-    "Gradient Llama-3 8B 1048k": "Llama-3-8B-Instruct-Gradient-1048k",
-}
-
-
 def known_cases(*, epsilon: float = 0.95, dtype: str = "float32") -> tuple[tuple[CaseStudy, Verdict], ...]:
     """The case studies of known behavior whose model is in the atlas: (case, verdict at the case's context).
 
@@ -218,7 +203,7 @@ def known_cases(*, epsilon: float = 0.95, dtype: str = "float32") -> tuple[tuple
     models = {model.name: model for model in atlas()}
     pairs = []
     for case in case_studies():
-        model = models.get(_NAMES_OF_CASES.get(case.model, case.model))
+        model = models.get(NAMES_IN_ATLAS.get(case.model, case.model))
         if case.observed != "unknown" and model is not None:
             verdict = judge(model, epsilon=epsilon, dtype=dtype, context=case.context_length)
             pairs.append((case, verdict))

@@ -1,0 +1,145 @@
+"""What lengths a model was trained at, as far as known or declared, and which angles that training showed.
+
+A pair has seen all angles up to the length of training times its frequency, and every angle once it has
+completed a turn: see `theory.rivals.longest_with_seen_angles`. That rule rests on the *original* training, the
+one before any change of the spectrum. How sure its length is, is said by its provenance.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..theory.arguments import Floats
+from ..theory.oscillators import frequencies
+from ..theory.rivals import longest_with_seen_angles, seen_by_each_pair
+from ..theory.scaling import SCALINGS
+from .atlas import AtlasModel, published
+from .case_studies import NAMES_IN_ATLAS, case_studies
+from .spec import ModelSpec, Rotary
+
+# Where a length of training comes from: a published model's row in the case studies or in the atlas; a key of
+# the model's files; the default of its class, where no file states it.
+KNOWN, DECLARED, ASSUMED = "known", "declared", "assumed"
+
+_ROUNDING = 1e-9  # relative: a length reached exactly is not passed
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a model's training: its length, and where that is from."""
+
+    length: int  # tokens of its sequences
+    base: float | None  # the base of the rotation then; None where it is taken to be the stated one
+    provenance: str  # KNOWN, DECLARED or ASSUMED
+    source: str  # the key, or the table, in words
+
+
+@dataclass(frozen=True)
+class SeenAngles:
+    """Up to which length no pair of a spectrum turns farther than in the original training."""
+
+    before: float  # tokens, by the spectrum of that training; infinite where every pair completed a turn
+    after: float  # tokens, by the spectrum as shipped; infinite where no pair can pass what it has seen
+    pairs: int  # that rotate
+    pairs_beyond: int  # of those, how many turn farther than in that training within the context
+
+    @property
+    def is_met(self) -> bool:
+        """Whether no pair meets an angle that it has not seen."""
+        return not self.pairs_beyond
+
+
+def is_retrofit(rotary: Rotary) -> bool:
+    """Whether a spectrum is another than that of the original training, by its type of scaling."""
+    return SCALINGS[rotary.scaling["type"]].is_retrofit
+
+
+def original_training(spec: ModelSpec) -> Stage | None:
+    """The training of a model before any retrofit, or None where nothing tells its length.
+
+    In this order: what the case studies know of the model; what its files state as the length before their
+    retrofit; without a retrofit, the longest training that is known, else the declared context.
+
+    >>> from rope_lib.models.atlas import atlas_model
+    >>> stage = original_training(atlas_model("DeepSeek-V2 236B"))
+    >>> stage.length, stage.provenance, stage.source
+    (4096, 'declared', 'rope_scaling.original_max_position_embeddings')
+    """
+    model = published(spec)
+    for case in case_studies():
+        if model is not None and NAMES_IN_ATLAS.get(case.model, case.model) == model.name:
+            if case.pretrain_length is not None:
+                source = f"case study of {case.model}"
+                return Stage(case.pretrain_length, case.pretrain_base, KNOWN, source)
+    stretched = [rotary.scaling for rotary in spec.rotaries if is_retrofit(rotary)]
+    if any(scaling["type"] != "dynamic" or "alpha" in scaling for scaling in stretched):
+        return _declared(spec, spec.original_context, "original_context")
+    longest = None if stretched else longest_training(spec)
+    return longest or _declared(spec, spec.declared_context, "context")  # where dynamic scaling starts
+
+
+def longest_training(spec: ModelSpec) -> Stage | None:
+    """The training on the longest sequences that are known of a model, at any stage, or None.
+
+    >>> from rope_lib.models.atlas import atlas_model
+    >>> longest_training(atlas_model("Llama 3.1 8B")).length
+    131072
+    """
+    model = published(spec)
+    if model is None:
+        return None
+    for case in case_studies():
+        if NAMES_IN_ATLAS.get(case.model, case.model) == model.name and case.train_length is not None:
+            return Stage(case.train_length, None, KNOWN, f"case study of {case.model}")
+    if model.trained_context is None:
+        return None
+    return Stage(model.trained_context, None, KNOWN, f"atlas row of {model.name}, from memory")
+
+
+def _declared(spec: ModelSpec, length: int | None, quantity: str) -> Stage | None:
+    """The stage whose length a model's files state under a quantity, for one of its spectra or for all."""
+    scoped = (name for name in spec.provenance if name.endswith(f".{quantity}"))
+    name = quantity if quantity in spec.provenance else next(scoped, quantity)
+    found = spec.provenance.get(name)
+    if length is None or found == "derived":
+        return None
+    provenance = ASSUMED if found in ("class_default", "assumed") else DECLARED
+    return Stage(length, None, provenance, spec.sources.get(name, "its files"))
+
+
+def seen_angles(rotary: Rotary, training: Stage, context: float) -> SeenAngles:
+    """Which angles within a context in tokens the original training of a spectrum did not show.
+
+    Layers with a window meet no distance beyond it.
+
+    >>> from rope_lib.models.atlas import atlas_model
+    >>> model = atlas_model("Llama 3.1 8B")
+    >>> seen = seen_angles(model.rotaries[0], original_training(model), 131_072)
+    >>> seen.before, seen.after, seen.pairs_beyond, seen.pairs
+    (8192.0, 65536.0, 29, 64)
+    """
+    now = rotary.spectrum(context)[0]
+    base = rotary.base if training.base is None else training.base
+    is_other = is_retrofit(rotary) or base != rotary.base
+    trained = frequencies(base, rotary.rotary_dim) if is_other else now
+    window = np.inf if rotary.window is None else rotary.window
+    return angles_seen(now, trained, training.length, context, window)
+
+
+def angles_seen(
+    now: Floats, trained: Floats, length: float, context: float, window: float = np.inf
+) -> SeenAngles:
+    """`SeenAngles` of the frequencies `now` `(pairs,)` after training at those of `trained`, at a length.
+
+    >>> angles_seen(np.array([1.0, 5e-4]), np.array([1.0, 1e-3]), 1_000, context=4_000)
+    SeenAngles(before=1000.0, after=2000.0, pairs=2, pairs_beyond=1)
+    """
+    reaches = seen_by_each_pair(now, trained, length)
+    beyond = int(np.sum(reaches * (1 + _ROUNDING) < min(context, window)))
+    before = longest_with_seen_angles(trained, trained, length)
+    after = float(np.min(reaches, initial=np.inf))
+    return SeenAngles(_within(before, window), _within(after, window), int(np.sum(now > 0)), beyond)
+
+
+def _within(length: float, window: float) -> float:
+    return np.inf if window <= length * (1 + _ROUNDING) else length
