@@ -41,6 +41,10 @@ def check(
     the local cache, or atlas:NAME. The exit status is 0 for a verdict, 3 for one that may not stand, since a
     key that may bear on rotation was not understood (2 with --strict), and 2 for input that cannot be judged.
 
+    The last lines tell apart what is known of the model, what paper A says with the record of its verdicts,
+    and what nobody knows. A length of training is known (from the case studies or the atlas), declared (by
+    the model's files) or assumed (a default of its class).
+
     \b
     Examples:
       rope-lib check config.json
@@ -58,6 +62,9 @@ def check(
             spec: ModelSpec = atlas_model(source.removeprefix("atlas:"))
         else:
             spec = read_model(source, download=download)
+        if context is None and spec.declared_context is None and spec.rotaries:
+            key = "max_position_embeddings (in a GGUF file, context_length)"
+            raise ValueError(f"{source}: {key} is missing: give the context to judge at with --context")
         found = record(judge(spec, context=context, epsilon=epsilon, dtype=dtype))
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None

@@ -1,9 +1,9 @@
 """What a verdict of paper A's bounds is worth, by the case studies: published models of known behavior.
 
-Beside it stand two rules that know nothing of the bounds: a context no longer than the longest training sequence
-works; and it works as far as no pair turns farther than in the original training. Counted are the cases that
-clearly work or fail. That a model *works* at the length of its training is often no more than that its authors
-trained it there, which favors both rules: see `case_studies.CaseStudy`.
+Beside it stand two rules that know nothing of the bounds: a context no longer than the longest training
+sequence works; and a context works in which no pair turns farther than in the original training. Counted are
+the cases that clearly work or fail. That a model *works* at the length of its training is often no more than
+that its authors trained it there, which favors both rules: see `case_studies.CaseStudy`.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from ..theory.oscillators import frequencies
 from .atlas import model_named, published
 from .case_studies import NAMES_IN_ATLAS, CaseStudy, case_studies
 from .spec import ModelSpec, Rotary
-from .training import angles_seen
+from .training import angles_seen, cases_of
 from .verdicts import disagreements
 
 
@@ -34,24 +34,13 @@ class TrackRecord:
     seen_angles_misjudge: int  # of the latter
     bounds_misjudge_of_original_known: int
 
-    def sentence(self) -> str:
-        """The record in one sentence.
-
-        >>> print(track_record(0.95, "float32").sentence())
-        Of 22 published runs known to work or fail, these bounds misjudge 11; training length alone misjudges 1.
-        """
-        return (
-            f"Of {self.cases} published runs known to work or fail, these bounds misjudge "
-            f"{self.bounds_misjudge}; training length alone misjudges {self.training_length_misjudges}."
-        )
-
 
 @lru_cache(maxsize=64)
 def track_record(epsilon: float = 0.95, dtype: str = "float32") -> TrackRecord:
     """The record of the verdicts at one epsilon and dtype, from the case studies.
 
-    A case is misjudged where a rule allows it and it does not work, or the reverse; the bounds allow what they
-    call `stable`. Raises ValueError as `verdicts.classify`.
+    A case is misjudged where a rule allows it and it does not work, or the reverse; the bounds allow what
+    they call `stable`. Raises ValueError as `verdicts.classify`.
 
     >>> track_record().cases
     22
@@ -76,8 +65,8 @@ def track_record(epsilon: float = 0.95, dtype: str = "float32") -> TrackRecord:
 def has_seen_angles(case: CaseStudy) -> bool:
     """Whether no pair turns farther in a case than in the original training of its model.
 
-    Its spectrum is that of its base, or under a retrofit that of its row in the atlas. Raises ValueError for a
-    case of unknown original training, or of a retrofit that is not in the atlas.
+    Its spectrum is that of its base, or under a retrofit that of its row in the atlas. Raises ValueError for
+    a case of unknown original training, or of a retrofit that is not in the atlas.
 
     >>> [(case.observed, has_seen_angles(case)) for case in case_studies() if case.model == "LLaMA-1 7B"]
     [('works', True), ('fails', False)]
@@ -117,10 +106,10 @@ def is_of(case: CaseStudy, rotary: Rotary) -> bool:
 class Comparable:
     """The case studies nearest to a model at a context.
 
-    `own` are those of this model or, where there are none, of its rotation in other models; `side` says whether
-    the context is "within" the longest training sequence or "beyond" it, and `works`, `degrades` and `fails` how
-    all case studies of that side behave. `nearest` holds of these the closest one that works and the closest one
-    that does not, by the ratio of context to longest training.
+    `own` are those of this model or, where there are none, of its rotation in other models. `side` says
+    whether the context is "within" the longest training sequence or "beyond" it; `works`, `degrades` and
+    `fails` count how the case studies of that side behave. `nearest` holds of these the closest one that
+    works and the closest one that does not, by the ratio of context to longest training.
     """
 
     own: tuple[CaseStudy, ...]
@@ -130,6 +119,7 @@ class Comparable:
     degrades: int
     fails: int
     nearest: tuple[CaseStudy, ...]
+    longest_working: int  # tokens of the longest case study that works
 
 
 def comparable(spec: ModelSpec, context: float, trained: int | None) -> Comparable:
@@ -142,8 +132,9 @@ def comparable(spec: ModelSpec, context: float, trained: int | None) -> Comparab
     """
     known = [case for case in case_studies() if case.observed != "unknown" and case.train_length is not None]
     own = tuple(_own(spec, known))
+    working = max(case.context_length for case in known if case.observed == "works")
     if trained is None:
-        return Comparable(own, None, None, 0, 0, 0, ())
+        return Comparable(own, None, None, 0, 0, 0, (), working)
     ratio = context / trained
     there = [case for case in known if (_ratio(case) > 1) == (ratio > 1)]
     nearest = []
@@ -151,16 +142,22 @@ def comparable(spec: ModelSpec, context: float, trained: int | None) -> Comparab
                   [case for case in there if case.observed != "works"]):  # fmt: skip
         nearest += sorted(group, key=lambda case: _distance(case, ratio, context))[:1]
     count = {name: sum(case.observed == name for case in there) for name in ("works", "degrades", "fails")}
-    return Comparable(own, ratio, "beyond" if ratio > 1 else "within", **count, nearest=tuple(nearest))
+    return Comparable(
+        own,
+        ratio,
+        "beyond" if ratio > 1 else "within",
+        **count,
+        nearest=tuple(nearest),
+        longest_working=working,
+    )
 
 
 def _own(spec: ModelSpec, known: Iterable[CaseStudy]) -> list[CaseStudy]:
     if len(spec.rotaries) != 1:
         return []
     alike = [case for case in known if is_of(case, spec.rotaries[0])]
-    model = published(spec)
-    named = [case for case in alike if model and NAMES_IN_ATLAS.get(case.model, case.model) == model.name]
-    return named or alike
+    of_model = cases_of(published(spec))
+    return [case for case in alike if case in of_model] or alike
 
 
 def _ratio(case: CaseStudy) -> float:

@@ -1,8 +1,8 @@
 """What lengths a model was trained at, as far as known or declared, and which angles that training showed.
 
 A pair has seen all angles up to the length of training times its frequency, and every angle once it has
-completed a turn: see `theory.rivals.longest_with_seen_angles`. That rule rests on the *original* training, the
-one before any change of the spectrum. How sure its length is, is said by its provenance.
+completed a turn: see `theory.rivals.longest_with_seen_angles`. That rule rests on the *original* training,
+the one before any change of the spectrum. Its provenance says how sure its length is.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ import numpy as np
 from ..theory.arguments import Floats
 from ..theory.oscillators import frequencies
 from ..theory.rivals import longest_with_seen_angles, seen_by_each_pair
-from ..theory.scaling import SCALINGS
+from ..theory.scaling import find_scaling
 from .atlas import AtlasModel, published
-from .case_studies import NAMES_IN_ATLAS, case_studies
+from .case_studies import NAMES_IN_ATLAS, CaseStudy, case_studies
 from .spec import ModelSpec, Rotary
 
 # Where a length of training comes from: a published model's row in the case studies or in the atlas; a key of
@@ -51,7 +51,8 @@ class SeenAngles:
 
 def is_retrofit(rotary: Rotary) -> bool:
     """Whether a spectrum is another than that of the original training, by its type of scaling."""
-    return SCALINGS[rotary.scaling["type"]].is_retrofit
+    found = find_scaling(rotary.scaling["type"])
+    return found is not None and found.is_retrofit
 
 
 def original_training(spec: ModelSpec) -> Stage | None:
@@ -65,17 +66,26 @@ def original_training(spec: ModelSpec) -> Stage | None:
     >>> stage.length, stage.provenance, stage.source
     (4096, 'declared', 'rope_scaling.original_max_position_embeddings')
     """
-    model = published(spec)
-    for case in case_studies():
-        if model is not None and NAMES_IN_ATLAS.get(case.model, case.model) == model.name:
-            if case.pretrain_length is not None:
-                source = f"case study of {case.model}"
-                return Stage(case.pretrain_length, case.pretrain_base, KNOWN, source)
+    for case in cases_of(published(spec)):
+        if case.pretrain_length is not None:
+            return Stage(case.pretrain_length, case.pretrain_base, KNOWN, f"case study of {case.model}")
     stretched = [rotary.scaling for rotary in spec.rotaries if is_retrofit(rotary)]
     if any(scaling["type"] != "dynamic" or "alpha" in scaling for scaling in stretched):
         return _declared(spec, spec.original_context, "original_context")
     longest = None if stretched else longest_training(spec)
     return longest or _declared(spec, spec.declared_context, "context")  # where dynamic scaling starts
+
+
+def cases_of(model: AtlasModel | None) -> tuple[CaseStudy, ...]:
+    """The case studies of a model of the atlas.
+
+    >>> from rope_lib.models.atlas import atlas_model
+    >>> [case.context_length for case in cases_of(atlas_model("Mixtral 8x7B v0.1"))]
+    [32768, 131072]
+    """
+    if model is None:
+        return ()
+    return tuple(c for c in case_studies() if NAMES_IN_ATLAS.get(c.model, c.model) == model.name)
 
 
 def longest_training(spec: ModelSpec) -> Stage | None:
@@ -86,12 +96,10 @@ def longest_training(spec: ModelSpec) -> Stage | None:
     131072
     """
     model = published(spec)
-    if model is None:
-        return None
-    for case in case_studies():
-        if NAMES_IN_ATLAS.get(case.model, case.model) == model.name and case.train_length is not None:
+    for case in cases_of(model):
+        if case.train_length is not None:
             return Stage(case.train_length, None, KNOWN, f"case study of {case.model}")
-    if model.trained_context is None:
+    if model is None or model.trained_context is None:
         return None
     return Stage(model.trained_context, None, KNOWN, f"atlas row of {model.name}, from memory")
 
@@ -142,4 +150,7 @@ def angles_seen(
 
 
 def _within(length: float, window: float) -> float:
-    return np.inf if window <= length * (1 + _ROUNDING) else length
+    """A reach in tokens, rid of rounding, and infinite where a window ends before it."""
+    if window <= length * (1 + _ROUNDING):
+        return np.inf
+    return float(round(length)) if abs(length - round(length)) <= _ROUNDING * length else length
