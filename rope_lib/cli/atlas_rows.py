@@ -15,12 +15,12 @@ Row: TypeAlias = dict[str, Value]
 
 COLUMNS = (
     "model", "hf_id", "release", "layers", "context", "trained_context", "base", "scaling", "effective_base",
-    "kind", "window", "rotary_dim", "verdict", "verdict_without_scaling", "seen_angles",
-    "original_training", "training_is", "confidence", "source",
+    "kind", "window", "rotary_dim", "verdict", "verdict_without_scaling", "seen_angles", "original_training",
+    "training_is", "confidence", "source",
 )  # fmt: skip
 _IN_TERMINAL = (
-    "model", "layers", "context", "seen_angles", "training_is", "base", "scaling", "effective_base", "verdict",
-    "confidence",
+    "model", "layers", "context", "seen_angles", "training_is", "base", "scaling", "effective_base",
+    "verdict", "confidence",
 )  # fmt: skip
 _NUMBERS = ("layers", "context", "seen_angles", "base", "effective_base")
 

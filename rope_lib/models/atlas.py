@@ -87,7 +87,6 @@ def model_named(name: str) -> AtlasModel | None:
     return next((parse_model(row) for row in _rows() if row["name"] == name), None)
 
 
-@lru_cache(maxsize=64)
 def published(spec: ModelSpec) -> AtlasModel | None:
     """The model of the atlas that a spec is of, by its name and its rotation, or None.
 
@@ -104,17 +103,22 @@ def published(spec: ModelSpec) -> AtlasModel | None:
     if isinstance(spec, AtlasModel) and model_named(spec.name) == spec:
         return spec
     name = _bare(spec.name)
-    begins = [
-        (len(bare), row["name"])
-        for row in _rows()
-        for bare in (_bare(row["name"]), _bare(row["hf_id"].split("/")[-1]))
-        if name.startswith(bare)
-    ]
+    begins = [(len(bare), of) for bare, of in _bare_names() if name.startswith(bare)]
     for _, candidate in sorted(begins, reverse=True):
         model = model_named(candidate)
         if model is not None and _rotates_alike(spec, model):
             return model
     return None
+
+
+@lru_cache(maxsize=1)
+def _bare_names() -> tuple[tuple[str, str], ...]:
+    """`(bare name, name)` of each model, by its name and by that of its repository."""
+    return tuple(
+        (_bare(spelled), row["name"])
+        for row in _rows()
+        for spelled in (row["name"], row["hf_id"].split("/")[-1])
+    )
 
 
 def _bare(name: str) -> str:

@@ -35,6 +35,11 @@ class TrackRecord:
     bounds_misjudge_of_original_known: int
 
 
+def decided_cases() -> tuple[CaseStudy, ...]:
+    """The case studies that clearly work or fail, and whose longest training is known."""
+    return tuple(case for case in case_studies() if case.observed in ("works", "fails") and case.train_length)
+
+
 @lru_cache(maxsize=64)
 def track_record(epsilon: float = 0.95, dtype: str = "float32") -> TrackRecord:
     """The record of the verdicts at one epsilon and dtype, from the case studies.
@@ -45,7 +50,7 @@ def track_record(epsilon: float = 0.95, dtype: str = "float32") -> TrackRecord:
     >>> track_record().cases
     22
     """
-    decided = [case for case in case_studies() if case.observed in ("works", "fails") and case.train_length]
+    decided = decided_cases()
     bounds, length = disagreements(decided, epsilon=epsilon, dtype=dtype)
     original = [case for case in decided if case.pretrain_length is not None]
     return TrackRecord(
