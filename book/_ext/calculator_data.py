@@ -19,7 +19,14 @@ MODEL = (
     "name", "hf_id", "confidence", "num_layers", "declared_context", "trained_context", "original_context",
     "unrotated_layers",
 )  # fmt: skip
-CASE = ("model", "effective_base", "context_length", "num_layers", "train_length", "observed")  # of a case study
+CASE = (
+    "model",
+    "effective_base",
+    "context_length",
+    "num_layers",
+    "train_length",
+    "observed",
+)  # of a case study
 ROTARY = ("layers", "kind", "base", "head_dim", "rotary_dim", "window", "scaling")
 
 
@@ -38,9 +45,9 @@ def atlas_script(models) -> str:
 
 def model_row(model) -> dict:
     """What the page needs of a model, and of its training."""
-    from rope_lib.models.training import longest_training, original_training
+    from rope_lib.models.training import longest_training, shown_training
 
-    stages = {"original": original_training(model), "longest": longest_training(model)}
+    stages = {"shown": shown_training(model), "longest": longest_training(model)}
     return {key: getattr(model, key) for key in MODEL} | {
         "rotaries": [{key: getattr(rotary, key) for key in ROTARY} for rotary in model.rotaries],
         "training": {name: stage and asdict(stage) for name, stage in stages.items()},

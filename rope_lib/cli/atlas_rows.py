@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO, TypeAlias
 
 from rope_lib.models.atlas import AtlasModel, atlas
-from rope_lib.models.training import original_training, seen_angles
+from rope_lib.models.training import seen_angles, shown_training
 from rope_lib.models.verdicts import judge
 
 from .terminal import print_table as print_terminal_table
@@ -15,7 +15,7 @@ Row: TypeAlias = dict[str, Value]
 
 COLUMNS = (
     "model", "hf_id", "release", "layers", "context", "trained_context", "base", "scaling", "effective_base",
-    "kind", "window", "rotary_dim", "verdict", "verdict_without_scaling", "seen_angles", "original_training",
+    "kind", "window", "rotary_dim", "verdict", "verdict_without_scaling", "seen_angles", "training",
     "training_is", "confidence", "source",
 )  # fmt: skip
 _IN_TERMINAL = (
@@ -36,7 +36,7 @@ def atlas_rows(
     """One dict for each model, with COLUMNS: its worst spectrum and the verdict on it.
 
     `seen_angles` is the length in tokens up to which no pair of any spectrum turns farther than in the
-    original training, None where no length does or that training is unknown; `original_training` is the
+    training, None where no length does or that training is unknown; `training` is the
     length of that training, and `training_is` says whether it is known, declared or assumed.
 
     `filter` keeps the models whose name, id, architecture, scaling or verdict contains it; `sort` is a
@@ -86,17 +86,17 @@ def _row(model: AtlasModel, context: int | None, epsilon: float, dtype: str) -> 
         "verdict": str(verdict.verdict),
         "verdict_without_scaling": None,
         "seen_angles": None,
-        "original_training": None,
+        "training": None,
         "training_is": None,
         "confidence": model.confidence,
         "source": model.source,
     }
     if worst is not None:
-        training = original_training(model)
+        training = shown_training(model)
         if training is not None:
             least = min(seen_angles(one, training, float(verdict.context)).after for one in model.rotaries)
             row["seen_angles"] = int(least) if least < float("inf") else None
-            row |= {"original_training": training.length, "training_is": training.provenance}
+            row |= {"training": training.length, "training_is": training.provenance}
         row |= {
             "base": worst.rotary.base,
             "scaling": worst.rotary.scaling["type"],

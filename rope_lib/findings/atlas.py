@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -11,6 +11,8 @@ import numpy as np
 from rope_lib.models.atlas import AtlasModel, atlas
 from rope_lib.models.case_studies import NAMES_IN_ATLAS, CaseStudy, case_studies
 from rope_lib.models.spec import Rotary
+from rope_lib.models.summary import record_sentence
+from rope_lib.models.track_record import track_record
 from rope_lib.models.verdicts import VERDICTS, WORST_FIRST, RotaryVerdict, Verdict, classify, judge
 from rope_lib.theory.arguments import Floats
 from rope_lib.theory.rivals import first_negative, liu_extrapolation_limit
@@ -287,6 +289,7 @@ def facts(models: Sequence[Entry], cases: Sequence[tuple[CaseStudy, Verdict]]) -
         | _of_cases(cases)
         | _of_slowest_pairs(judged)
         | _of_resting_pairs(judged)
+        | _of_record(models[0].verdict)
     )
     return {f"atlas-{name}": str(number) for name, number in numbers.items()}
 
@@ -383,6 +386,12 @@ def _of_resting_pairs(judged: Sequence[Entry]) -> Numbers:
         "partial-alone": _count(first_negative_seen(each, seen) is None for each, seen in partial),
         "partial-whole": _count(distance is None for distance in whole),
     }
+
+
+def _of_record(verdict: Verdict) -> Numbers:
+    """What verdicts at this epsilon and dtype are worth, as the command says it."""
+    record = track_record(float(np.asarray(verdict.epsilon)), str(verdict.dtype))
+    return {"record": record_sentence(asdict(record))}
 
 
 def _side(verdict: Verdict) -> str:

@@ -11,7 +11,7 @@ from .men_bounds import men_bound
 from .spec import ModelSpec, scopes
 from .summary import summary
 from .track_record import comparable, track_record
-from .training import Stage, longest_training, original_training, seen_angles
+from .training import Stage, longest_training, seen_angles, shown_training
 from .verdicts import NO_ROPE, RotaryVerdict, Verdict
 
 # What each bound of a record is called.
@@ -36,11 +36,11 @@ def record(verdict: Verdict) -> dict[str, Any]:
 
     `record`       how many case studies the bounds misjudge at this epsilon and dtype, and how many two
                    simpler rules do: `track_record.TrackRecord`
-    `training`     `original`, before any retrofit, and `longest`, at any stage: the length, and whether it is
-                   known, declared or assumed, with the source (`training.Stage`); null where nothing says
-    `seen_angles`  of each spectrum: the length up to which no pair turns farther than in the original
-                   training, before a retrofit and after it, null where there is none; how many pairs rotate
-                   and how many turn farther within the context. Null where that training is unknown
+    `training`     `shown`, the training whose angles count as seen, and `longest`: the length, and whether it
+                   is known, declared or assumed, with the source (`training.Stage`); null where nothing says
+    `seen_angles`  of each spectrum: the length up to which no pair turns farther than in `shown`, before a
+                   retrofit and after it, null where there is none; how many pairs rotate and how many turn
+                   farther within the context. Null where that training is unknown
     `cases`        the nearest case studies: `track_record.Comparable`; null without rotary
     `warnings`     what puts all of this in doubt, in sentences
     `summary`      what is known, what paper A says, and what nobody knows, in sentences: `summary.summary`
@@ -55,7 +55,7 @@ def record(verdict: Verdict) -> dict[str, Any]:
     if any(np.ndim(value) for value in (verdict.context, verdict.epsilon, verdict.dtype)):
         raise ValueError("verdict must be at one context, epsilon and dtype, got arrays")
     spec, context = verdict.spec, float(verdict.context)
-    stages = {"original": original_training(spec), "longest": longest_training(spec)}
+    stages = {"shown": shown_training(spec), "longest": longest_training(spec)}
     found = {
         "model": spec.name,
         "architecture": spec.architecture,
@@ -63,7 +63,7 @@ def record(verdict: Verdict) -> dict[str, Any]:
         "context": None if np.isnan(context) else _number(context),
         "declared_context": spec.declared_context,
         "original_context": spec.original_context,
-        "rotaries": [_rotary_record(judged, context, stages["original"]) for judged in verdict.rotaries],
+        "rotaries": [_rotary_record(judged, context, stages["shown"]) for judged in verdict.rotaries],
         "unrotated_layers": list(spec.unrotated_layers),
         "provenance": dict(spec.provenance),
         "sources": dict(spec.sources),
@@ -80,7 +80,7 @@ def record(verdict: Verdict) -> dict[str, Any]:
 
 def _cases(verdict: Verdict, stages: Mapping[str, Stage | None]) -> dict[str, Any]:
     """The nearest case studies, by the longest training that is known, else by the original one."""
-    stage = stages["longest"] or stages["original"]
+    stage = stages["longest"] or stages["shown"]
     found = comparable(verdict.spec, float(verdict.context), stage.length if stage else None)
 
     def named(cases: Iterable[CaseStudy]) -> list[dict[str, Any]]:

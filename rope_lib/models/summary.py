@@ -87,36 +87,39 @@ def _behavior(cases: Iterable[Mapping[str, Json]]) -> str:
 
 
 def _seen(record: Mapping[str, Json]) -> Iterator[str]:
-    """How far the pairs of each spectrum turn, against the original training."""
+    """How far the pairs of each spectrum turn, against training."""
     for rotary in record["rotaries"]:
         which = f"{rotary['kind'].capitalize()} attention: " if len(record["rotaries"]) > 1 else ""
         if rotary["seen_angles"] is not None:
-            yield which + seen_sentence(rotary, record["training"]["original"], record["context"])
+            text = seen_sentence(rotary, record["training"]["shown"], record["context"])
+            yield which + text[0].lower() + text[1:] if which else text
 
 
 def seen_sentence(rotary: Mapping[str, Json], training: Mapping[str, Json], context: float) -> str:
-    """What of its angles a spectrum has seen in the original training, in one sentence or two."""
-    seen = rotary["seen_angles"]
+    """What of its angles a spectrum has seen in training, in one sentence or two."""
+    seen, name = rotary["seen_angles"], f"{training['name']} training".strip()
     trained = f"{_count(training['length'])} tokens ({stated(training)})"
+    if seen["after"] is None and rotary["window"] is None:
+        return f"No pair turns farther at any length than in its {name} on {trained}: each turns fully there."
     if seen["after"] is None:
-        why = "all turn fully" if rotary["window"] is None else f"its window is {_count(rotary['window'])}"
-        return f"No pair turns farther at any length than in the original training on {trained}: {why}."
+        window = f"within its window of {_count(rotary['window'])}"
+        return f"No pair turns farther {window} than in its {name} on {trained}."
     there = f"{seen['pairs_beyond']} of {seen['pairs']} pairs do" if seen["pairs_beyond"] else "none does"
     if seen["after"] == training["length"]:
-        reach = f"Up to the original training, on {trained}, no pair turns farther than in it"
+        reach = f"Up to the length of its {name}, {trained}, no pair turns farther than there"
     else:
         before = "at any length" if seen["before"] is None else f"up to {int(seen['before']):,}"
         reach = (
-            f"Up to {int(seen['after']):,} tokens no pair turns farther than in the original training on "
-            f"{trained}; before the retrofit, {before}"
+            f"Up to {int(seen['after']):,} tokens no pair turns farther than in its {name} on {trained}; "
+            f"before the retrofit, {before}"
         )
     return f"{reach}. At {_count(context)}, {there}."
 
 
 def _longest(record: Mapping[str, Json]) -> Iterator[str]:
-    longest, original = record["training"]["longest"], record["training"]["original"]
-    if longest is not None and (original is None or longest["length"] != original["length"]):
-        yield f"The longest training was on {_count(longest['length'])} tokens ({stated(longest)})."
+    longest, shown = record["training"]["longest"], record["training"]["shown"]
+    if longest is not None and (shown is None or longest["length"] != shown["length"]):
+        yield f"Its longest training was on {_count(longest['length'])} tokens ({stated(longest)})."
 
 
 def stated(training: Mapping[str, Json]) -> str:
@@ -131,15 +134,21 @@ def _unknown(record: Mapping[str, Json]) -> Iterator[str]:
     longest_working = record["cases"]["longest_working"]
     if context > longest_working:
         yield f"Whether any model works there: no case study does beyond {_count(longest_working)} tokens."
-    original = training["original"]
-    if original is None:
-        yield "How far its pairs turned in the original training: nothing states its length."
-    elif original["provenance"] != "known":
+    yield from _unknown_training(training["shown"], training["longest"])
+
+
+def _unknown_training(shown: Mapping[str, Json] | None, longest: Mapping[str, Json] | None) -> Iterator[str]:
+    if shown is None:
+        yield "How far its pairs turned in training: nothing states the length before its retrofit."
+    elif shown["name"] == "longest":
+        yield "Whether it was first trained shorter or at another base: a config does not tell."
+    elif shown["provenance"] != "known":
+        what = f"{shown['name']} training".strip()
         yield (
-            f"What it was trained on: {_count(original['length'])} tokens are {original['provenance']}, not "
-            "known, and the seen angles rest on them."
+            f"Whether its {what} was on {_count(shown['length'])} tokens: that is {shown['provenance']}, and "
+            "the seen angles rest on it."
         )
-    if training["longest"] is None:
+    if longest is None and shown is not None and shown["name"]:
         yield "The length of its longest training."
 
 

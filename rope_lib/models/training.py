@@ -1,8 +1,8 @@
 """What lengths a model was trained at, as far as known or declared, and which angles that training showed.
 
 A pair has seen all angles up to the length of training times its frequency, and every angle once it has
-completed a turn: see `theory.rivals.longest_with_seen_angles`. That rule rests on the *original* training,
-the one before any change of the spectrum. Its provenance says how sure its length is.
+completed a turn: see `theory.rivals.longest_with_seen_angles`. That rule means the *original* training,
+the one before any change of the spectrum; where nothing tells of it, what is known instead is named.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,9 @@ from .spec import ModelSpec, Rotary
 # the model's files; the default of its class, where no file states it.
 KNOWN, DECLARED, ASSUMED = "known", "declared", "assumed"
 
+# The training before any change of the rotation; that on the longest sequences; some training, as declared.
+ORIGINAL, LONGEST, SOME = "original", "longest", ""
+
 _ROUNDING = 1e-9  # relative: a length reached exactly is not passed
 
 
@@ -28,6 +31,7 @@ _ROUNDING = 1e-9  # relative: a length reached exactly is not passed
 class Stage:
     """One stage of a model's training: its length, and where that is from."""
 
+    name: str  # ORIGINAL, LONGEST or SOME
     length: int  # tokens of its sequences
     base: float | None  # the base of the rotation then; None where it is taken to be the stated one
     provenance: str  # KNOWN, DECLARED or ASSUMED
@@ -36,7 +40,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class SeenAngles:
-    """Up to which length no pair of a spectrum turns farther than in the original training."""
+    """Up to which length no pair of a spectrum turns farther than in training."""
 
     before: float  # tokens, by the spectrum of that training; infinite where every pair completed a turn
     after: float  # tokens, by the spectrum as shipped; infinite where no pair can pass what it has seen
@@ -55,25 +59,28 @@ def is_retrofit(rotary: Rotary) -> bool:
     return found is not None and found.is_retrofit
 
 
-def original_training(spec: ModelSpec) -> Stage | None:
-    """The training of a model before any retrofit, or None where nothing tells its length.
+def shown_training(spec: ModelSpec) -> Stage | None:
+    """The training whose angles count as seen, or None where nothing tells its length.
 
-    In this order: what the case studies know of the model; what its files state as the length before their
-    retrofit; without a retrofit, the longest training that is known, else the declared context.
+    The original one where the case studies know it, or where a retrofit states the length that it starts
+    from; without a retrofit the longest that is known, else the declared context. A base that was changed in
+    between leaves no trace in a config: that a model was first trained shorter may then go unseen.
 
     >>> from rope_lib.models.atlas import atlas_model
-    >>> stage = original_training(atlas_model("DeepSeek-V2 236B"))
-    >>> stage.length, stage.provenance, stage.source
-    (4096, 'declared', 'rope_scaling.original_max_position_embeddings')
+    >>> stage = shown_training(atlas_model("DeepSeek-V2 236B"))
+    >>> stage.name, stage.length, stage.provenance, stage.source
+    ('original', 4096, 'declared', 'rope_scaling.original_max_position_embeddings')
     """
     for case in cases_of(published(spec)):
         if case.pretrain_length is not None:
-            return Stage(case.pretrain_length, case.pretrain_base, KNOWN, f"case study of {case.model}")
+            source = f"case study of {case.model}"
+            return Stage(ORIGINAL, case.pretrain_length, case.pretrain_base, KNOWN, source)
     stretched = [rotary.scaling for rotary in spec.rotaries if is_retrofit(rotary)]
     if any(scaling["type"] != "dynamic" or "alpha" in scaling for scaling in stretched):
-        return _declared(spec, spec.original_context, "original_context")
-    longest = None if stretched else longest_training(spec)
-    return longest or _declared(spec, spec.declared_context, "context")  # where dynamic scaling starts
+        return _stated(spec, ORIGINAL, spec.original_context, "original_context")
+    if stretched:  # dynamic scaling starts from the declared context
+        return _stated(spec, ORIGINAL, spec.declared_context, "context")
+    return longest_training(spec) or _stated(spec, SOME, spec.declared_context, "context")
 
 
 def cases_of(model: AtlasModel | None) -> tuple[CaseStudy, ...]:
@@ -98,13 +105,13 @@ def longest_training(spec: ModelSpec) -> Stage | None:
     model = published(spec)
     for case in cases_of(model):
         if case.train_length is not None:
-            return Stage(case.train_length, None, KNOWN, f"case study of {case.model}")
+            return Stage(LONGEST, case.train_length, None, KNOWN, f"case study of {case.model}")
     if model is None or model.trained_context is None:
         return None
-    return Stage(model.trained_context, None, KNOWN, f"atlas row of {model.name}, from memory")
+    return Stage(LONGEST, model.trained_context, None, KNOWN, f"atlas row of {model.name}, from memory")
 
 
-def _declared(spec: ModelSpec, length: int | None, quantity: str) -> Stage | None:
+def _stated(spec: ModelSpec, stage: str, length: int | None, quantity: str) -> Stage | None:
     """The stage whose length a model's files state under a quantity, for one of its spectra or for all."""
     scoped = (name for name in spec.provenance if name.endswith(f".{quantity}"))
     name = quantity if quantity in spec.provenance else next(scoped, quantity)
@@ -112,17 +119,17 @@ def _declared(spec: ModelSpec, length: int | None, quantity: str) -> Stage | Non
     if length is None or found == "derived":
         return None
     provenance = ASSUMED if found in ("class_default", "assumed") else DECLARED
-    return Stage(length, None, provenance, spec.sources.get(name, "its files"))
+    return Stage(stage, length, None, provenance, spec.sources.get(name, "its files"))
 
 
 def seen_angles(rotary: Rotary, training: Stage, context: float) -> SeenAngles:
-    """Which angles within a context in tokens the original training of a spectrum did not show.
+    """Which angles within a context in tokens a training did not show to a spectrum.
 
     Layers with a window meet no distance beyond it.
 
     >>> from rope_lib.models.atlas import atlas_model
     >>> model = atlas_model("Llama 3.1 8B")
-    >>> seen = seen_angles(model.rotaries[0], original_training(model), 131_072)
+    >>> seen = seen_angles(model.rotaries[0], shown_training(model), 131_072)
     >>> seen.before, seen.after, seen.pairs_beyond, seen.pairs
     (8192.0, 65536.0, 29, 64)
     """

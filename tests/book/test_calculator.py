@@ -92,7 +92,7 @@ def test_the_original_training_is_what_the_fields_tell(fresh):
     """Typed, of the weights whose rotation was changed, or unknown."""
     told = (
         "return calculatorState.evaluate(calculatorState.fromQuery(location.search).values)"
-        ".verdict.training.original"
+        ".verdict.training.shown"
     )
     llama = f"model={quote('Llama 2 7B')}"
     assert fresh.open(f"{llama}&scaling=linear&factor=4").run(told)["length"] == 4096

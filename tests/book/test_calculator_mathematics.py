@@ -150,15 +150,15 @@ def test_the_sentences_are_the_librarys(page):
     found = page.run(
         """return ropeAtlas.models.map((model) => {
              const verdict = ropeRecord.judge(model, model.declared_context ?? 4096);
-             const original = verdict.training.original;
-             const seen = (rotary) => original && ropeRecord.seenSentence(rotary, original, verdict.context);
+             const shown = verdict.training.shown;
+             const seen = (rotary) => shown && ropeRecord.seenSentence(rotary, shown, verdict.context);
              return [ropeRecord.recordSentence(verdict.record), verdict.rotaries.map(seen)];
            })"""
     )
     for model, [sentence, seen] in zip(atlas(), found, strict=True):
         expected = record(judge(model, context=model.declared_context or 4096))
         assert sentence == record_sentence(expected["record"])
-        training = expected["training"]["original"]
+        training = expected["training"]["shown"]
         own = [training and seen_sentence(r, training, expected["context"]) for r in expected["rotaries"]]
         assert seen == own, model.name
 
@@ -170,7 +170,7 @@ def test_seen_angles_of_random_spectra_as_the_library_finds_them(page):
         case = random_case(random)
         rotary = Rotary(**{**case["rotary"], "scaling": FrozenDict(case["rotary"]["scaling"])})
         base = None if random.integers(3) else float(10 ** random.uniform(0.1, 8))
-        training = Stage(int(10 ** random.uniform(0, 6)), base, "declared", "a test")
+        training = Stage("original", int(10 ** random.uniform(0, 6)), base, "declared", "a test")
         try:
             inv_freq = rotary.spectrum(case["context"])[0].tolist()
         except ValueError:

@@ -67,26 +67,29 @@
 
   const count = (value) => Math.trunc(value).toLocaleString("en-US");
 
-  /* What of its angles a spectrum has seen in the original training, in one sentence or two. */
+  /* What of its angles a spectrum has seen in training, in one sentence or two. */
   function seenSentence({ seen_angles: seen, window }, training, context) {
+    const name = `${training.name} training`.trim();
     const trained = `${count(training.length)} tokens (${training.provenance}: ${training.source})`;
+    if (seen.after === null && window === null) {
+      return `No pair turns farther at any length than in its ${name} on ${trained}: each turns fully there.`;
+    }
     if (seen.after === null) {
-      const why = window === null ? "all turn fully" : `its window is ${count(window)}`;
-      return `No pair turns farther at any length than in the original training on ${trained}: ${why}.`;
+      return `No pair turns farther within its window of ${count(window)} than in its ${name} on ${trained}.`;
     }
     const there = seen.pairs_beyond ? `${seen.pairs_beyond} of ${seen.pairs} pairs do` : "none does";
     const before = seen.before === null ? "at any length" : `up to ${count(seen.before)}`;
     const reach = seen.after === training.length
-      ? `Up to the original training, on ${trained}, no pair turns farther than in it`
-      : `Up to ${count(seen.after)} tokens no pair turns farther than in the original training on ` +
-        `${trained}; before the retrofit, ${before}`;
+      ? `Up to the length of its ${name}, ${trained}, no pair turns farther than there`
+      : `Up to ${count(seen.after)} tokens no pair turns farther than in its ${name} on ${trained}; ` +
+        `before the retrofit, ${before}`;
     return `${reach}. At ${count(context)}, ${there}.`;
   }
 
   /* The verdict on a model, and what stands beside it, in the keys of `rope-lib check --json`. */
   function judge(model, context, options = {}) {
-    const verdict = rope.judge(model, context, options), training = model.training ?? { original: null, longest: null };
-    const seen = (rotary) => training.original && seenAngles(rotary, training.original, context);
+    const verdict = rope.judge(model, context, options), training = model.training ?? { shown: null, longest: null };
+    const seen = (rotary) => training.shown && seenAngles(rotary, training.shown, context);
     return {
       ...verdict,
       rotaries: verdict.rotaries.map((rotary) => ({ ...rotary, seen_angles: seen(rotary) })),

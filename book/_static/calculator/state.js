@@ -214,13 +214,14 @@
   function describedTraining(values, numbers) {
     const own = ownRotary(values), changed = changedFields(values), model = findModel(values.model);
     const typed = isUsed(values, "original") && (!model || changed.includes("original"));
-    const untold = { original: null, longest: null };
+    const untold = { shown: null, longest: null };
     if (typed && TYPED[values.scaling]?.includes("original")) {
-      return { ...untold, original: { length: numbers.original, base: null, provenance: "declared", source: "typed" } };
+      const stage = { name: "original", length: numbers.original, base: null };
+      return { ...untold, shown: { ...stage, provenance: "declared", source: "typed" } };
     }
-    const of = model?.training.original;
+    const of = model?.training.shown;
     if (!of || changed.some((field) => !OF_THE_ROTATION.includes(field))) return untold;
-    return { ...untold, original: { ...of, base: of.base ?? own.base } };
+    return { ...untold, shown: { ...of, base: of.base ?? own.base } };
   }
 
   const LABELS = {
