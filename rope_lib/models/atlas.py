@@ -82,7 +82,7 @@ def model_named(name: str) -> AtlasModel | None:
     """The model of exactly this name, or None; quicker than `atlas_model`, since it reads no other row.
 
     >>> model_named("Llama 3.1 8B").hf_id, model_named("Llama 9")
-    ('meta-llama/Llama-3.1-8B', None)
+    ('meta-llama/Meta-Llama-3.1-8B', None)
     """
     return next((parse_model(row) for row in _rows() if row["name"] == name), None)
 
