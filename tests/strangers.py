@@ -31,6 +31,7 @@ evaluation = { lengths = [16], examples = 2, geometry = 1 }
 REPORT = ["--text", "text.txt", "--lengths", "64,128", "--device", "cpu", "--out", "out"]
 QUICK = {
     "check": ["check", "config.json"],
+    "compare": ["compare", "config.json", "first"],
     "bounds": ["bounds", "--context", 8192],
     "atlas": ["atlas", "qwen"],
     "claims": ["claims", "A1"],

@@ -52,16 +52,13 @@ def check(
       rope-lib check model.gguf --json
       rope-lib check "atlas:Llama 3.1 8B" --dtype bfloat16
     """
-    from rope_lib.models import ModelSpec, judge, read_model
+    from rope_lib.models import judge
     from rope_lib.models.record import record
 
-    try:
-        if source.startswith("atlas:"):
-            from rope_lib.models.atlas import atlas_model
+    from .sources import read_source
 
-            spec: ModelSpec = atlas_model(source.removeprefix("atlas:"))
-        else:
-            spec = read_model(source, download=download)
+    try:
+        spec = read_source(source, download=download)
         if context is None and spec.declared_context is None and spec.rotaries:
             key = "max_position_embeddings (in a GGUF file, context_length)"
             raise ValueError(f"{source}: {key} is missing: give the context to judge at with --context")

@@ -1,6 +1,6 @@
 """A verdict as plain data and as sentences: what `rope-lib check` prints, with and without `--json`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -208,3 +208,30 @@ def scaling_text(scaling: Mapping[str, Any]) -> str:
     """
     factor = scaling.get("factor")
     return f"{scaling['type']}" + (f" × {factor:g}" if isinstance(factor, int | float) else "")
+
+
+def scaling_and_length(scaling: Mapping[str, Any]) -> str:
+    """A scaling with its factor, and the length that it starts from.
+
+    >>> scaling_and_length({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096})
+    'yarn × 4 from 4,096'
+    """
+    original = scaling.get("original_max_position_embeddings")
+    return scaling_text(scaling) + (f" from {original:,}" if isinstance(original, int) else "")
+
+
+def layers_text(layers: Sequence[int]) -> str:
+    """Layer numbers as ranges, and how many there are.
+
+    >>> layers_text([0, 1, 2, 3, 5])
+    '0-3, 5 (5)'
+    """
+    ranges: list[list[int]] = []
+    for layer in layers:
+        if ranges and layer == ranges[-1][1] + 1:
+            ranges[-1][1] = layer
+        else:
+            ranges.append([layer, layer])
+    texts = [f"{first}-{last}" if first != last else str(first) for first, last in ranges]
+    shown = ", ".join(texts) if len(texts) <= 8 else ", ".join([*texts[:7], "…", texts[-1]])
+    return f"{shown} ({len(layers)})"
