@@ -1,5 +1,7 @@
 """`rope-lib check` and `rope-lib bounds`: paper A's bounds on a model, or on numbers alone."""
 
+from dataclasses import asdict
+
 import click
 
 from rope_lib.runs.errors import one_line
@@ -7,6 +9,7 @@ from rope_lib.runs.errors import one_line
 from .options import (
     NOT_UNDERSTOOD,
     InputError,
+    Json,
     Number,
     dtype_option,
     epsilon_option,
@@ -97,20 +100,21 @@ def bounds(
     dtype: str,
     as_json: bool,
 ) -> None:
-    """Print paper A's bounds on the base, and the verdict on a base if one is given.
+    """Print paper A's bounds on the base, and the verdict on a base, with its record, if one is given.
 
     \b
     Examples:
       rope-lib bounds --context 131072 --layers 32
       rope-lib bounds --context 8192 --layers 32 --base 500000
     """
+    from rope_lib.models.track_record import track_record
     from rope_lib.models.verdicts import classify
     from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
 
     if base is not None and head_dim is not None:
         raise InputError("--base is judged by the paper's own bounds: leave out --head-dim")
     try:
-        found: dict[str, float | str] = {
+        found: dict[str, Json] = {
             "aliasing": float(aliasing_bound(context, head_dim=head_dim)),
             "stability": float(stability_bound(context, epsilon, head_dim=head_dim)),
             "depth": float(stability_bound(context, epsilon, layers=layers, head_dim=head_dim)),
@@ -118,6 +122,7 @@ def bounds(
         }
         if base is not None:
             found["verdict"] = str(classify(base, context, layers, epsilon=epsilon, dtype=dtype))
+            found["record"] = asdict(track_record(epsilon, dtype))
     except ValueError as error:
         raise InputError(one_line(error)) from None
     if as_json:

@@ -9,6 +9,7 @@ import click
 from rope_lib.models.checks import shown
 from rope_lib.models.record import BOUND_NAMES, base_text, layers_text, scaling_and_length
 from rope_lib.models.spec import scopes
+from rope_lib.models.summary import record_sentence
 
 from .options import Json
 
@@ -73,7 +74,9 @@ def bound_lines(bounds: Mapping[str, Json]) -> Iterator[str]:
     """The lines of the bounds alone, and of a verdict if `bounds` holds one."""
     for name, value in bounds.items():
         if name == "verdict":
-            yield _row("verdict", _verdict(value))
+            yield _row("paper A's opinion", _verdict(value))
+        elif name == "record":
+            yield from _wrapped("", record_sentence(value))
         else:
             yield _row(BOUND_NAMES[name], base_text(value))
     if bounds["depth"] >= bounds["precision"]:
@@ -115,7 +118,7 @@ def _row(label: str, value: str, origin: str = "") -> str:
 def _wrapped(label: str, text: str) -> Iterator[str]:
     """A label and a text beside it, over as many lines as it takes."""
     width = max(min(shutil.get_terminal_size().columns, 100) - _LABEL - 2, 30)
-    for number, line in enumerate(textwrap.wrap(text, width)):
+    for number, line in enumerate(textwrap.wrap(text, width, break_on_hyphens=False)):
         yield _row("" if number else label, line)
 
 

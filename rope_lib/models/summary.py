@@ -49,7 +49,7 @@ def record_sentence(found: Mapping[str, Json]) -> str:
 
 
 def _runs(record: Mapping[str, Json]) -> Iterator[str]:
-    """How this model, or its rotation, or else the nearest published runs behave."""
+    """How this model behaves, or others of its rotation; without a run at this length, the nearest runs."""
     cases = record["cases"]
     if cases["own"]:
         names = dict.fromkeys(case["model"] for case in cases["own"])
@@ -59,7 +59,7 @@ def _runs(record: Mapping[str, Json]) -> Iterator[str]:
         text = ". ".join(each) + "."
         is_this = len(names) == 1 and record["training"]["longest"] is not None
         yield text if is_this else f"The same rotation in other models: {text}"
-    elif cases["side"] is not None:
+    if cases["side"] is not None and not _has_run(record):
         side = "no longer than" if cases["side"] == "within" else "longer than"
         counts = [f"{cases[name]} {_verb(name, cases[name])}" for name in ("works", "degrades", "fails")]
         near = ", ".join(
@@ -68,9 +68,14 @@ def _runs(record: Mapping[str, Json]) -> Iterator[str]:
             for case in cases["nearest"]
         )
         yield (
-            f"This model: no run. Of published runs {side} their training, {', '.join(counts[:2])} and "
-            f"{counts[2]}; the nearest: {near}."
+            f"Of published runs {side} their training, {', '.join(counts[:2])} and {counts[2]}. The nearest "
+            f"to {cases['ratio']:.2g} × trained: {near}."
         )
+
+
+def _has_run(record: Mapping[str, Json]) -> bool:
+    """Whether the case studies hold a run of this rotation at this very length."""
+    return any(case["context_length"] == record["context"] for case in record["cases"]["own"])
 
 
 def _verb(name: str, number: int) -> str:
@@ -129,7 +134,7 @@ def stated(training: Mapping[str, Json]) -> str:
 
 def _unknown(record: Mapping[str, Json]) -> Iterator[str]:
     training, context = record["training"], record["context"]
-    if not any(case["context_length"] == context for case in record["cases"]["own"]):
+    if not _has_run(record):
         yield f"How it behaves at {_count(context)} tokens: no case study ran it at that length."
     longest_working = record["cases"]["longest_working"]
     if context > longest_working:

@@ -7,6 +7,7 @@ import sys
 import pytest
 from command import run
 
+from rope_lib.models.track_record import decided_cases
 from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
 
 LLAMA = {
@@ -208,8 +209,15 @@ def test_bounds_are_the_numbers_alone():
     }
     judged = run("bounds", "--context", "8192", "--layers", "32", "--base", "5e5", "--json").stdout
     assert json.loads(judged)["verdict"] == "stable"
+    assert json.loads(judged)["record"]["cases"] == len(decided_cases())
     wider = json.loads(run("bounds", "--context", "131072", "--head-dim", "128", "--json").stdout)
     assert wider["aliasing"] == aliasing_bound(131_072, head_dim=128)
+
+
+def test_bounds_prints_a_verdict_with_its_record():
+    printed = " ".join(run("bounds", "--context", "8192", "--layers", "32", "--base", "5e5").stdout.split())
+    assert "paper A's opinion stable Record: of" in printed
+    assert "Record" not in run("bounds", "--context", "8192").stdout
 
 
 def test_bounds_says_when_no_base_satisfies_them():

@@ -133,6 +133,13 @@ def test_beyond_its_training_a_summary_says_how_many_pairs_turn_farther_and_what
     )
 
 
+def test_a_model_of_known_runs_beyond_all_of_them_is_compared_with_others_too():
+    own, others, *_ = summary(atlas_model("Llama 2 7B"), context=16_384)["known"]
+    assert own == "LLaMA-2 7B works at 4,096 tokens."
+    assert "4 × trained: " in others
+    assert "(4 × trained) fails" in others
+
+
 def test_a_run_at_the_very_length_leaves_nothing_unknown_of_it():
     assert not summary(atlas_model("Llama 3.1 8B"))["unknown"]
     assert "degrades at 131,072" in summary(atlas_model("Llama 3.1 8B"))["known"][0]
