@@ -44,7 +44,7 @@ SLOW = {
 
 COMMAND = """
 import sys
-from rope_lib.cli import main
+from rope_lib.__main__ import main
 if __name__ == "__main__":
     sys.argv[0] = "rope-lib"
     sys.exit(main())
