@@ -8,7 +8,7 @@ import os  # these two are loaded with Python itself
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
-    # Python has looked in the current folder for some modules of its own already, and would for all that follow.
+    # Python has looked for some modules of its own in the current folder, and would for all that follow.
     advice = "run rope-lib, or python -P -m rope_lib"
     print(f"Error: python -m runs modules that lie in the current folder: {advice}", file=sys.stderr)
     sys.exit(2)

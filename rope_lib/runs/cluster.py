@@ -1,4 +1,9 @@
-"""The workers that cells run on: processes of this machine, or those of a running Dask cluster."""
+"""The workers that cells run on: processes of this machine, or those of a running Dask cluster.
+
+Whoever can talk to a scheduler or a worker of Dask can have it run code. Those of this machine therefore speak
+TLS, and only to who has the key of this one sweep: not to the other users of the machine. A cluster that the
+user names is the user's to guard.
+"""
 
 import fcntl
 import logging
@@ -14,8 +19,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+import cryptography  # noqa: F401  # `Security.temporary` needs it, and says so late
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import silence_logging_cmgr
 
@@ -38,6 +44,9 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # training. This lets glibc keep freed memory, as in other processes; without glibc it has no effect.
 _MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 
+# Pages of Dask's web servers, which tell anyone of this machine what runs: none.
+_NO_PAGES = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+
 
 @contextmanager
 def connected(
@@ -52,7 +61,10 @@ def connected(
     `workers` is the number of these processes, by default one for each processor, or, if `resources` name the
     share of a GPU that a cell needs, as many as the GPUs hold. Each runs one cell at a time with `threads`
     threads, has the `resources` of one cell, and sees one of the GPUs, in turn. They end with this context,
-    and with this process, however it ends.
+    and with this process, however it ends. They refuse whoever does not have the key that is made for them.
+
+    A cluster at an address is trusted: it runs the cells, and this process loads what it answers. Name only
+    one whose users you trust, or whose own TLS settings, in Dask's configuration, keep the others out.
 
     Raises ValueError if no scheduler answers, or for `workers` together with a scheduler, which has its own.
     """
@@ -70,13 +82,15 @@ def connected(
         silence_logging_cmgr(_QUIET),
         children_inherit(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
         _own_scratch(),
+        dask.config.set(_NO_PAGES),
         LocalCluster(
             n_workers=at_least_one(workers),
             threads_per_worker=1,
             processes=True,
             memory_limit=None,  # Dask must not pause a cell that needs much memory
-            dashboard_address=None,  # no web pages, and any free port: two sweeps must not collide
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: two sweeps must not collide
+            security=Security.temporary(),
             resources=resources,
             silence_logs=_QUIET,
         ) as cluster,

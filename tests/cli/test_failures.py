@@ -204,7 +204,7 @@ while ended == 130:
 
 
 def test_an_interrupt_at_any_moment_ends_with_one_line():
-    """From the first instruction of the program on: before an import, a file or a system call, in children."""
+    """From the program's first instruction on: before an import, a file or a system call, in children."""
     command = [sys.executable, "-c", INTERRUPTED]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     *interrupted, last = ended.stdout.split()

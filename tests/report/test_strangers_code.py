@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from strangers import QUICK, SLOW, command_in, importable, left, plant, stranger_folder
