@@ -1,8 +1,8 @@
 """The workers that cells run on: processes of this machine, or those of a running Dask cluster.
 
-Whoever can talk to a scheduler or a worker of Dask can have it run code. Those of this machine therefore speak
-TLS, and only to who has the key of this one sweep: not to the other users of the machine. A cluster that the
-user names is the user's to guard.
+Whoever can talk to a scheduler or a worker of Dask can have it run code. Those of this machine therefore
+speak TLS, and only to who has the key of this one sweep: not to the other users of the machine. A cluster
+that the user names is the user's to guard.
 """
 
 import fcntl
@@ -89,7 +89,9 @@ def connected(
             processes=True,
             memory_limit=None,  # Dask must not pause a cell that needs much memory
             dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: two sweeps must not collide
+            scheduler_kwargs={
+                "dashboard_address": "127.0.0.1:0"
+            },  # any free port: two sweeps must not collide
             security=Security.temporary(),
             resources=resources,
             silence_logs=_QUIET,

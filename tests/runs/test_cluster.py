@@ -1,4 +1,4 @@
-"""Workers of this machine heed their sweep alone; its scratch is new, and that of killed sweeps is removed."""
+"""Workers of this machine heed their sweep alone; its scratch is new, and killed sweeps' is removed."""
 
 import asyncio
 import os
