@@ -35,6 +35,7 @@ def train(config: str, out: str | None, device: str, keep: bool, force: bool) ->
     with needs("training needs", "models"):
         from rope_lib.measure.device import choose_device
         from rope_lib.runs.folders import alone, beside
+        from rope_lib.runs.links import refuse_links
         from rope_lib.runs.mark import check_replaceable, output_folder
         from rope_lib.runs.store import circumstances, save_tables
         from rope_lib.train.config import Config
@@ -51,6 +52,7 @@ def train(config: str, out: str | None, device: str, keep: bool, force: bool) ->
         # Beside the result, which appears when it is complete.
         unfinished = folder.with_name(f"{folder.name}-training")
         with alone(unfinished), _gone_when_empty(unfinished):
+            refuse_links(unfinished)
             if other := others_weights(chosen, unfinished):
                 aside = beside(unfinished)
                 if not force:
