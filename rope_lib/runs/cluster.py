@@ -9,12 +9,15 @@ import fcntl
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -86,24 +89,55 @@ def connected(
         children_inherit(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
         _own_scratch(),
         dask.config.set(_NO_PAGES),
-        LocalCluster(
-            n_workers=at_least_one(workers),
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=None,  # Dask must not pause a cell that needs much memory
-            dashboard_address=None,
-            scheduler_kwargs={
-                "dashboard_address": "127.0.0.1:0"
-            },  # any free port: two sweeps must not collide
-            security=Security.temporary(),
-            resources=resources,
-            silence_logs=_QUIET,
-        ) as cluster,
+        _started(at_least_one(workers), resources) as cluster,
         Client(cluster) as client,
     ):
         if gpus:
             client.register_plugin(OneGPU(gpus))
         yield client
+
+
+@contextmanager
+def _started(workers: int, resources: Resources | None) -> Iterator[LocalCluster]:
+    """A cluster of processes of this machine, which an interrupt from the terminal reaches by this one alone.
+
+    One that arrives while they start ends them when they have started: half started, each would complain.
+    """
+    with ExitStack() as stack:
+        with _interrupts_put_off():
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    memory_limit=None,  # Dask must not pause a cell that needs much memory
+                    dashboard_address=None,
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any: two sweeps must not collide
+                    security=Security.temporary(),
+                    resources=resources,
+                    silence_logs=_QUIET,
+                )
+            )
+        yield cluster
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Let an interrupt wait until the end; threads and processes that are started meanwhile never get one."""
+    arrived: list[int] = []
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    resource_tracker.ensure_running()  # which would else be started with a child, and let it be interrupted
+    handler = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # this process has other threads
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
 
 
 def slots(client: Client, resources: Resources | None = None) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import tempfile
 import urllib.request
 from pathlib import Path
@@ -89,3 +90,25 @@ def test_workers_of_this_machine_answer_to_their_sweep_alone():
             with pytest.raises(OSError):  # noqa: PT011 (a status 404, or no HTTP at all)
                 urllib.request.urlopen(f"http://{place}/health", timeout=2)
         assert client.submit(sum, [1, 2, 3]).result() == 6
+        if Path("/proc/self/status").exists():
+            assert all(is_deaf(child.pid) for child in psutil.Process().children(recursive=True))
+
+
+def is_deaf(process):
+    """Whether a process blocks or ignores an interrupt, which a terminal sends to children too."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    states = dict(line.split(":", 1) for line in lines)
+    return any(int(states[name], 16) >> (signal.SIGINT - 1) & 1 for name in ("SigBlk", "SigIgn"))
+
+
+def test_an_interrupt_waits_until_the_workers_have_started():
+    began = []
+    with pytest.raises(KeyboardInterrupt), cluster._interrupts_put_off():
+        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        began.append(True)
+    assert began
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with cluster._interrupts_put_off():
+        began.append(True)
