@@ -12,7 +12,7 @@ from reports import TEXT
 # What the packages look for and may not find: recorded by `tests/attack/strangers_code.py`.
 OPTIONAL = """
     _pydev_bundle _pydevd_bundle _pydevd_bundle_ext _pydevd_frame_eval _pydevd_sys_monitoring
-    argcomplete azure backports black boto3 brotli brotlicffi chardet cityhash colorama crick cuda
+    argcomplete azure backports bcrypt black boto3 brotli brotlicffi chardet cityhash colorama crick cuda
     cython distributed_ucxx django envwrap flint fqdn gcsfs gilknocker github gmpy gmpy2 google h2
     ipywidgets isoduration java jsonpointer jupyter_server_proxy lz4 mistral_common mmh3 monkeytype
     mpl_toolkits

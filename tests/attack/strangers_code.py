@@ -31,10 +31,7 @@ def hook(event, arguments):
             os.write(file, name.encode() + b"\\n")
 sys.addaudithook(hook)
 """
-SECONDS, MEMORY = (
-    30,
-    2**30,
-)  # of the processor that a refusal may take; the model and torch take most of the memory
+SECONDS, MEMORY = 30, 2**30  # of the processor, and bytes, that a refusal may take: most are for torch
 TEXTS = {
     "empty": "text must have at least 2 tokens",
     "three": "text must have at least 64 tokens",
@@ -106,7 +103,7 @@ def refusals(scratch, model):
     texts = [is_refused(folder, scratch, words, "--text", name) for name, words in TEXTS.items()]
     yield "report --text: odd", len(texts), sum(texts)
     outputs = [
-        is_refused(folder, scratch, "out must be ", "--text", "text.txt", "--out", out) for out in OUTPUTS
+        is_refused(folder, scratch, "out must ", "--text", "text.txt", "--out", out) for out in OUTPUTS
     ]
     yield "report --out: odd", len(outputs), sum(outputs)
 

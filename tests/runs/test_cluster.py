@@ -103,10 +103,15 @@ def is_deaf(process):
 
 def test_an_interrupt_waits_until_the_workers_have_started():
     began = []
-    with pytest.raises(KeyboardInterrupt), cluster._interrupts_put_off():
-        signal.raise_signal(signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-        began.append(True)
+
+    def start():
+        with cluster._interrupts_put_off():
+            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            began.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
     assert began
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
