@@ -83,7 +83,7 @@ dtype_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 scheduler_option = click.option(
-    "--scheduler", metavar="ADDRESS", help="Use the workers of a running Dask cluster."
+    "--scheduler", metavar="ADDRESS", help="Use the workers of a running Dask cluster, which you trust."
 )
 
 force_option = click.option(
