@@ -9,18 +9,20 @@ same command then goes on after it.
 import argparse
 import collections
 import contextlib
+import faulthandler
 import json
 import multiprocessing
 import random
 import resource
+import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any, TypeAlias
 
 BATCH = 500  # inputs
 SHOWN = 20  # kinds of faults that are printed
@@ -95,31 +97,58 @@ def try_one(attack: Attack, name: str, seed: int, number: int, folder: Path) -> 
         return attack.attempt(generator, folder)
 
 
-_ATTACKS: dict[str, Attack] = {}  # of a process that tries batches, and its folder
-_FOLDER = Path()
+Wanted: TypeAlias = tuple[str, int, int, int]  # of a batch: attack, seed, number of the first input, tries
 
 
-def _begin(attacks: dict[str, Attack], around: Path) -> None:
-    global _FOLDER
-    _ATTACKS.update(attacks)
-    _FOLDER = Path(tempfile.mkdtemp(dir=around))
-    tempfile.tempdir = str(_FOLDER)
-
-
-def _try_batch(name: str, seed: int, first: int, tries: int) -> Batch:
-    attack = _ATTACKS[name]
+def _try_batch(attack: Attack, wanted: Wanted, folder: Path, answer: Connection, current: Any) -> None:
+    """In a process of its own: try a batch, and send what became of it; `current` is the input in hand."""
+    faulthandler.enable()
+    tempfile.tempdir = str(folder)
+    name, seed, first, tries = wanted
     outcomes: collections.Counter[str] = collections.Counter()
     faults = []
     started = time.perf_counter()
     with limited_memory(attack.memory):
         for number in range(first, first + tries):
+            current.value = number
             try:
-                outcomes[try_one(attack, name, seed, number, _FOLDER)] += 1
+                outcomes[try_one(attack, name, seed, number, folder)] += 1
             except Exception as fault:
                 faults.append(f"{number}: {type(fault).__name__}: {str(fault)[:300]!r}")
-    return Batch(
-        name, seed, first, tries, tries - len(faults), dict(outcomes), faults, time.perf_counter() - started
-    )
+    seconds = time.perf_counter() - started
+    answer.send(Batch(name, seed, first, tries, tries - len(faults), dict(outcomes), faults, seconds))
+
+
+def _finished(attacks: Mapping[str, Attack], wanted: Iterable[Wanted], jobs: int) -> Iterator[Batch]:
+    """The batches as they finish. One whose process an input ends is cut there, and goes on behind it."""
+    context = multiprocessing.get_context("fork")  # a child has imported everything
+    waiting = collections.deque(wanted)
+    running: dict[Connection, tuple[Any, Wanted, Path, Any]] = {}
+    with tempfile.TemporaryDirectory() as around:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                each, folder = waiting.popleft(), Path(tempfile.mkdtemp(dir=around))
+                ours, theirs = context.Pipe(duplex=False)
+                current = context.RawValue("q", each[2])
+                child = context.Process(
+                    target=_try_batch, args=(attacks[each[0]], each, folder, theirs, current)
+                )
+                child.start()
+                theirs.close()
+                running[ours] = child, each, folder, current
+            for answer in wait(list(running)):
+                assert isinstance(answer, Connection)
+                child, (name, seed, first, tries), folder, current = running.pop(answer)
+                try:
+                    yield answer.recv()
+                except EOFError:
+                    child.join()
+                    last, what = current.value, f"ended its process with {child.exitcode}"
+                    yield Batch(name, seed, first, last - first + 1, last - first, {}, [f"{last}: {what}"], 0)
+                    if last + 1 < first + tries:
+                        waiting.append((name, seed, last + 1, first + tries - last - 1))
+                child.join()
+                shutil.rmtree(folder)
 
 
 def batches(
@@ -135,19 +164,8 @@ def batches(
         for first in range(0, tries, BATCH)
         if (name, first) not in known
     ]
-    with contextlib.ExitStack() as stack:
-        around = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        context = multiprocessing.get_context("fork")  # a child has imported everything
-        pool = stack.enter_context(ProcessPoolExecutor(jobs, context, _begin, (dict(attacks), around)))
-        file = None if log is None else stack.enter_context(open(log, "a", encoding="utf-8"))
-        running = {pool.submit(_try_batch, *each): each for each in missing}
-        for future in as_completed(running):
-            try:
-                batch = future.result()
-            except BrokenProcessPool:
-                name, _, first, tries = running[future]
-                yield Batch(name, seed, first, tries, 0, {}, [f"{first} or later: a process died"], 0)
-                continue
+    with contextlib.nullcontext() if log is None else open(log, "a", encoding="utf-8") as file:
+        for batch in _finished(attacks, missing, jobs):
             if file is not None:
                 print(json.dumps(asdict(batch)), file=file, flush=True)
             yield batch

@@ -118,9 +118,12 @@ def token_ids(model: LanguageModel, text: str) -> torch.Tensor:
     if model.tokenizer is None:
         raise ValueError(f"model must have a tokenizer to read a text, and {model.name} has none")
     check_text(model.tokenizer, text)
-    with quiet():
-        # Not verbose: a text that is longer than the context is what is measured here, not worth a warning.
-        tokens: torch.Tensor = model.tokenizer(text, return_tensors="pt", verbose=False).input_ids[0]
+    try:
+        with quiet():
+            # Not verbose: a text that is longer than the context is what is measured here, not a warning.
+            tokens: torch.Tensor = model.tokenizer(text, return_tensors="pt", verbose=False).input_ids[0]
+    except Exception as error:  # what it raises depends on the values of its files
+        raise ValueError(f"{model.name}: its tokenizer must encode the text ({line_of(error)})") from error
     known = model.network.get_input_embeddings().weight.shape[0]
     if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < known:
         raise ValueError(

@@ -308,7 +308,11 @@ def _heard(path: Path) -> Iterator[None]:
     if get_worker().state.nthreads > 1:
         yield
         return
-    with open(path, "a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+    with (
+        open(path, "a", encoding="utf-8", errors="backslashreplace") as file,
+        redirect_stdout(file),
+        redirect_stderr(file),
+    ):
         yield
 
 
