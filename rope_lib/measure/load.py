@@ -7,13 +7,13 @@ import hashlib
 import importlib.util
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from rope_lib.runs.mark import file_sha256
+from rope_lib.runs.temporary import temporary_folder
 
 from .converted import dequantized
 from .device import choose_device
@@ -200,8 +200,7 @@ def _load(
     files: ModelFolder, source: str | os.PathLike, dtype: torch.dtype
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
     """The network and the tokenizer of a folder of safetensors."""
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
+    with temporary_folder("model") as scratch:
         stage(files, scratch)
         network, unused = load_network(scratch, source, files.shapes, dtype)
         tokenizer = load_tokenizer(scratch, source) if files.tokenizer else None

@@ -117,8 +117,9 @@ def stated_size(config: Config, name: str) -> int:
 def _layer_types(config: Config) -> set[str]:
     """The kinds of layers that a config lists; of a list with anything but names, none."""
     kinds = getattr(config, "layer_types", None)
-    is_known = isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds)
-    return set(kinds) if is_known else set()
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        return set()
+    return set(kinds)
 
 
 def _bytes_of_a_score(network: PreTrainedModel) -> int:

@@ -45,6 +45,6 @@ def new_folder(out: str | Path) -> Path:
     Traceback (most recent call last):
     ValueError: out must name a folder, got ''
     """
-    folder = output_folder(out, "").absolute()
-    check_elsewhere(folder)
-    return folder
+    folder = output_folder(out, "")
+    check_elsewhere(Path(out))
+    return folder.absolute()

@@ -141,8 +141,7 @@ def output_folder(out: str | Path | None, default: str) -> Path:
     """The folder that a command writes, `default` if `out` is None.
 
     Raises ValueError for an empty name, a root, a path that is not UTF-8 or one that cannot be written, and
-    OSError for a file, for what is in a file and for a link to nothing: a command refuses them before it does
-    any work.
+    OSError for a file or what is in a file, so that a command can refuse them before it does any work.
     """
     if out is not None and str(out) == "":
         raise ValueError("out must name a folder, got ''")
@@ -151,14 +150,14 @@ def output_folder(out: str | Path | None, default: str) -> Path:
     place = Path(os.path.realpath(folder))
     if not place.name:
         raise ValueError(f"out must name a folder, got {folder}")
-    if folder.is_symlink() and not folder.exists():
-        raise FileNotFoundError(f"out must be a folder, but {folder} is a link to nothing")
     if place.exists() and not place.is_dir():
         raise FileExistsError(f"out must be a folder, but {folder} is a file")
     above = next(path for path in place.parents if os.path.lexists(path))
     if not above.is_dir():
         raise NotADirectoryError(f"out must be in a folder, but {above} is a file")
     try:
+        if folder.is_symlink() and not folder.exists():
+            raise FileNotFoundError("it is a link to nothing")
         with scratch(above, scratch_prefix(place)):
             pass
     except OSError as error:  # read-only, or a name that is too long for what is made beside it
@@ -173,11 +172,13 @@ def check_elsewhere(folder: Path) -> None:
 
     >>> check_elsewhere(Path("/"))
     Traceback (most recent call last):
-    ValueError: out must be a folder other than the current one and those above, got /
+    ValueError: out must be a folder other than the current one and those above, got '/'
     """
     place, here = Path(os.path.realpath(folder)), Path.cwd()
     if place in (here, *here.parents):
-        raise ValueError(f"out must be a folder other than the current one and those above, got {folder}")
+        raise ValueError(
+            f"out must be a folder other than the current one and those above, got {str(folder)!r}"
+        )
 
 
 def check_utf8(argument: str, path: str | Path) -> None:
