@@ -173,15 +173,16 @@ def attack(command: Command, tries: int, jobs: int, generator: random.Random) ->
     """What was wrong after each kill, or None."""
     with tempfile.TemporaryDirectory() as around:
         place, inputs = Path(around) / "undisturbed", Path(around) / "inputs"
-        inputs.mkdir()
-        command.prepare(inputs)
-        shutil.copytree(inputs, place / "work")
-        results = []
-        for words in (command.earlier, command.words):
-            live = Live(place, words)
-            moments = live.moments()
-            assert live.finish() == 0, live.said
-            results.append(tables_in(place / "work" / command.tables))
+        (place / "work").mkdir(parents=True)
+        command.prepare(place / "work")
+        live = Live(place, command.earlier)
+        assert live.finish() == 0, live.said
+        results = [tables_in(place / "work" / command.tables)]
+        shutil.copytree(place, inputs)
+        live = Live(place, command.words)
+        moments = live.moments()
+        assert live.finish() == 0, live.said
+        results.append(tables_in(place / "work" / command.tables))
 
         def one(number: int) -> str | None:
             step = draws[number].randrange(len(moments) - 1)
@@ -200,9 +201,7 @@ def _problem(
     command: Command, inputs: Path, place: Path, results: list, step: int, delay: float
 ) -> str | None:
     """What was wrong after one kill, "late" where the command had ended before, or None."""
-    shutil.copytree(inputs, place / "work")
-    first = Live(place, command.earlier)
-    assert first.finish() == 0, first.said
+    shutil.copytree(inputs, place)
     killed = Live(place, command.words)
     was_killed = killed.kill_at(step, delay)
     deadline = time.monotonic() + PATIENCE
@@ -249,7 +248,10 @@ def main() -> int:
         if options.only not in (None, name):
             continue
         started, generator = time.perf_counter(), random.Random(options.seed)
-        found = list(attack(command, options.tries, options.jobs, generator))
+        found = []
+        for problem in attack(command, options.tries, options.jobs, generator):
+            found.append(problem)
+            print(f"{name} {len(found)}: {problem or 'survived'}", file=sys.stderr, flush=True)
         late = found.count("late")
         wrong = [problem for problem in found if problem not in (None, "late")]
         rows.append((name, len(found), len(found) - len(wrong), time.perf_counter() - started))
