@@ -113,6 +113,7 @@ def replace_computing() -> None:
     store.source_sha256 = experiments.source_sha256 = cache(lambda folders: source_sha256(folders))
     experiments.run_cells = _no_cells
     many.run_cells = _no_cells
+    sys.modules.pop("ipykernel", None)  # by which a notebook is known, whose command is not recorded
 
 
 # The sandbox
