@@ -22,6 +22,8 @@ CONNECT = 10  # seconds to wait for a scheduler to answer
 
 Resources: TypeAlias = Mapping[str, float]  # the amount of each resource that a cell needs
 
+SCRATCH = "workers"  # the purpose of the temporary folders of Dask
+
 _QUIET = logging.CRITICAL + 1  # `run_cells` reports what goes wrong, in one line for each cell
 
 # Numerical libraries read these limits on their threads when they are loaded.
@@ -136,7 +138,7 @@ def _own_scratch() -> Iterator[None]:
 
     Dask's own choice is one folder for all users of the machine, in which any of them can put a module.
     """
-    with temporary_folder("workers") as folder, dask.config.set({"temporary-directory": str(folder)}):
+    with temporary_folder(SCRATCH) as folder, dask.config.set({"temporary-directory": str(folder)}):
         yield
 
 

@@ -31,17 +31,25 @@ def temporary_folder(purpose: str) -> Iterator[Path]:
     >>> folder.exists()
     False
     """
-    prefix = f"rope-lib-{purpose}-"
-    for old in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+    remove_left(purpose)
+    with (
+        tempfile.TemporaryDirectory(prefix=_prefix(purpose), ignore_cleanup_errors=True) as folder,
+        contextlib.nullcontext() if fcntl is None else _locked(folder),
+    ):
+        yield Path(folder)
+
+
+def remove_left(purpose: str) -> None:
+    """Remove the temporary folders that killed processes left of a purpose."""
+    for old in Path(tempfile.gettempdir()).glob(f"{_prefix(purpose)}*"):
         with contextlib.suppress(OSError), _locked(old) as descriptor:
             described = os.fstat(descriptor)
             if described.st_uid == os.getuid() and time.time() - described.st_mtime > _SETTLED:
                 shutil.rmtree(old, ignore_errors=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder,
-        contextlib.nullcontext() if fcntl is None else _locked(folder),
-    ):
-        yield Path(folder)
+
+
+def _prefix(purpose: str) -> str:
+    return f"rope-lib-{purpose}-"
 
 
 @contextlib.contextmanager

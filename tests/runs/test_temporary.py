@@ -8,6 +8,7 @@ import dask
 import pytest
 
 from rope_lib.runs import cluster, temporary
+from rope_lib.runs.sweep import run_cells
 from rope_lib.runs.temporary import temporary_folder
 
 
@@ -45,3 +46,11 @@ def test_only_the_folders_of_dead_processes_are_removed(place, tmp_path_factory)
     assert len(left) == 4
     assert (kept / "thesis.tex").exists()
     assert other.exists()
+
+
+def test_a_sweep_that_has_nothing_to_compute_removes_what_a_dead_one_left(place):
+    dead = place / "rope-lib-workers-dead"
+    dead.mkdir()
+    os.utime(dead, (0, 0))
+    run_cells([], "module:function", place / "out", progress=False)
+    assert not dead.exists()
