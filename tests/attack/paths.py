@@ -216,7 +216,9 @@ def _check_harm(before, after, status: int, out: str | None, force: bool, root: 
         assert not name.endswith(".lock"), f"{name!r} was left"
         defaults = name.startswith(("/work/rope-train-", "/work/rope-sweep-", "/work/rope-report"))
         ours = defaults if out is None else _within(out, path) or path.startswith(out)
-        ours = ours or name.startswith("/work/away-training")  # beside the link, as everything of a link
+        ours = ours or name.startswith(
+            ("/work/away-training", "/work/link-training")
+        )  # beside the link, as everything of a link
         assert ours or name.startswith("/xdg_cache_home"), f"{name!r} was written"
 
 

@@ -52,5 +52,5 @@ def test_a_sweep_that_has_nothing_to_compute_removes_what_a_dead_one_left(place)
     dead = place / "rope-lib-workers-dead"
     dead.mkdir()
     os.utime(dead, (0, 0))
-    run_cells([], "module:function", place / "out", progress=False)
+    run_cells([], "rope_lib.train.run:run_cell", place / "out", progress=False)
     assert not dead.exists()
