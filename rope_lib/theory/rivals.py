@@ -174,7 +174,7 @@ def longest_with_seen_angles(inv_freq: ArrayLike, trained_inv_freq: ArrayLike, t
     Training at `trained_inv_freq` on `trained` tokens shows a pair all angles up to the trained length times
     its frequency, and every angle once it has completed a turn. Both spectra have shape `(pairs,)`. Infinite
     if no pair meets an angle that it has not seen. With the spectrum unchanged it is the trained length: a
-    stricter reading of Liu et al. 2310.05209, whose limit is the period of the slowest pair that completed a
+    stricter reading of Liu et al. 2310.05209, whose limit is the period of the fastest pair that completed no
     turn. Raises ValueError for frequencies that are not finite numbers ≥ 0, two shapes, or a trained length
     that is not positive.
 
