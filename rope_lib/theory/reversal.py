@@ -3,7 +3,8 @@
 Wu, Du and Peng (2609.39929) write the score of a query and a key at distance m as Re Σ_n z_n·exp(i·m·ω_n),
 here S(m), with one complex coefficient z_n = c·Q_n·conj(K_n) for each pair of channels. Two things can go
 wrong within a window of M tokens: a key that wins at distance 0 loses at others (a reversal), and two
-neighboring positions get the same score (insensitivity). Frequencies are in radians per token, distances and windows in tokens.
+neighboring positions get the same score (insensitivity). Frequencies are in radians per token, distances and
+windows in tokens.
 """
 
 from collections.abc import Iterator
