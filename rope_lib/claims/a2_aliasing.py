@@ -4,7 +4,7 @@ import numpy as np
 
 from rope_lib.theory.oscillators import bank_similarity, frequencies
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .settings import BASE, HEAD_DIM
 
 
@@ -45,15 +45,17 @@ CLAIMS = (
         standing="stated",
         chapter="02_aliasing",
         in_short="the slowest oscillator returns at its horizon; the bank as a whole does not",
-        measure=measure_aliasing,
-        judge=judge_aliasing,
-        refuted_by={
-            "modes": 64,
-            "stated_horizon": 62832,
-            "period": 54410,
-            "neighbor": 0.97,
-            "mode": 0.2,
-            "bank": -0.06,
-        },
+        formula=Row(
+            measure=measure_aliasing,
+            judge=judge_aliasing,
+            refuted_by={
+                "modes": 64,
+                "stated_horizon": 62832,
+                "period": 54410,
+                "neighbor": 0.97,
+                "mode": 0.2,
+                "bank": -0.06,
+            },
+        ),
     ),
 )

@@ -5,7 +5,7 @@ import numpy as np
 from rope_lib.models.case_studies import known_to_work
 from rope_lib.theory.bounds import stability_bound
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .settings import EPSILON
 
 
@@ -45,12 +45,14 @@ CLAIMS = (
         standing="stated",
         chapter="03_dc_stability",
         in_short="exact for one oscillator; models that violate the bound work",
-        measure=measure_stability,
-        judge=judge_stability,
-        refuted_by={
-            "similarity_at_bound": 0.8,
-            "works": 9,
-            "works_in_violation": 0,
-        },
+        practice=Row(
+            measure=measure_stability,
+            judge=judge_stability,
+            refuted_by={
+                "similarity_at_bound": 0.8,
+                "works": 9,
+                "works_in_violation": 0,
+            },
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from rope_lib.theory.bounds import allowed_drift, max_context
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .settings import EPSILON
 
 
@@ -53,16 +53,18 @@ CLAIMS = (
         standing="stated",
         chapter="04_depth",
         in_short="phase errors do not compound over layers as the bound assumes",
-        needs=("model",),
-        measure=measure_depth,
-        judge=judge_depth,
-        refuted_by={
-            "layers": 30,
-            "phase_first": 0.05,
-            "allowed_context": 5846,
-            "trained_context": 8192,
-            "phase_last": 0.05,
-            "cosine": 0.99,
-        },
+        consequence=Row(
+            measure=measure_depth,
+            judge=judge_depth,
+            refuted_by={
+                "layers": 30,
+                "phase_first": 0.05,
+                "allowed_context": 5846,
+                "trained_context": 8192,
+                "phase_last": 0.05,
+                "cosine": 0.99,
+            },
+            needs=("model",),
+        ),
     ),
 )

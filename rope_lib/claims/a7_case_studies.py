@@ -3,7 +3,7 @@
 from rope_lib.models.case_studies import case_studies
 from rope_lib.models.verdicts import disagreements
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .settings import EPSILON
 
 
@@ -48,18 +48,20 @@ CLAIMS = (
         standing="stated",
         chapter="07_case_studies",
         in_short="the verdicts do not match known behavior better than the length of training does",
-        measure=measure_cases,
-        judge=judge_cases,
-        refuted_by={
-            "known": 20,
-            "known_wrong": 4,
-            "known_rival": 4,
-            "scored": 20,
-            "scored_wrong": 4,
-            "scored_rival": 4,
-            "decided": 20,
-            "decided_wrong": 4,
-            "decided_rival": 4,
-        },
+        practice=Row(
+            measure=measure_cases,
+            judge=judge_cases,
+            refuted_by={
+                "known": 20,
+                "known_wrong": 4,
+                "known_rival": 4,
+                "scored": 20,
+                "scored_wrong": 4,
+                "scored_rival": 4,
+                "decided": 20,
+                "decided_wrong": 4,
+                "decided_rival": 4,
+            },
+        ),
     ),
 )
