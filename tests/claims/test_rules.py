@@ -33,6 +33,7 @@ def criteria(**changed):
     return agreeing | {names[key]: agreeing[names[key]] | numbers for key, numbers in changed.items()}
 
 
+RIGHT = {"known_accepted": 0, "known_rejected": 1, "decided_accepted": 0, "decided_rejected": 1}
 EARLIER = [(claim, each) for claim in claims() for each in claim.history]
 
 OBEYED = {"counterexamples": 0, "lowest": float("nan")}  # a bound that trained models obey
@@ -41,8 +42,16 @@ RISES = {"factor_low": 1.2, "factor_high": 1.9}  # the smallest base that works 
 
 CASES = [
     ("A1 formula", {"score_change": 1e-12}, HOLDS),
-    ("A2 formula", {"mode": 1.0, "bank": 0.99}, HOLDS),
+    ("A2 formula", {"mode": 1.0, "period": 62_000}, HOLDS),
     ("A2 formula", {"mode": 1.0}, CAVEAT),
+    ("A2 formula", {"mode": 1.0, "period": 30_000}, REFUTED),
+    ("A2 consequence", {"collide_at_horizon": 0.6, "half_at_horizon": 0.7}, HOLDS),
+    ("A2 consequence", {"half_at_horizon": 0.1}, CAVEAT),
+    (
+        "A2 practice",
+        {"known_accepted": 0, "known_rejected": 1, "decided_accepted": 0, "decided_rejected": 1},
+        HOLDS,
+    ),
     ("A2-trained practice", OBEYED, HOLDS),
     ("A2-trained practice", OBEYED | {"ratio": 2.5}, CAVEAT),
     ("A2-trained practice", OBEYED | {"lax_below_work": 20}, CAVEAT),
@@ -133,15 +142,7 @@ def test_a_rule_can_say_that_the_claim_holds(name):
 @pytest.mark.parametrize(
     ("changed", "verdict"),
     [
-        (
-            {
-                "known_accepted": 0,
-                "known_rejected": 1,
-                "decided_accepted": 0,
-                "decided_rejected": 1,
-            },
-            HOLDS,
-        ),
+        (RIGHT, HOLDS),
         ({"known_accepted": 4, "decided_accepted": 1}, CAVEAT),
         ({"known_accepted": 4}, REFUTED),
         ({"decided_accepted": 1}, REFUTED),
