@@ -1,11 +1,19 @@
 """The banks of real heads: oscillators weighed as a head weighs them, instead of all alike."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from rope_lib.theory.arguments import Floats
-from rope_lib.theory.reversal import scores
+from rope_lib.theory.reversal import (
+    band_share,
+    fast_band,
+    positional_sensitivity,
+    reversal_share,
+    scores,
+)
 
 HEAD = ["layer", "head"]
 
@@ -31,8 +39,8 @@ def returns(weights: pd.DataFrame, inv_freq: ArrayLike, stop: int) -> pd.DataFra
 
     A head's similarity at distance m is Σ w_i·cos(m·θ_i), with its weights over the frequencies `inv_freq`
     `(pairs,)`. `neighbor` is the similarity at distance 1, `at_horizon` that at the period of the slowest
-    pair, `nearest` the largest from the distance where it first falls below half of 1 on up to `stop`, and
-    `distance` where that is; both NaN if the bank never falls so far. Raises ValueError for a `stop` before
+    pair, `nearest` the largest from the distance where it is first negative up to `stop`, and `distance`
+    where that is; both NaN if it is never negative. Raises ValueError for a `stop` before
     the slowest pair's period.
     """
     freqs = np.asarray(inv_freq, dtype=float)
@@ -55,8 +63,70 @@ def returns(weights: pd.DataFrame, inv_freq: ArrayLike, stop: int) -> pd.DataFra
 
 
 def _nearest(similarity: Floats) -> tuple[float, float]:
-    let_go = np.flatnonzero(similarity < 0.5)
+    let_go = np.flatnonzero(similarity < 0)
     if not len(let_go):
         return float("nan"), float("nan")
     distance = int(let_go[0] + similarity[let_go[0] :].argmax())
     return float(similarity[distance]), float(distance)
+
+
+def reversals(
+    drawn: pd.DataFrame, inv_freq: ArrayLike, windows: Sequence[int], tolerance: float
+) -> pd.DataFrame:
+    """What Wu, Du and Peng (2609.39929) warn of, for drawn scores: one row for each window and draw.
+
+    `drawn` is the table of `measure.pair_weights.drawn_scores`, `inv_freq` `(pairs,)` the spectrum. Columns:
+    window, layer, head, draw; `reversed`, the share of distances in the window at which the other key beats
+    the winner; `step`, the median over the window of how far neighboring positions' scores differ, relative
+    to the norm of the coefficients; `noise`, the share of the norm that the certified fast band holds, at the
+    given `tolerance`.
+    """
+    freqs = np.asarray(inv_freq, dtype=float)
+    winners, others = (drawn.xs(key, level="key") for key in ("winner", "other"))
+    rows = []
+    for window in windows:
+        band = fast_band(freqs, window, tolerance)
+        for place, winner in winners.iterrows():
+            z = winner.to_numpy()
+            margin = z - others.loc[place].to_numpy()
+            if margin.real.sum() > 0:
+                step = float(np.median(positional_sensitivity(z, freqs, window)))
+                share = reversal_share(margin, freqs, window)
+                rows.append((window, *place, share, step, band_share(z, band)))
+    return pd.DataFrame(rows, columns=["window", *HEAD, "draw", "reversed", "step", "noise"])
+
+
+def facts(
+    weights: pd.DataFrame, banks: pd.DataFrame, turned: pd.DataFrame, inv_freq: ArrayLike, trained: int
+) -> dict[str, str]:
+    """The numbers of the chapter's text, by their glue names.
+
+    `weights` are those of `measure.pair_weights`, `banks` their `returns`, `turned` the `reversals`, and
+    `trained` is the trained length in tokens.
+    """
+    periods = 2 * np.pi / np.asarray(inv_freq, dtype=float)
+    table = by_head(weights)
+    mean = table.mean()
+    unturned = periods > trained
+    heaviest = [int(pair) for pair in sorted(mean.nlargest(2).index)]
+    texts = {
+        "heads-count": f"{len(table)}",
+        "heads-pairs": f"{table.shape[1]}",
+        "heads-effective": f"{effective_pairs(weights).median():.0f}",
+        "heads-unturned": f"{int(unturned.sum())}",
+        "heads-unturned-weight": f"{100 * mean[unturned].sum():.0f} %",
+        "heads-heaviest": " and ".join(map(str, heaviest)),
+        "heads-heaviest-weight": f"{100 * mean[heaviest].sum():.0f} %",
+        "heads-heaviest-turns": " and ".join(f"{trained / periods[pair]:.2f}" for pair in heaviest),
+        "heads-at-horizon": f"{banks.at_horizon.median():.2f}",
+        "heads-at-horizon-most": f"{banks.at_horizon.max():.2f}",
+        "heads-neighbor": f"{banks.neighbor.median():.2f}",
+        "heads-nearest": f"{banks.nearest.median():.2f}",
+        "heads-nearest-most": f"{banks.nearest.max():.2f}",
+        "heads-nearest-distance": f"{banks.distance.median():,.0f}",
+        "heads-collide": f"{int((banks.nearest >= banks.neighbor).sum())}",
+    }
+    for window, rows in turned.groupby("window"):
+        texts[f"heads-reversed-{window}"] = f"{100 * rows.reversed.median():.0f} %"
+        texts[f"heads-noise-{window}"] = f"{100 * rows.noise.median():.0f} %"
+    return texts
