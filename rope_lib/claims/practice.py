@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from rope_lib.models.case_studies import case_studies
-from rope_lib.models.heuristics import TRAINING_LENGTH, errors, rules
+from rope_lib.models.case_studies import case_studies, known_to_work
+from rope_lib.models.heuristics import TRAINING_LENGTH, errors, implied_tolerance, rules
 
 from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Finding, Numbers, Row
 from .settings import EPSILON
@@ -22,7 +22,8 @@ def measure_practice(name: str) -> Numbers:
 
     `known` are all cases of known behavior, where one that degrades does not work; `decided` are those that
     work or fail. Both rules are counted on the cases to which both apply. `least` and `most` are the rule's
-    errors on the known cases over all tolerances ε.
+    errors on the known cases over all tolerances ε. For A3 and A4 `implied` names the models that work at the
+    lowest tolerances, the strongest counterexamples first.
     """
     known = [case for case in case_studies() if case.observed != "unknown"]
     numbers: dict[str, int] = {}
@@ -38,7 +39,18 @@ def measure_practice(name: str) -> Numbers:
             f"{reading}_rival": rival_accepted + rival_rejected,
         }
     scan = [sum(errors(known, [rules(each)[name](case) for case in known])[1:]) for each in TOLERANCES]
-    return {**numbers, "least": min(scan), "most": max(scan)}
+    return {**numbers, "least": min(scan), "most": max(scan), "implied": _implied(name)}
+
+
+def _implied(name: str) -> dict[str, float]:
+    """The lowest tolerance at which each model works, the three lowest: see `implied_tolerance`."""
+    if name not in ("A3", "A4"):
+        return {}
+    lowest: dict[str, float] = {}
+    for case, _ in known_to_work():
+        epsilon = implied_tolerance(case, layers=case.num_layers if name == "A4" else 1)
+        lowest[case.model] = min(epsilon, lowest.get(case.model, 1.0))
+    return dict(sorted(lowest.items(), key=lambda item: item[1])[:3])
 
 
 def judge_practice(numbers: Numbers) -> Finding:
@@ -50,6 +62,8 @@ def judge_practice(numbers: Numbers) -> Finding:
     wrong = {each: numbers[f"{each}_accepted"] + numbers[f"{each}_rejected"] for each in readings}
     better = all(wrong[each] < numbers[f"{each}_rival"] for each in readings)
     few = all(wrong[each] <= FEW * numbers[each] for each in readings)
+    lowest = ", ".join(f"{model} {epsilon:.3f}" for model, epsilon in numbers["implied"].items())
+    implied = f" Models that work lie on the bound at a tolerance of: {lowest}." if lowest else ""
     verdict = HOLDS if better and few else CAVEAT if better else REFUTED
     return Finding(
         NOT_TESTABLE if min(numbers[each] for each in readings) < ENOUGH else verdict,
@@ -58,8 +72,8 @@ def judge_practice(numbers: Numbers) -> Finding:
             "rejects {decided_rejected} that work; a rule that compares the context with the longest "
             "training sequence errs in {decided_rival}. Counting cases that degrade as failures, it errs in "
             "{wrong} of {known} ({least} to {most} over tolerances from 0.01 to 0.99), training length in "
-            "{known_rival}."
-        ).format(**numbers, wrong=wrong["known"]),
+            "{known_rival}.{lowest}"
+        ).format(**numbers, wrong=wrong["known"], lowest=implied),
     )
 
 
@@ -75,6 +89,7 @@ REFUTING = {
     "decided_rival": 4,
     "least": 11,
     "most": 14,
+    "implied": {"LLaMA-2 70B": 0.917},
 }
 
 
