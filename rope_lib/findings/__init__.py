@@ -15,6 +15,7 @@ __all__ = [
     "breaks",
     "cases",
     "clusters",
+    "depth",
     "dispersal",
     "far_interventions",
     "interventions",
