@@ -92,8 +92,8 @@ def judge_strength(numbers: Numbers) -> Finding:
             "The phase does not add up over layers: the slowest pair is turned by {phase_first:.3f} rad in "
             "the first and by {phase_last:.3f} in the last of {layers}. The tolerated phase error in every "
             "layer leaves hidden states with a cosine of {cosine:.4f}; half a turn in every layer, which "
-            "destroys the model, leaves {destroyed:.2f}. That is {harm:.1%} of the harm, where the bound predicts "
-            "{predicted:.0%}."
+            "destroys the model, leaves {destroyed:.2f}. That is {harm:.1%} of the harm, where the bound "
+            "predicts {predicted:.0%}."
         ).format(**numbers, harm=harm, predicted=predicted),
     )
 

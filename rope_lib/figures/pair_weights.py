@@ -50,7 +50,7 @@ def own_bank(
     """Similarity to position 0 of a bank with equal weights and of one with a head's own.
 
     The three arrays have one shape; `horizon` is the slowest pair's period, `back` the (distance, similarity)
-    of the nearest return of the head's bank.
+    to which the head's bank comes back about the period of its heaviest pair.
     """
     figure, axes = style.axes()
     axes.axhline(0, color=GRAY, linewidth=0.8)
@@ -58,13 +58,13 @@ def own_bank(
     axes.plot(distance, equal, color=GRAY, linewidth=0.6)
     axes.plot(*back, "o", color=BLUE)
     axes.axvline(horizon, color=RED, linestyle="--", linewidth=1.2)
-    style.label_line(axes, *back, "nearest return", BLUE, xytext=(0, 8), ha="center")
+    style.label_line(axes, *back, "heaviest pair's turn", BLUE, xytext=(0, 8), ha="left")
     style.label_line(axes, 0, 1.28, "a head's own weights", BLUE, xytext=(14, 0), va="top")
     style.label_line(axes, 0, 1.13, "equal weights", GRAY, xytext=(14, 0), va="top")
     style.label_line(axes, horizon, 1.28, "horizon", RED, xytext=(-4, 0), ha="right", va="top")
     axes.set(ylabel="similarity to position 0", ylim=(-1, 1.3))
     count_axis(axes.xaxis, "distance, tokens")
-    title(axes, "A head's bank returns early, and only in part")
+    title(axes, "A head's bank swings, and comes back only in part")
     return figure
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from rope_lib.theory.arguments import Floats
 from rope_lib.theory.reversal import (
     band_share,
     fast_band,
@@ -39,35 +38,32 @@ def returns(weights: pd.DataFrame, inv_freq: ArrayLike, stop: int) -> pd.DataFra
 
     A head's similarity at distance m is Σ w_i·cos(m·θ_i), with its weights over the frequencies `inv_freq`
     `(pairs,)`. `neighbor` is the similarity at distance 1, `at_horizon` that at the period of the slowest
-    pair, `nearest` the largest from the distance where it is first negative up to `stop`, and `distance`
-    where that is; both NaN if it is never negative. Raises ValueError for a `stop` before
+    pair, `nearest` the largest from the distance where it is first negative up to `stop`, NaN if it is never
+    negative. `own_period` is the period of the pair that weighs most, and `at_own_period` the largest
+    similarity within a tenth of it. Raises ValueError for a `stop` before
     the slowest pair's period.
     """
     freqs = np.asarray(inv_freq, dtype=float)
     horizon = round(float(2 * np.pi / freqs[freqs > 0].min()))
     if stop < horizon:
         raise ValueError(f"stop must be at least {horizon}, the period of the slowest pair, got {stop}")
+    periods = 2 * np.pi / np.where(freqs > 0, freqs, np.nan)
     rows = {}
     for head, row in by_head(weights).iterrows():
         similarity = scores(row.to_numpy(), freqs, stop + 1)
-        nearest, distance = _nearest(similarity)
+        own = float(periods[int(row.to_numpy().argmax())])
+        near = slice(round(0.9 * own), round(1.1 * own) + 1) if np.isfinite(own) else slice(0)
+        negative = np.flatnonzero(similarity < 0)
         rows[head] = {
             "neighbor": similarity[1],
             "at_horizon": similarity[horizon],
-            "nearest": nearest,
-            "distance": distance,
+            "nearest": similarity[negative[0] :].max() if len(negative) else np.nan,
+            "own_period": own,
+            "at_own_period": similarity[near].max(initial=-1.0) if np.isfinite(own) else np.nan,
         }
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index = pd.MultiIndex.from_tuples(table.index, names=HEAD)
     return table
-
-
-def _nearest(similarity: Floats) -> tuple[float, float]:
-    let_go = np.flatnonzero(similarity < 0)
-    if not len(let_go):
-        return float("nan"), float("nan")
-    distance = int(let_go[0] + similarity[let_go[0] :].argmax())
-    return float(similarity[distance]), float(distance)
 
 
 def reversals(
@@ -123,7 +119,9 @@ def facts(
         "heads-neighbor": f"{banks.neighbor.median():.2f}",
         "heads-nearest": f"{banks.nearest.median():.2f}",
         "heads-nearest-most": f"{banks.nearest.max():.2f}",
-        "heads-nearest-distance": f"{banks.distance.median():,.0f}",
+        "heads-own-period": f"{banks.own_period.median():,.0f}",
+        "heads-own-turns": f"{banks.own_period.median() / trained:.1f}",
+        "heads-at-own": f"{banks.at_own_period.median():.2f}",
         "heads-collide": f"{int((banks.nearest >= banks.neighbor).sum())}",
     }
     for window, rows in turned.groupby("window"):

@@ -20,8 +20,8 @@ def test_a_head_on_the_slowest_pair_returns_at_the_horizon_and_one_on_a_faster_p
     found = returns(weights([0, 0, 1], [0, 1, 0], [0.4, 0.3, 0.3]), FREQS, PERIOD + 100)
     slow, fast, mixed = found.itertuples()
     assert slow.at_horizon == pytest.approx(1, abs=1e-6)
-    assert slow.distance == PERIOD
-    assert fast.distance % round(2 * np.pi / 0.01) < 10
+    assert (slow.own_period, fast.own_period) == pytest.approx((2 * np.pi / 0.001, 2 * np.pi / 0.01))
+    assert (slow.at_own_period, fast.at_own_period) == pytest.approx((1, 1), abs=1e-4)
     assert fast.nearest == pytest.approx(1, abs=1e-4)
     assert mixed.nearest < 1
 
