@@ -2,7 +2,7 @@
 (function () {
   "use strict";
 
-  const { rope, ropeDrawing, ropeRecord, calculatorState: state } = globalThis;
+  const { rope, ropeDrawing, ropeFragment, ropeRecord, calculatorState: state } = globalThis;
   const { count } = ropeDrawing;
   const FURTHEST = 2_000_000; // tokens searched for Men et al.'s first negative distance
   const NO_TRAINING = "How far its pairs turned in training: nothing states its length.";
@@ -132,6 +132,7 @@
     if (found.shown) {
       showBounds(found);
       showCompared(found);
+      showFragment(found);
       draw();
       search(found);
     }
@@ -239,6 +240,22 @@
     const met = isMet === null ? line("td", "") : isMet ? line("td", "yes") : line("td", "no", "broken");
     made.append(head, bound, context, met);
     return made;
+  }
+
+  // What to write.
+
+  const UNSAID = "One object of a config.json does not say all of this rotation.";
+
+  function showFragment({ model, shown, verdict }) {
+    const written = ropeFragment.fragment(model, verdict.context), chosen = state.findModel(values.model);
+    at("fragment-title").textContent = `What transformers 5 reads from a config.json as this, at ${tokens(verdict.context)}`;
+    at("fragment").textContent = written ? JSON.stringify(written, null, 2) : UNSAID;
+    at("copy-fragment").disabled = !written;
+    const command = chosen && ropeFragment.command(chosen.name, verdict.context, shown.scaling.type);
+    const anyFile = "rope-lib extend does it for any file and other programs";
+    at("fragment-note").textContent = chosen
+      ? `${anyFile}, and says what it costs: ${command}`
+      : `${anyFile}, and says what it costs.`;
   }
 
   // Another model beside it.
@@ -376,6 +393,7 @@
     }
   }
 
+  at("copy-fragment").addEventListener("click", () => copy(at("fragment").textContent, "Fragment"));
   const link = () => new URL(`?${state.toQuery(values)}`, location.href).href;
   at("copy-link").addEventListener("click", () => copy(link(), "Link"));
   at("copy-json").addEventListener("click", () => copy(JSON.stringify(evaluated.verdict, null, 2), "JSON"));
