@@ -1,7 +1,6 @@
-"""What is special about a model type, and no file of such a model says: one row for each.
+"""What is special about a model type, and no config of such a model says: one row for each.
 
-`FAMILIES` goes by the `model_type` of a config.json, `ARCHITECTURES` by the `general.architecture` of a GGUF
-file. A type without a row is ordinary. To teach the readers another family, add its row; what its class in
+A type without a row is ordinary. To teach the readers another family, add its row; what its class in
 transformers assumes stands in class_defaults.json, which tools/class_defaults.py makes.
 """
 
@@ -76,62 +75,3 @@ def family(model_type: str) -> Family:
     ('rope_ratio', True)
     """
     return FAMILIES.get(model_type, ORDINARY)
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What llama.cpp knows of an architecture and writes into no file. The defaults are the ordinary."""
-
-    has_rope: bool = True
-    full_every: int | None = None  # one layer in so many sees all, where a file does not list sliding layers
-    rotates_full_layers: bool = True  # where other layers have a window
-    no_rope_every: int | None = None  # one layer in so many does not rotate
-    sliding_base: float | None = None  # the base of sliding layers, which the others' scaling leaves alone
-    chunk: int | None = None  # tokens of a chunk, where windows are chunks and the file states no size
-
-
-ORDINARY_ARCHITECTURE = Architecture()
-
-ARCHITECTURES = {
-    "afmoe": Architecture(full_every=4, rotates_full_layers=False),
-    "arwkv7": Architecture(has_rope=False),
-    "bert": Architecture(has_rope=False),
-    "bloom": Architecture(has_rope=False),
-    "clip": Architecture(has_rope=False),
-    "cohere2": Architecture(full_every=4, rotates_full_layers=False),
-    "exaone4": Architecture(full_every=4, rotates_full_layers=False),
-    "gemma2": Architecture(full_every=2),
-    "gemma3": Architecture(full_every=6, sliding_base=10_000.0),
-    "gpt-oss": Architecture(full_every=2),
-    "gpt2": Architecture(has_rope=False),
-    "jais": Architecture(has_rope=False),
-    "jamba": Architecture(has_rope=False),
-    "jina-bert-v2": Architecture(has_rope=False),
-    "kimi-linear": Architecture(has_rope=False),
-    "llama4": Architecture(full_every=4, rotates_full_layers=False, chunk=8192),
-    "mamba": Architecture(has_rope=False),
-    "mamba2": Architecture(has_rope=False),
-    "mpt": Architecture(has_rope=False),
-    "nemotron_h": Architecture(has_rope=False),
-    "nemotron_h_moe": Architecture(has_rope=False),
-    "nomic-bert-none": Architecture(has_rope=False),
-    "olmo2": Architecture(full_every=4),
-    "refact": Architecture(has_rope=False),
-    "rwkv6": Architecture(has_rope=False),
-    "rwkv6qwen2": Architecture(has_rope=False),
-    "rwkv7": Architecture(has_rope=False),
-    "smollm3": Architecture(no_rope_every=4),
-    "starcoder": Architecture(has_rope=False),
-    "t5": Architecture(has_rope=False),
-    "t5encoder": Architecture(has_rope=False),
-    "wavtokenizer-dec": Architecture(has_rope=False),
-}
-
-
-def architecture_of(name: str) -> Architecture:
-    """The row of an architecture of llama.cpp, an ordinary one where there is none.
-
-    >>> architecture_of("gemma3").full_every, architecture_of("llama") == ORDINARY_ARCHITECTURE
-    (6, True)
-    """
-    return ARCHITECTURES.get(name, ORDINARY_ARCHITECTURE)
