@@ -103,18 +103,19 @@ _ORDINARY = {
     "deepseek": "deepseek.cpp", "deepseek2-ocr": "deepseek2ocr.cpp", "dots1": "dots1.cpp",
     "dream": "dream.cpp", "ernie4_5-moe": "ernie4-5-moe.cpp", "eurobert": "eurobert.cpp",
     "exaone": "exaone.cpp", "falcon": "falcon.cpp", "falcon-h1": "falcon-h1.cpp", "gemma": "gemma.cpp",
-    "gptneox": "gptneox.cpp", "granitemoe": "granite-moe.cpp", "grovemoe": "grovemoe.cpp", "hrm_text": "hrm-
-    text.cpp", "hunyuan-moe": "hunyuan-moe.cpp", "hy_v3": "hy-v3.cpp", "hy_v4": "hy-v4.cpp",
+    "gptneox": "gptneox.cpp", "granitemoe": "granite-moe.cpp", "grovemoe": "grovemoe.cpp",
+    "hrm_text": "hrm-text.cpp", "hunyuan-moe": "hunyuan-moe.cpp", "hy_v3": "hy-v3.cpp", "hy_v4": "hy-v4.cpp",
     "internlm2": "internlm2.cpp", "jais2": "jais2.cpp", "jina-bert-v3": "bert.cpp", "llada": "llada.cpp",
     "llada-moe": "llada-moe.cpp", "llama": "llama.cpp", "llama-embed": "llama-embed.cpp",
     "maincoder": "maincoder.cpp", "minicpm": "minicpm.cpp", "minicpm3": "minicpm3.cpp",
-    "minimax-m2": "minimax-m2.cpp", "minimax-m3": "minimax-m3.cpp", "nemotron": "nemotron.cpp", "neo-
-    bert": "neo-bert.cpp", "nomic-bert": "bert.cpp", "nomic-bert-moe": "bert.cpp", "olmo": "olmo.cpp",
-    "olmoe": "olmoe.cpp", "openelm": "openelm.cpp", "orion": "orion.cpp", "pangu-embedded": "pangu-embed.cpp",
-    "phi2": "phi2.cpp", "plamo": "plamo.cpp", "plm": "plm.cpp", "pockettts": "pockettts.cpp",
-    "qwen": "qwen.cpp", "qwen2": "qwen2.cpp", "qwen2moe": "qwen2moe.cpp", "qwen3": "qwen3.cpp",
-    "qwen3moe": "qwen3moe.cpp", "rnd1": "rnd1.cpp", "seed_oss": "seed-oss.cpp", "stablelm": "stablelm.cpp",
-    "starcoder2": "starcoder2.cpp", "talkie": "talkie.cpp", "xverse": "xverse.cpp",
+    "minimax-m2": "minimax-m2.cpp", "minimax-m3": "minimax-m3.cpp", "nemotron": "nemotron.cpp",
+    "neo-bert": "neo-bert.cpp", "nomic-bert": "bert.cpp", "nomic-bert-moe": "bert.cpp", "olmo": "olmo.cpp",
+    "olmoe": "olmoe.cpp", "openelm": "openelm.cpp", "orion": "orion.cpp",
+    "pangu-embedded": "pangu-embed.cpp", "phi2": "phi2.cpp", "plamo": "plamo.cpp", "plm": "plm.cpp",
+    "pockettts": "pockettts.cpp", "qwen": "qwen.cpp", "qwen2": "qwen2.cpp", "qwen2moe": "qwen2moe.cpp",
+    "qwen3": "qwen3.cpp", "qwen3moe": "qwen3moe.cpp", "rnd1": "rnd1.cpp", "seed_oss": "seed-oss.cpp",
+    "stablelm": "stablelm.cpp", "starcoder2": "starcoder2.cpp", "talkie": "talkie.cpp",
+    "xverse": "xverse.cpp",
 }  # fmt: skip
 
 _UNROTATED = {
