@@ -46,7 +46,7 @@ _INERT = {
     "the feed-forward part of a layer": (
         "feed_forward_length", "*_feed_forward_length", "expert_*", "experts_per_group", "moe_*", "swiglu_*",
         "interleave_moe_layer_step", "moe_every_n_layers", "activation*", "hidden_act*", "xielu.*",
-        "router_*", "use_parallel_residual", "hash_layer_count", "leading_dense_block_count",
+        "router_*", "use_parallel_residual", "hash_layer_count",
     ),
     "normalization, and scales of embeddings, residuals, logits and scores": (
         "attention.layer_norm*", "attention.group_norm*", "attention.scale", "attention.output_scale",

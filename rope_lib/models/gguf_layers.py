@@ -32,6 +32,10 @@ class Layers:
     rotate: tuple[bool, ...]
     window: int | None  # in tokens, of the layers that slide or see chunks
 
+    def repeated(self, times: int) -> "Layers":
+        """The same layers, `times` times one after another."""
+        return Layers(self.kinds * times, self.rotate * times, self.window)
+
     @property
     def slide(self) -> bool:
         """Whether any layer has a window of its own rules."""

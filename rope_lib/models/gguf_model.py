@@ -64,11 +64,12 @@ def read_gguf_model(path: str | os.PathLike[str], name: str) -> ModelSpec:
     if row is UNKNOWN:
         header.ledger.doubted.add("general.architecture")
         header.notes.append(f"The architecture {shown(architecture)} is not known: only its file was read.")
-    num_layers = _num_layers(header)
+    once, times = _num_layers(header)
+    num_layers = once * times
     context = header.checked(CONTEXT, length_in_tokens)
     if context is not None:
         header.record("context", "explicit", header.key(CONTEXT))
-    layers = read_layers(header, num_layers)
+    layers = read_layers(header, once).repeated(times)
     scaling = None
     rotaries: tuple[Rotary, ...] = ()
     if any(layers.rotate):
@@ -92,20 +93,21 @@ def read_gguf_model(path: str | os.PathLike[str], name: str) -> ModelSpec:
     )
 
 
-def _num_layers(header: Header) -> int:
-    """The number of layers, without those that predict tokens ahead; each as often as it runs."""
+def _num_layers(header: Header) -> tuple[int, int]:
+    """The number of layers, without those that predict tokens ahead, and how often all of them run."""
     limited = whole_number_to(LIMITS["num_layers"])
     layers = header.needed(BLOCKS, limited)
     header.record("num_layers", "explicit", header.key(BLOCKS))
     ahead = header.checked(AHEAD, checks.whole_number_from_zero) or 0
     if 0 < ahead < layers:
         layers -= ahead
-        header.record("num_layers", "derived", f"{header.key(BLOCKS)} − {header.key(AHEAD)}")
-    times = header.checked(header.row.loops, limited) if header.row.loops is not None else None
+        header.record("num_layers", "derived", f"{header.key(BLOCKS)} − {AHEAD}")
+    loops = header.row.loops
+    times = None if loops is None else header.checked(loops, limited)
     if times is not None and times > 1:
-        layers = limited(f"{header.key(BLOCKS)} × {header.row.loops}", layers * times)
-        header.record("num_layers", "derived", f"{header.key(BLOCKS)} × {header.row.loops}")
-    return layers
+        limited(f"{header.key(BLOCKS)} × {loops}", layers * times)
+        header.record("num_layers", "derived", f"{header.key(BLOCKS)} × {loops}")
+    return layers, times or 1
 
 
 @dataclass(frozen=True)
