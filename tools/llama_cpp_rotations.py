@@ -33,6 +33,7 @@ Value: TypeAlias = bool | int | float | str | list[Any]
 Keys: TypeAlias = dict[str, Any]  # name → (type, type of items or None, value), as the package gguf has them
 
 DEPTH = 12
+BY_DEPTH = ("baichuan", "exaone4")  # architectures whose code knows its models by their depth
 DEPTHS = {"gemma3n": 24, "hrm_text": 6}  # whose code fixes the depth, or a least one
 # Lists with one entry for each layer, of whatever length they are in the header.
 PER_LAYER = (
@@ -65,8 +66,12 @@ YARN: dict[str, Value] = {
 COLUMNS = ["base", "scale", "ramp", "factor", "beta_fast", "beta_slow", "channels", "original_length"]
 
 
-def changes(depth: int, lists_windows: bool) -> dict[str, dict[str, Value | None]]:
-    """What is changed in a header, by a name: key → value, None to leave it out."""
+def changes(depth: int, lists_windows: bool, by_depth: bool) -> dict[str, dict[str, Value | None]]:
+    """What is changed in a header, by a name: key → value, None to leave it out.
+
+    `lists_windows` says whether it lists the layers with windows, `by_depth` whether the number of layers
+    decides what rotates.
+    """
     period: dict[str, Value | None] = {} if lists_windows else {PATTERN: 5}
     return {
         "plain": {},
@@ -91,9 +96,7 @@ def changes(depth: int, lists_windows: bool) -> dict[str, dict[str, Value | None
         "other heads": {"attention.key_length": 64, "attention.value_length": 64},
         "layers ahead": {"nextn_predict_layers": 1},
         "alpha": {"rope.scaling.alpha": 1000.0},
-        "40 layers": {"block_count": 40},
-        "32 layers": {"block_count": 32},
-        "64 layers": {"block_count": 64},
+        **({f"{one} layers": {"block_count": one} for one in (30, 32, 40, 64)} if by_depth else {}),
     }  # fmt: skip
 
 
@@ -180,9 +183,16 @@ def calls(program: Path, header: Path) -> dict[str, Any] | None:
     return {
         "layers": int(depth),
         "window": [int(kind), int(window)],
-        "slide": [layer for layer, one in enumerate(slides) if one],
-        "calls": [[layers, [float(number) for number in call]] for call, layers in groups.items() if call],
+        "slide": spans([layer for layer, one in enumerate(slides) if one]),
+        "calls": [[spans(layers), list(map(float, call))] for call, layers in groups.items() if call],
     }
+
+
+def spans(layers: list[int]) -> str:
+    """Layers as text: "0-2,4"."""
+    ends = [layer for layer in layers if layer + 1 not in layers]
+    starts = [layer for layer in layers if layer - 1 not in layers]
+    return ",".join(f"{a}-{b}" if a < b else f"{a}" for a, b in zip(starts, ends, strict=True))
 
 
 def kept(keys: Keys, architecture: str) -> dict[str, Value]:
@@ -230,8 +240,9 @@ def main() -> None:
                 continue
             row = table["architectures"][path.stem] = of_architecture(program, path)
             depth, lists = row["keys"]["block_count"], PATTERN in row["keys"]
-            row["changes"] = f"{depth} layers, windows listed" if lists else f"{depth} layers"
-            table["changes"][row["changes"]] = changes(depth, lists)
+            by_depth = path.stem in BY_DEPTH
+            row["changes"] = f"{depth} layers{', listed' * lists}{', or more' * by_depth}"
+            table["changes"][row["changes"]] = changes(depth, lists, by_depth)
             print(path.stem, flush=True)
     TARGET.write_text(dumped(table), encoding="utf-8")
 
@@ -240,9 +251,9 @@ def of_architecture(program: Path, path: Path) -> dict[str, Any]:
     """The keys of the header of an architecture, and what llama.cpp does with each change of it."""
     architecture = path.stem
     keys = prepared(load(path), architecture)
-    lists = f"{architecture}.{PATTERN}" in keys
+    lists, depth = f"{architecture}.{PATTERN}" in keys, keys[f"{architecture}.block_count"][2]
     headers: dict[str, Path] = {}
-    for number, (name, change) in enumerate(changes(keys[f"{architecture}.block_count"][2], lists).items()):
+    for number, (name, change) in enumerate(changes(depth, lists, architecture in BY_DEPTH).items()):
         changed = dict(keys)
         for key, value in change.items():
             changed.pop(f"{architecture}.{key}", None)

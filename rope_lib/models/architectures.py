@@ -154,7 +154,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "dflash": Architecture(
         "dflash.cpp", windows=Windows(is_optional=True, reads_base=False), has_axes=True, is_draft=True
     ),
-    "dots3note": Architecture("dots3note.cpp", windows=Windows(reads_sizes=True, base=10_000.0)),
+    "dots3note": Architecture(
+        "dots3note.cpp",
+        windows=Windows(base=10_000.0),
+        unused=("attention.key_length_swa",),  # of the latent, not of a head
+    ),
     "eagle3": Architecture("eagle3.cpp", is_draft=True),
     "ernie4_5": Architecture("ernie4-5.cpp", has_axes=True),
     "exaone-moe": Architecture("exaone-moe.cpp", Rotating.SLIDING, Windows(full_every=4, reads_base=False)),

@@ -31,7 +31,7 @@ RAMPED, RAMP_TEMPERATURE = "rope.scaling.yarn_ext_factor", "rope.scaling.yarn_at
 LOG_MULTIPLIER = "rope.scaling.yarn_log_multiplier"
 
 OF_WINDOWS = (WINDOW, PATTERN, BASE_SLIDING, HEAD_SLIDING, HEAD_MLA_SLIDING, ROTARY_SLIDING)
-SIZES_OF_SLIDING = (HEAD_SLIDING, HEAD_MLA_SLIDING, ROTARY_SLIDING)
+SIZES_OF_SLIDING = (HEAD_SLIDING, ROTARY_SLIDING)
 OF_YARN = (BETA_FAST, BETA_SLOW, RAMPED, RAMP_TEMPERATURE, LOG_MULTIPLIER)
 OF_ROTATION = (
     WIDTH, HEADS, KV_HEADS, HEAD, HEAD_MLA, *OF_WINDOWS, INTERVAL, RECURRENT, ROTATING, DENSE, RATIOS,
@@ -199,6 +199,8 @@ def account_of(
         if key.startswith(start):
             name = key.removeprefix(start)
             reason = inert.get(name) or why_inert(name)
+            if name in OF_ROTATION and reason is None:
+                ledger.doubted.add(key)
         else:
             part = key.partition(".")[0] + "."
             reason = _OF_FILES.get(part)

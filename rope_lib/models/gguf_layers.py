@@ -1,9 +1,9 @@
 """Which layers of a GGUF model rotate and what their attention sees, as llama.cpp decides it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import checks
-from .architectures import Architecture, Rotating, Windows
+from .architectures import LLAMA_CPP, Architecture, Rotating, Windows
 from .checks import length_in_tokens, shown
 from .gguf_header import Header
 from .gguf_keys import (
@@ -31,10 +31,11 @@ class Layers:
     kinds: tuple[str, ...]
     rotate: tuple[bool, ...]
     window: int | None  # in tokens, of the layers that slide or see chunks
+    window_from: tuple[str, str] = ("", "")  # provenance and source of the window
 
     def repeated(self, times: int) -> "Layers":
         """The same layers, `times` times one after another."""
-        return Layers(self.kinds * times, self.rotate * times, self.window)
+        return replace(self, kinds=self.kinds * times, rotate=self.rotate * times)
 
     @property
     def slide(self) -> bool:
@@ -54,8 +55,12 @@ def read_layers(header: Header, num_layers: int) -> Layers:
         header.record("unrotated_layers", *switched_off)
         header.record("layers", "derived", "no layer rotates")
         return Layers((FULL,) * num_layers, (False,) * num_layers, None)
-    header.record("layers", "class_default", header.code)
-    window, slides = _sliding(header, num_layers)
+    if row.place:
+        same = row.rotating is Rotating.ALL and row.windows is None and row.full_attention_interval is None
+        header.record("layers", "class_default", LLAMA_CPP if same else header.code)
+    else:
+        header.record("layers", "assumed", f"the architecture {header.architecture} is not known")
+    window, window_from, slides = _sliding(header, num_layers)
     windowed = CHUNKED if row.windows is not None and row.windows.is_chunk else SLIDING
     kinds = [windowed if one else FULL for one in slides]
     if row.has_compressed_layers:
@@ -65,9 +70,9 @@ def read_layers(header: Header, num_layers: int) -> Layers:
     if not all(attends):
         kinds = [kind if one else LINEAR for kind, one in zip(kinds, attends, strict=True)]
         rotates = [a and b for a, b in zip(attends, rotates, strict=True)]
-    if "unrotated_layers" not in header.provenance:
+    if not all(rotates) and "unrotated_layers" not in header.provenance:
         header.record("unrotated_layers", header.provenance["layers"], header.sources["layers"])
-    return Layers(tuple(kinds), tuple(rotates), window)
+    return Layers(tuple(kinds), tuple(rotates), window, window_from)
 
 
 def _switched_off(header: Header, num_layers: int) -> tuple[str, str] | None:
@@ -89,29 +94,25 @@ def _switched_off(header: Header, num_layers: int) -> tuple[str, str] | None:
     return None
 
 
-def _sliding(header: Header, num_layers: int) -> tuple[int | None, list[bool]]:
-    """`(window in tokens, whether each layer slides)`."""
-    windows, nowhere = header.row.windows, [False] * num_layers
+def _sliding(header: Header, num_layers: int) -> tuple[int | None, tuple[str, str], list[bool]]:
+    """`(window in tokens, where it comes from, whether each layer slides)`."""
+    windows, nowhere = header.row.windows, (None, ("", ""), [False] * num_layers)
     if windows is None or windows.only_of not in (None, num_layers):
-        return None, nowhere
-    stated = header.checked(WINDOW, checks.whole_number_from_zero)
+        return nowhere
+    stated, key = header.checked(WINDOW, checks.whole_number_from_zero), header.key(WINDOW)
     if (stated == 0 and windows.none_at_zero) or (not stated and windows.is_optional):
-        return None, nowhere
-    window = windows.tokens if windows.is_fixed or stated is None else stated
+        return nowhere
+    of_code = windows.is_fixed or stated is None
+    window = windows.tokens if of_code else stated
     if window is None:
-        raise ValueError(
-            f"{header.key(WINDOW)} is missing, without which llama.cpp refuses {header.architecture}"
-        )
-    if windows.is_fixed or stated is None:
-        header.record("window", "class_default", header.code)
-    else:
-        header.record("window", "explicit", header.key(WINDOW))
+        raise ValueError(f"{key} is missing, without which llama.cpp refuses {header.architecture}")
+    origin = ("class_default", header.code) if of_code else ("explicit", key)
     if windows.beyond_half is not None:
         window = window // 2 + windows.beyond_half
         more = f" + {windows.beyond_half}" if windows.beyond_half else ""
-        header.record("window", "derived", f"{header.key(WINDOW)} / 2{more}: it counts both directions")
+        origin = "derived", f"{key} / 2{more}: it counts both directions"
     slides = [True] * num_layers if windows.everywhere else _pattern(header, windows, num_layers)
-    return window or None, slides
+    return window or None, origin, slides
 
 
 def _pattern(header: Header, windows: Windows, num_layers: int) -> list[bool]:
@@ -159,11 +160,10 @@ def _attending(header: Header, num_layers: int) -> list[bool]:
     every = header.row.full_attention_interval
     if every is None:
         return attends
-    listed = header.per_layer(RECURRENT, num_layers)
-    if listed is not None:
+    listed, stated = header.per_layer(RECURRENT, num_layers), header.checked(INTERVAL, length_in_tokens)
+    if listed is not None:  # it goes before the interval, which the converter writes too
         header.record("layers", "explicit", header.key(RECURRENT))
         return [not one for one in listed]
-    stated = header.checked(INTERVAL, length_in_tokens)
     if stated is not None:
         every = stated
         header.record("layers", "derived", header.key(INTERVAL))

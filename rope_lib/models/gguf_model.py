@@ -43,6 +43,9 @@ from .spec import FrozenDict, ModelSpec, Rotary, next_scope
 
 DEFAULT_BASE = 10_000.0  # where a file has no rope.freq_base
 
+# What general.type calls files that hold no model of text.
+NO_MODELS = ("adapter", "imatrix", "mmproj", "vocab")
+
 # An architecture without a row: nothing is known but what its file states.
 UNKNOWN = Architecture("")
 
@@ -57,6 +60,9 @@ def read_gguf_model(path: str | os.PathLike[str], name: str) -> ModelSpec:
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not re.fullmatch(r"[\w.-]{1,60}", architecture):
         raise ValueError("general.architecture must name the model: is this a later part of a file?")
+    if metadata.get("general.type", "model") in NO_MODELS:
+        kinds = f"must be 'model', got {shown(metadata['general.type'])}"
+        raise ValueError(f"general.type {kinds}: its file holds no layers of a model of text")
     if architecture == "clip":
         raise ValueError(f"general.architecture must name a model of text, got 'clip': {WITHOUT_ROW['clip']}")
     row = ARCHITECTURES.get(architecture, UNKNOWN)
@@ -64,6 +70,8 @@ def read_gguf_model(path: str | os.PathLike[str], name: str) -> ModelSpec:
     if row is UNKNOWN:
         header.ledger.doubted.add("general.architecture")
         header.notes.append(f"The architecture {shown(architecture)} is not known: only its file was read.")
+    if row.is_draft:
+        header.notes.append(f"{architecture} drafts tokens for a larger model, and is judged by itself.")
     once, times = _num_layers(header)
     num_layers = once * times
     context = header.checked(CONTEXT, length_in_tokens)
@@ -150,12 +158,14 @@ def _rotary(
     rules = "sliding" if slides else "full"
     if row.has_compressed_layers and kind == SLIDING:
         rules = "unscaled"
-    sizes = _sizes(header, slides)
     base = _base(header, kind, slides)
+    sizes = _sizes(header, slides)
     parameters = scaling_of(header, scaling, rules, sizes.rotary_dim // 2)
     if slides and row.windows is not None and row.windows.scaled is not row.windows.scaled.ALL:
         header.record("scaling", "class_default", header.code)
     window = layers.window if kind in (SLIDING, CHUNKED) else None
+    if window is not None:
+        header.record("window", *layers.window_from)
     rotary = Rotary(
         tuple(of_kind), seen(kind), base, sizes.head_dim, sizes.rotary_dim, window, FrozenDict(parameters)
     )
@@ -168,25 +178,22 @@ def _rotary(
 
 def _sizes(header: Header, slides: bool) -> _Sizes:
     """The sizes of a head, in layers with or without the rules of sliding ones."""
-    limit = LIMITS["head_dim"]
     head_dim, rotary_dim = _full_sizes(header)
-    own_share = header.row.full_share
-    if slides and header.row.windows is not None and header.row.windows.reads_sizes:
-        for name in (HEAD_MLA_SLIDING, HEAD_SLIDING):
-            if header.value(HEAD_MLA) is not None and name == HEAD_SLIDING:
-                header.value(name)
-                continue
-            size = size_at(header, name, limit)
+    windows, share = header.row.windows, header.row.full_share
+    if slides and windows is not None:
+        names = (HEAD_SLIDING, HEAD_MLA_SLIDING) if windows.reads_sizes else (HEAD_MLA_SLIDING,)
+        for name in names:
+            size = size_at(header, name, LIMITS["head_dim"])
             if size is not None:
                 head_dim = size
                 header.record("head_dim", "explicit", header.key(name))
-        size = size_at(header, ROTARY_SLIDING, limit)
+        size = size_at(header, ROTARY_SLIDING, LIMITS["head_dim"]) if windows.reads_sizes else None
         if size is not None:
             rotary_dim = size
             header.record("rotary_dim", "explicit", header.key(ROTARY_SLIDING))
-    elif own_share != 1:
-        rotary_dim = int(rotary_dim * own_share)
-        header.record("rotary_dim", "class_default", f"{own_share:g} of it, in {header.code}")
+    elif share != 1:
+        rotary_dim = int(rotary_dim * share)
+        header.record("rotary_dim", "class_default", f"{share:g} of {header.key(ROTARY)}, in {header.code}")
     if rotary_dim > head_dim or rotary_dim % 2 or rotary_dim < 2:
         allowed = f"an even number from 2 to the head size {head_dim}"
         raise ValueError(f"the rotary dimension must be {allowed}, got {rotary_dim}")

@@ -299,7 +299,18 @@ def test_a_file_of_no_text_model_is_refused(read):
         read("clip")
 
 
+@pytest.mark.parametrize("kind", ["adapter", "imatrix", "mmproj", "vocab"])
+def test_a_file_of_no_model_is_refused(read, kind):
+    with pytest.raises(ValueError, match=rf"general\.type must be 'model', got '{kind}'"):
+        read("llama", others={"general.type": kind})
+
+
+def test_a_draft_is_called_one(read):
+    assert "drafts tokens for a larger model" in read("eagle3").notes[0]
+
+
 OTHERS = {
+    "general.type": "model",
     "general.name": "Base Model",
     "general.basename": "base",
     "general.base_model.count": 1,
@@ -336,7 +347,8 @@ def test_common_keys_raise_no_alarm(read):
 @pytest.mark.parametrize(
     "key",
     ["general.rope_base", "mistral.rope.freq_base", "llama.rope.freq_base_mid",
-     "llama.attention.nope_interval", "llama.attention.global_layers", "llama.attention.key_dim", "rope.freq_base"],
+     "llama.attention.nope_interval", "llama.attention.global_layers", "llama.attention.key_dim",
+     "rope.freq_base"],
 )  # fmt: skip
 def test_a_new_key_is_reported(read, key):
     assert read("llama", others={key: 3.0}).keys.not_understood == {key: 3.0}

@@ -48,10 +48,16 @@ def spectrum(call):
     return inv_freq * (scale * (1 - kept) + kept), factor * (1 - 0.1 * math.log(scale))
 
 
+def layers_of(spans):
+    """The layers that text like "0-2,4" stands for."""
+    pairs = [span.split("-") for span in spans.split(",") if span]
+    return [layer for first, *last in pairs for layer in range(int(first), int((last or [first])[0]) + 1)]
+
+
 def differences(spec, of_llama_cpp, architecture):
     """What of a spec is not what llama.cpp does, in words."""
     ours = {layer: rotary for rotary in spec.rotaries for layer in rotary.layers}
-    theirs = {layer: call for layers, call in of_llama_cpp["calls"] for layer in layers}
+    theirs = {layer: call for spans, call in of_llama_cpp["calls"] for layer in layers_of(spans)}
     if spec.num_layers != of_llama_cpp["layers"]:
         return [f"{spec.num_layers} layers"]
     if architecture == LOOPED:
@@ -60,6 +66,7 @@ def differences(spec, of_llama_cpp, architecture):
         return [f"rotates {sorted(ours)}"]
     found = []
     kind, window = of_llama_cpp["window"]
+    sliding = layers_of(of_llama_cpp["slide"])
     for layer, rotary in ours.items():
         inv_freq, factor = spectrum(theirs[layer])
         own, own_factor = rotary.spectrum(256)
@@ -67,7 +74,7 @@ def differences(spec, of_llama_cpp, architecture):
             found.append(f"layer {layer}: frequencies")
         if not math.isclose(own_factor, factor, rel_tol=1e-5):
             found.append(f"layer {layer}: factor {own_factor}")
-        slides = layer in of_llama_cpp["slide"]
+        slides = layer in sliding
         seen = {"chunked"} if kind == CHUNKS else {"sliding", "compressed_sparse", "heavily_compressed"}
         if slides != (rotary.kind in seen):
             found.append(f"layer {layer}: {rotary.kind}")
