@@ -66,7 +66,8 @@ _INERT = {
         "ssm.*", "wkv.*", "kda.*", "shortconv.*", "time_*_extra_dim", "token_shift_count",
     ),
     "inputs beside the token embedding": (
-        "embedding_length_*", "features_length", "altup.*", "n_deepstack_layers", "deepstack_mapping",
+        "embedding_length_out", "embedding_length_per_layer_input", "features_length", "altup.*",
+        "n_deepstack_layers", "deepstack_mapping",
         "ple.*",
         "dense_*_feat_*", "adapters.*", "tensor_data_layout",
     ),
@@ -80,7 +81,7 @@ _INERT = {
     ),
 }  # fmt: skip
 _SPEAKS = re.compile(
-    "rope|rot|theta|yarn|ntk|alibi|freq|base(?!_model|name)|context|position|window|swa|slid|pattern|interval|scaling"
+    "rope|rot|theta|loop|yarn|ntk|alibi|freq|base(?!_model|name)|context|position|window|swa|slid|pattern|interval|scaling"
 )
 _OTHER_PARTS = re.compile(r"(?:vision|audio|mm|projector)\.")
 
@@ -199,7 +200,7 @@ def account_of(
         if key.startswith(start):
             name = key.removeprefix(start)
             reason = inert.get(name) or why_inert(name)
-            if name in OF_ROTATION and reason is None:
+            if reason is None and (name in OF_ROTATION or _SPEAKS.search(name)):
                 ledger.doubted.add(key)
         else:
             part = key.partition(".")[0] + "."

@@ -155,8 +155,8 @@ def check_costs(path: Path) -> None:
         error.seek(0)
         line = error.read().decode()
     seconds = used.ru_utime + used.ru_stime
-    assert process.returncode in (0, 2), (process.returncode, line)
-    assert process.returncode == 0 or (line.count("\n") == 1 and line.rstrip("\n").isprintable()), line
+    assert process.returncode in (0, 2, 3), (process.returncode, line)
+    assert process.returncode != 2 or (line.count("\n") == 1 and line.rstrip("\n").isprintable()), line
     assert seconds < SECONDS, f"{seconds:.1f} s"
     assert used.ru_maxrss * 1024 < MEMORY, f"{used.ru_maxrss / 1024:.0f} MB"
     assert size < 50e6, f"{size} bytes of output"
@@ -187,7 +187,16 @@ def gguf_models() -> list[bytes]:
     """Small files of several architectures, in every layout."""
     seeds = [small(layout) for layout in LAYOUTS]
     for layout in LAYOUTS:
-        for name in (b"llama", b"gemma3", b"llama4", b"smollm3", b"phi3", b"deepseek2"):
+        for name in (
+            b"llama",
+            b"gemma3",
+            b"llama4",
+            b"smollm3",
+            b"phi3",
+            b"deepseek2",
+            b"cohere2moe",
+            b"qwen35",
+        ):
             sizes = {
                 b"block_count": 12,
                 b"embedding_length": 64,

@@ -8,7 +8,7 @@ from gguf_headers import header_file
 from rope_lib.models import read_model
 from rope_lib.models.architectures import ARCHITECTURES, Rotating, Scaled
 from rope_lib.models.gguf_header import Header
-from rope_lib.models.gguf_keys import BASE_SLIDING, PATTERN, WINDOW
+from rope_lib.models.gguf_keys import BASE_SLIDING, OF_ROTATION, PATTERN, WINDOW
 
 HEADER = {
     "block_count": 12,
@@ -23,6 +23,80 @@ YARN = {
     "rope.scaling.original_context_length": 8192,
 }
 EVERY_LAYER = tuple(range(12))
+
+
+# The headers of six public models, cut down, and what of each layer rotates in llama.cpp.
+PUBLIC = {
+    "Baichuan 13B": (
+        "baichuan",
+        {
+            "block_count": 40,
+            "embedding_length": 5120,
+            "attention.head_count": 40,
+            "rope.dimension_count": 128,
+        },
+        [],
+    ),
+    "Granite 4 with its rotation off": (
+        "granitehybrid",
+        {
+            "block_count": 8,
+            "embedding_length": 2048,
+            "attention.head_count": 32,
+            "attention.head_count_kv": [0, 0, 0, 0, 0, 8, 0, 0],
+            "rope.dimension_count": 64,
+            "rope.freq_base": 10_000.0,
+            "rope.scaling.finetuned": False,
+        },
+        [],
+    ),
+    "OLMo 3": (
+        "olmo2",
+        {
+            "block_count": 8,
+            "embedding_length": 5120,
+            "attention.head_count": 40,
+            "attention.head_count_kv": 8,
+            "attention.sliding_window": 4096,
+            "attention.sliding_window_pattern": [True, True, True, False] * 2,
+            "rope.freq_base": 500_000.0,
+            **YARN,
+        },
+        [("full", (3, 7), 5e5, "yarn"), ("sliding", (0, 1, 2, 4, 5, 6), 5e5, "default")],
+    ),
+    "Gemma 3n": (
+        "gemma3n",
+        {
+            "block_count": 10,
+            "attention.key_length": 256,
+            "attention.sliding_window": 512,
+            "attention.sliding_window_pattern": [True, True, True, True, False] * 2,
+            "rope.freq_base": 1e6,
+        },
+        [("full", (4, 9), 1e6, "default"), ("sliding", (0, 1, 2, 3, 5, 6, 7, 8), 1e4, "default")],
+    ),
+    "ModernBERT": (
+        "modern-bert",
+        {
+            "block_count": 6,
+            "attention.sliding_window": 128,
+            "attention.sliding_window_pattern": 3,
+            "rope.freq_base": 160_000.0,
+            "rope.freq_base_swa": 10_000.0,
+        },
+        [("full", (0, 3), 1.6e5, "default"), ("sliding", (1, 2, 4, 5), 1e4, "default")],
+    ),
+    "Qwen3-Next without an interval": (
+        "qwen3next",
+        {
+            "block_count": 8,
+            "attention.key_length": 256,
+            "rope.dimension_count": 64,
+            "rope.freq_base": 1e7,
+        },
+        [("full", (3, 7), 1e7, "default")],
+    ),
+}
 
 
 @pytest.fixture
@@ -51,6 +125,15 @@ def needed(row, depth=12):
 
 def by_kind(spec):
     return {rotary.kind: rotary for rotary in spec.rotaries}
+
+
+@pytest.mark.parametrize("model", PUBLIC)
+def test_public_models(read, model):
+    architecture, keys, expected = PUBLIC[model]
+    spec = read(architecture, keys)
+    found = [(one.kind, one.layers, one.base, one.scaling["type"]) for one in spec.rotaries]
+    assert found == expected
+    assert not spec.keys.not_understood
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -352,6 +435,12 @@ def test_common_keys_raise_no_alarm(read):
 )  # fmt: skip
 def test_a_new_key_is_reported(read, key):
     assert read("llama", others={key: 3.0}).keys.not_understood == {key: 3.0}
+
+
+@pytest.mark.parametrize("name", OF_ROTATION)
+def test_a_key_by_next_months_name_is_reported(read, name):
+    named = f"llama.{name}_by_layer"
+    assert read("llama", {f"{name}_by_layer": 3}).keys.not_understood == {named: 3}
 
 
 def everything(row):
