@@ -7,7 +7,7 @@ caught. What keeps it quiet is `inert_keys.toml`, the table of names that are kn
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +35,7 @@ _STRONG = (
     "sliding|layout|pattern|interval|wavelen|period|(?:^|_)base(?:$|_)|layer_types?|every_n|context|seq_?len"
 )
 _SPEAKS_OF_ROTATION = re.compile(_STRONG)
+_ANGLES = re.compile(r"(?:^|_)rope|rotary|theta|yarn|(?:^|_)ntk|xpos|mscale")  # of nothing but angles
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 # Words for kinds of layers: a list that holds one may say which layers rotate, whatever its name.
@@ -52,13 +53,20 @@ class Ledger:
     inert: dict[str, str] = field(default_factory=dict)  # name → why it does not bear on rotation here
     doubted: set[str] = field(default_factory=set)  # looked at, but the value is not understood
 
+    def look(self, values: Mapping[str, Json], names: Iterable[str], path: str = "") -> None:
+        """Put down as read those of some names that an object has; `path` leads to it."""
+        prefix = f"{path}." if path else ""
+        self.read |= {f"{prefix}{name}" for name in names if name in values}
 
-def account(values: Mapping[str, Json], ledger: Ledger, num_layers: int = 0) -> Account:
+
+def account(
+    values: Mapping[str, Json], ledger: Ledger, num_layers: int = 0, *, rotates: bool = True
+) -> Account:
     """The `Account` of a file's keys, after a reader has read them.
 
     `values` is the file's object, whose objects inside are entered; a flat mapping with dotted names, as the
     metadata of a GGUF file is, does as well. `num_layers` is the depth that was read: a list of that length
-    may say which layers rotate.
+    may say which layers rotate. Where nothing `rotates`, only what speaks of a rotation is suspected.
 
     >>> config = {"rope_theta": 1e4, "vocab_size": 256, "positional_base": 5e5, "colour": "red"}
     >>> account(config, Ledger(read={"rope_theta"})).plain()["not_understood"]
@@ -76,7 +84,7 @@ def account(values: Mapping[str, Json], ledger: Ledger, num_layers: int = 0) -> 
             reason = ledger.inert.get(name) or why_inert(name, value)
             if reason is not None:
                 inert[name] = reason
-            elif may_bear(name, value, num_layers):
+            elif may_bear(name, value, num_layers) if rotates else speaks_of_rotation(name, value):
                 not_understood[name] = value
     return Account(
         read=tuple(_key(name) for name in read[:MOST_LISTED]),
@@ -120,6 +128,17 @@ def may_bear(name: str, value: Json, num_layers: int = 0) -> bool:
         per_layer = num_layers > 1 and len(value) == num_layers
         return per_layer or any(isinstance(one, str) and _KINDS.search(one) for one in value[:64])
     return isinstance(value, str) and _KINDS.search(value[:100]) is not None
+
+
+def speaks_of_rotation(name: str, value: Json) -> bool:
+    """Whether a key contradicts that a model has no rotary embedding: by its name, or by a word under it.
+
+    >>> [speaks_of_rotation(*pair) for pair in (("rope_theta", 1e4), ("pos", "rotary"), ("heads", 4))]
+    [True, True, False]
+    """
+    is_word = isinstance(value, str) and _ANGLES.search(value[:100].lower()) is not None
+    switched_off = value is None or value is False or value in ("", [], {}, ())
+    return is_word or (not switched_off and _ANGLES.search(name.rpartition(".")[2].lower()) is not None)
 
 
 def why_inert(name: str, value: Json) -> str | None:
