@@ -41,8 +41,9 @@ _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # Words for kinds of layers: a list that holds one may say which layers rotate, whatever its name.
 _KINDS = re.compile(r"attention|attn|full|slid|local|global|mamba|conv|rope|linear|recurrent", re.IGNORECASE)
 
-MOST_LISTED = 100  # keys of one kind in an account; a hostile file holds a hundred thousand
-LONGEST_KEY = 100  # characters
+MOST_SORTED = 5_000  # keys that are looked into; published configs have some hundreds
+MOST_LISTED = 100  # keys of one kind in an account
+LONGEST_KEY, LONGEST_NAME = 100, 1_000  # characters of a key as it is shown, of a full name that is looked at
 
 
 @dataclass
@@ -75,7 +76,10 @@ def account(
     read: list[str] = []
     inert: dict[str, str] = {}
     not_understood: dict[str, Json] = {}
-    for name, value in _leaves(values, ledger):
+    for number, (name, value) in enumerate(_leaves(values, ledger)):
+        if number == MOST_SORTED:
+            not_understood["…"] = f"keys beyond the first {MOST_SORTED:,}"
+            break
         if name in ledger.doubted:
             not_understood[name] = value
         elif name in ledger.read:
@@ -119,15 +123,26 @@ def may_bear(name: str, value: Json, num_layers: int = 0) -> bool:
     >>> may_bear("rotary_wavelength", 8.0), may_bear("enc.colour", "red"), may_bear("mix", ["full", "conv"])
     (True, False, True)
     """
+    if len(name) > LONGEST_NAME:
+        return True
     if any(_BEARING.match(piece.lower()) for piece in _PIECES.findall(name)):
         switched_off = value is None or value is False or value in ("", [], {}, ())
-        return not switched_off or _SPEAKS_OF_ROTATION.search(name.lower()) is not None
+        return not switched_off or is_strong(name)
     if isinstance(value, float):
         return value >= 1000 and value == int(value) if value == value and value < 1e300 else True
     if isinstance(value, list | tuple):
         per_layer = num_layers > 1 and len(value) == num_layers
         return per_layer or any(isinstance(one, str) and _KINDS.search(one) for one in value[:64])
     return isinstance(value, str) and _KINDS.search(value[:100]) is not None
+
+
+def is_strong(name: str) -> bool:
+    """Whether a name speaks of rotation, of positions or of which layers differ, in any part of it.
+
+    >>> is_strong("swa_theta"), is_strong("num_heads")
+    (True, False)
+    """
+    return _SPEAKS_OF_ROTATION.search(name.lower()) is not None
 
 
 def speaks_of_rotation(name: str, value: Json) -> bool:
@@ -137,7 +152,7 @@ def speaks_of_rotation(name: str, value: Json) -> bool:
     [True, True, False]
     """
     is_word = isinstance(value, str) and _ANGLES.search(value[:100].lower()) is not None
-    switched_off = value is None or value is False or value in ("", [], {}, ())
+    switched_off = value is None or value is False or value in ("", [], {}, (), 0)
     return is_word or (not switched_off and _ANGLES.search(name.rpartition(".")[2].lower()) is not None)
 
 
@@ -148,11 +163,13 @@ def why_inert(name: str, value: Json) -> str | None:
     ('vocabulary and its special tokens', None)
     """
     last = name.rpartition(".")[2]
+    if len(last) > LONGEST_KEY:
+        return None
     for which in ("objects", "keys") if isinstance(value, dict | list) else ("keys",):
         exact, patterns = _table(which)
         if last in exact:
             return exact[last]
-        match = patterns.fullmatch(last) if not _SPEAKS_OF_ROTATION.search(last) else None
+        match = None if is_strong(last) else patterns.fullmatch(last)
         if match:
             return _groups()[int(str(match.lastgroup)[1:])]["reason"]  # type: ignore[no-any-return]
     return None
@@ -187,7 +204,7 @@ def _shortened(values: Mapping[str, Json]) -> FrozenDict:
     """Keys with their values, both cut to what fits a line, and no more of them than `MOST_LISTED`."""
     kept = {_key(name): _value(values[name]) for name in list(values)[:MOST_LISTED]}
     if len(values) > MOST_LISTED:
-        kept["…"] = f"{len(values) - MOST_LISTED:,} more keys"
+        kept["…"] = values.get("…", f"{len(values) - MOST_LISTED:,} more keys")
     return FrozenDict(kept)
 
 

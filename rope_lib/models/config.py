@@ -80,8 +80,8 @@ def _reading(config: JsonObject, part: TextPart) -> Reading:
     reading.ledger.look(part.values, ("model_type", "architectures"), part.path)
     if not of_type:
         reading.notes.append(
-            f"model_type {shown(part.model_type)} and architectures {shown(first)} name different models: the "
-            "defaults of neither are used."
+            f"model_type {shown(part.model_type)} and architectures {shown(first)} name different models: no "
+            "default of either is used."
         )
     elif part.model_type and not reading.defaults:
         kind = shown(part.model_type)
@@ -187,7 +187,7 @@ def _own_values(reading: Reading, num_layers: int) -> list[tuple[tuple[str, Json
     """What each layer has of its own, by keys that list one value for each: `((key, value), …)`."""
     columns: list[list[tuple[str, Json]]] = []
     for name, (standard, valid) in PER_LAYER.items():
-        if isinstance(reading.value(name), list):
+        if isinstance(reading.peek(name), list):
             values = reading.per_layer(name, num_layers) or []
             columns.append([(standard, valid(reading.key(name), value)) for value in values])
     columns += _by_layer(reading, num_layers)

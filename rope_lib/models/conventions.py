@@ -24,6 +24,10 @@ _NEUTRAL = {
     "use_long_context": False,  # Zamba 2
     "rope_adjustments": None,
     "original_rope": True,  # ChatGLM 2 and 3
+    "full_attn_mod": 1,  # Phi-4-mini, as is the next
+    "interpolate_factor": 1,
+    "order_of_interleaved_layers": "local_attn_first",  # Command R7B, beside layer_switch
+    "use_pos_enc": True,  # LFM2
 }
 
 

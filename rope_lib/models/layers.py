@@ -56,7 +56,14 @@ INDICES = {
 }
 
 # Values of a config that turn the rotary embedding off, and words for positions that do, or that turn it on.
-SWITCHES = {"alibi": True, "use_alibi": True, "use_rope": False, "rope": False, "mla_use_nope": True}
+SWITCHES = {
+    "alibi": True,
+    "use_alibi": True,
+    "use_rope": False,
+    "rope": False,
+    "rotary": False,
+    "mla_use_nope": True,
+}
 POSITIONS = ("position_embedding_type", "position_embedding", "pos_emb_type", "position_encoding")
 ROTARY_POSITIONS = ("rope", "rotary", "chatglm")
 OTHER_POSITIONS = ("alibi", "nope", "none", "learned", "relative", "sinus")
@@ -170,16 +177,27 @@ def _coarse(kind: str) -> str:
     return "none" if kind in WITHOUT_ATTENTION else seen(kind)
 
 
+def is_kind(name: str) -> bool:
+    """Whether a name is that of a kind of layers, or of an object for some."""
+    listed = name in NAMED or name in LABELS.values()
+    return listed or re.fullmatch(r"[a-z0-9_]{1,50}_attention", name) is not None
+
+
 def _kind(key: str, words: dict[str | int, str], entry: Json) -> str:
     """The kind that an entry of a list stands for."""
     kind = words.get(entry, entry) if type(entry) in (str, int) else None
-    if not isinstance(kind, str) or not (kind in NAMED or re.fullmatch(r"[a-z0-9_]{1,50}_attention", kind)):
+    if not isinstance(kind, str) or not is_kind(kind):
         raise ValueError(f"{key} must name kinds of layers, such as {FULL}, got {shown(entry)}")
     return kind
 
 
 def _repeating(reading: Reading, num_layers: int, window: int | None) -> list[str] | None:
     """Kinds from a key that says how often one layer differs."""
+    words = reading.value("block_types")
+    if reading.model_type == "recurrent_gemma" and isinstance(words, list) and words:
+        reading.record("layers", "derived", reading.key("block_types"))
+        repeated = [SLIDING if word == "attention" else LINEAR for word in words]
+        return [repeated[layer % len(repeated)] for layer in range(num_layers)]
     for name in PERIODS:
         kinds = _kinds_by(reading, name, num_layers)
         if kinds is not None:
@@ -332,15 +350,18 @@ def _other_positions(reading: Reading) -> str | None:
             reading.value(name)
         elif reading.defaults.get("rope") and word == "absolute":
             reading.inert(name, f"the code of {reading.model_type} models does not read it")
-        elif any(word.startswith(part) for part in OTHER_POSITIONS) and not reading.defaults.get("rope"):
-            reading.value(name)
-            return reading.key(name)
-        elif word == "absolute" and not _states_base(reading):
+        elif _is_no_rotation(reading, word):
             reading.value(name)
             return reading.key(name)
         else:
             reading.doubt(name)
     return None
+
+
+def _is_no_rotation(reading: Reading, word: str) -> bool:
+    """Whether a word for positions says that nothing rotates."""
+    other = any(word.startswith(part) for part in OTHER_POSITIONS) and not reading.defaults.get("rope")
+    return other or (word == "absolute" and not _states_base(reading))
 
 
 def _states_base(reading: Reading) -> bool:
@@ -352,11 +373,17 @@ def _states_base(reading: Reading) -> bool:
 def _refuse_dense_layers(reading: Reading) -> None:
     """Raise ValueError for first, dense layers in a family that has a rule for them that is not read here."""
     key, kinds = "first_k_dense_replace", reading.value("mlp_layer_types")
+    reading.value("prefix_dense_sliding_window_pattern")  # of those layers
     has_dense = bool(reading.value(key)) or (isinstance(kinds, list) and "dense" in kinds)
     if has_dense and reading.family.has_own_rule_for_dense_layers:
         raise ValueError(
             f"{reading.key(key)} of {reading.model_type} must be 0: its rule for RoPE is not read"
         )
+
+
+def _every(interval: int, num_layers: int) -> list[int]:
+    """1 for each layer but every `interval`-th."""
+    return [int((layer + 1) % interval != 0) for layer in range(num_layers)]
 
 
 def _no_rope_layers(reading: Reading, num_layers: int) -> list[bool]:
@@ -370,10 +397,14 @@ def _no_rope_layers(reading: Reading, num_layers: int) -> list[bool]:
         if any(type(entry) is not int or entry not in (0, 1) for entry in listed):
             raise ValueError(f"{key} must list 0 and 1, 1 where RoPE is used, got {shown(listed)}")
         reading.record("unrotated_layers", "explicit", key)
+        interval = reading.peek("no_rope_layer_interval")
+        repeated = type(interval) is int and interval > 0
+        if reading.defaults or (repeated and listed == _every(interval, num_layers)):
+            reading.inert("no_rope_layer_interval", f"{key} lists the layers")
         return [bool(entry) for entry in listed]
     interval = reading.find("no_rope_interval", checks.length_in_tokens, recorded="unrotated_layers")
     if interval is not None:
-        return [(layer + 1) % interval != 0 for layer in range(num_layers)]
+        return [bool(entry) for entry in _every(interval, num_layers)]
     if reading.value("no_rope_layers") is not None:  # an empty list, in a class that is not known
         key = reading.key("no_rope_layers")
         raise ValueError(f"{key} must list 0 or 1 for each layer: no rule of this model is known")

@@ -107,7 +107,7 @@ def _scaled(config: JsonObject, ledger: Ledger, supplied: Origins, terms: dict[s
 
 def _layers(config: JsonObject, ledger: Ledger, supplied: Origins) -> JsonObject:
     """Which layers rotate and which have a window, as keys of a config.json."""
-    number = config["n_layers"]
+    number = config.get("n_layers")
     if type(number) is not int or not 1 <= number <= LIMITS["num_layers"]:
         return {}  # read_config says what is wrong with it
     interval, window = config.get("nope_layer_interval"), config.get("sliding_window")

@@ -28,7 +28,7 @@ NAMES = {
     ),
     "base": (
         "rope_theta", "rotary_emb_base", "rope_embedding_base", "rotary_base", "rope_base",
-        "global_rope_theta", "rope_freq_constant", "position_embedding_base", "rotary_embedding_base",
+        "global_rope_theta", "rope_freq_constant", "position_embedding_base", "rotary_embedding_base", "theta",
     ),
     "layer_base": ("layer_rope_theta",),
     "local_base": ("rope_local_base_freq", "local_rope_theta", "swa_rope_theta"),
@@ -100,6 +100,7 @@ class Reading:
         inner = inner if isinstance(inner, dict) else {}
         self.ledger = Ledger()
         self._config: Mapping[str, Json] = {**inner, **config}
+        self._of_file = self._config  # whatever `with_values` puts before it
         self.model_type = model_type
         self.defaults = class_row(model_type)
         self.family = family(model_type)
@@ -129,10 +130,9 @@ class Reading:
 
     def states(self, name: str) -> bool:
         """Whether the config has this key, be its value null; it counts as read."""
-        if name not in self._config:
-            return False
-        self.ledger.read.add(self.key(name))
-        return True
+        if name in self._of_file:
+            self.ledger.read.add(self.key(name))
+        return name in self._config
 
     def value(self, name: str) -> Json:
         """The value under `name`, or None; the key counts as read."""
@@ -146,12 +146,12 @@ class Reading:
 
     def inert(self, name: str, reason: str) -> None:
         """Put down that a key does not bear on rotation in this model, and why."""
-        if name in self._config:
+        if name in self._of_file:
             self.ledger.inert[self.key(name)] = reason
 
     def doubt(self, name: str) -> None:
         """Put down that a key may bear on rotation, and that its value was not understood."""
-        if name in self._config:
+        if name in self._of_file:
             self.ledger.doubted.add(self.key(name))
 
     def record(self, quantity: str, provenance: str, source: str) -> None:
@@ -195,7 +195,10 @@ class Reading:
         of_class = [key for key, name in self.defaults.get("aliases", {}).items() if name == standard]
         given = {}
         if any(self.value(name) is not None for name in of_class):
-            others = []  # the class has a name of its own for it: the others mean something else
+            for other in others:  # the class has a name of its own for it: the others mean something else
+                if other not in of_class:
+                    self.inert(other, f"{self.model_type} models call it {', '.join(of_class)}")
+            others = []
         for name in dict.fromkeys((standard, *of_class, *others)):
             if self.value(name) is not None:
                 given[name] = check(self.key(name), self.value(name))

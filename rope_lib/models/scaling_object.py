@@ -66,8 +66,10 @@ def _account(reading: Reading, given: JsonObject, label: str) -> None:
 
     A key that some other type reads says nothing here; one that no type reads is left to be suspected.
     """
-    inside = label if isinstance(given.get(label), dict) else ""
-    values = given[inside] if inside else given
+    inside = label if label in given else ""
+    values = (given[inside] or {}) if inside else given
+    if not isinstance(values, dict):
+        return  # refused where it is used
     named = next((values[name] for name in ("rope_type", "type") if values.get(name) is not None), "default")
     scaling = find_scaling(named)
     if scaling is None:
@@ -84,6 +86,8 @@ def _account(reading: Reading, given: JsonObject, label: str) -> None:
                 reading.ledger.inert[f"{prefix}.{key}"] = f"{scaling.name} does not read it"
             elif key in INERT:
                 reading.ledger.inert[f"{prefix}.{key}"] = INERT[key]
+            elif key == "max_position_embeddings" and values[key] == reading.peek(key):
+                reading.ledger.inert[f"{prefix}.{key}"] = "the declared context"
 
 
 def _merged(reading: Reading) -> tuple[JsonObject, str]:

@@ -14,7 +14,7 @@ def head_dim_of(reading: Reading, kind: str) -> int:
         source = f"{reading.key('qk_nope_head_dim')} + qk_rope_head_dim"
         reading.record("head_dim", "derived", source)
         for name in ("head_dim", "qk_head_dim"):  # some write one of the parts under the first
-            if reading.peek(name) in (rope, nope, rope + nope, None):
+            if reading.defaults or reading.peek(name) in (rope, nope, rope + nope, None):
                 reading.inert(name, f"{source} are the size of a head")
             else:
                 reading.doubt(name)

@@ -20,6 +20,19 @@ _MOST_OBJECTS = 10_000  # objects that are looked into
 # A name that tells which of several objects with layers is the text model.
 _TEXT = re.compile(r"text|language|llm|decoder|backbone|(?:^|[._])lm(?:$|[._])")
 
+# Architectures whose names do not tell their model type.
+_KNOWN_AS = {
+    "RefinedWeb": "RW",
+    "RefinedWebModel": "RW",
+    "gpt-sw3": "GPT2",
+    "hunyuan_v1_dense": "HunYuanDenseV1",
+    "hunyuan_v1_moe": "HunYuanMoEV1",
+    "internlm3": "Llama",
+    "iquestcoder": "Llama",
+    "minimax_m3_vl": "MiniMaxM3Sparse",
+    "shieldgemma2": "Gemma3",
+}
+
 # Ends of an architecture's name that say what it is for, not which model it is.
 _PURPOSE = re.compile(r"(For[A-Z]\w*|LMHeadModel|LMHead|Model|Encoder|Decoder|Generator|Reader)+$")
 
@@ -119,7 +132,7 @@ def is_of_type(architecture: str, model_type: str) -> bool:
     stem = _PURPOSE.sub("", architecture)
     name, kind = _letters(stem), _letters(re.sub(r"_(text|text_model|model)$", "", model_type))
     related = name.startswith(kind) or kind.startswith(name) or kind in name
-    return not name or related or stem in (row or {}).get("classes", ())
+    return not name or related or stem == _KNOWN_AS.get(model_type)
 
 
 def _letters(name: str) -> str:

@@ -92,7 +92,8 @@ def outcome(config, path, name=None):
         read, not_understood = rotation(renamed(config, path, Hidden(path[-1]) if name is None else name))
     except ValueError:
         return REFUSED
-    if not_understood.keys() - before.keys():
+    key = ".".join([*path[:-1], path[-1] if name is None else name])
+    if key in not_understood or not_understood.keys() - before.keys():
         return FLAGGED
     return SAME if read == expected else SILENT
 
@@ -127,7 +128,8 @@ def class_configs():
         varied = {"num_hidden_layers": 8} if "layer_types" not in row else {}
         other_base = {"rope_theta": 123_456.0} if "rope_parameters" in row else {}
         scaled = {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, **other_base}} if other_base else {}
-        for label, keys in ("default", {}), ("depth", varied), ("base", other_base), ("yarn", scaled):
+        variants = {"depth": varied, "base": other_base, "yarn": scaled} if "text" not in row else {}
+        for label, keys in {"default": {}, **variants}.items():
             if label != "default" and not keys:
                 continue
             try:

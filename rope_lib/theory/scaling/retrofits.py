@@ -84,7 +84,7 @@ def qwen_dynamic(
     trained = original_length(parameters)
     context = number({"context_length": context_length}, "context_length", positive)
     doublings = math.ceil(math.log2(max(context, trained) / trained) + 1)
-    return _stretched(base, dim, max(2**doublings - 1, 1)), 1.0
+    return _stretched(base, dim, max(float(2 ** min(doublings, 1023)) - 1, 1.0)), 1.0
 
 
 @registered((*_RAMP, "attention_factor"), is_retrofit=True)
