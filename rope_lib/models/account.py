@@ -7,7 +7,7 @@ caught. What keeps it quiet is `inert_keys.toml`, the table of names that are kn
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -35,13 +35,15 @@ _STRONG = (
     "sliding|layout|pattern|interval|wavelen|period|(?:^|_)base(?:$|_)|layer_types?|every_n|context|seq_?len"
 )
 _SPEAKS_OF_ROTATION = re.compile(_STRONG)
+_ANGLES = re.compile(r"(?:^|_)rope|rotary|theta|yarn|(?:^|_)ntk|xpos|mscale")  # of nothing but angles
 _PIECES = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 # Words for kinds of layers: a list that holds one may say which layers rotate, whatever its name.
 _KINDS = re.compile(r"attention|attn|full|slid|local|global|mamba|conv|rope|linear|recurrent", re.IGNORECASE)
 
-MOST_LISTED = 100  # keys of one kind in an account; a hostile file holds a hundred thousand
-LONGEST_KEY = 100  # characters
+MOST_SORTED = 5_000  # keys that are looked into; published configs have some hundreds
+MOST_LISTED = 100  # keys of one kind in an account
+LONGEST_KEY, LONGEST_NAME = 100, 1_000  # characters of a key as it is shown, of a full name that is looked at
 
 
 @dataclass
@@ -52,13 +54,20 @@ class Ledger:
     inert: dict[str, str] = field(default_factory=dict)  # name → why it does not bear on rotation here
     doubted: set[str] = field(default_factory=set)  # looked at, but the value is not understood
 
+    def look(self, values: Mapping[str, Json], names: Iterable[str], path: str = "") -> None:
+        """Put down as read those of some names that an object has; `path` leads to it."""
+        prefix = f"{path}." if path else ""
+        self.read |= {f"{prefix}{name}" for name in names if name in values}
 
-def account(values: Mapping[str, Json], ledger: Ledger, num_layers: int = 0) -> Account:
+
+def account(
+    values: Mapping[str, Json], ledger: Ledger, num_layers: int = 0, *, rotates: bool = True
+) -> Account:
     """The `Account` of a file's keys, after a reader has read them.
 
     `values` is the file's object, whose objects inside are entered; a flat mapping with dotted names, as the
     metadata of a GGUF file is, does as well. `num_layers` is the depth that was read: a list of that length
-    may say which layers rotate.
+    may say which layers rotate. Where nothing `rotates`, only what speaks of a rotation is suspected.
 
     >>> config = {"rope_theta": 1e4, "vocab_size": 256, "positional_base": 5e5, "colour": "red"}
     >>> account(config, Ledger(read={"rope_theta"})).plain()["not_understood"]
@@ -67,7 +76,10 @@ def account(values: Mapping[str, Json], ledger: Ledger, num_layers: int = 0) -> 
     read: list[str] = []
     inert: dict[str, str] = {}
     not_understood: dict[str, Json] = {}
-    for name, value in _leaves(values, ledger):
+    for number, (name, value) in enumerate(_leaves(values, ledger)):
+        if number == MOST_SORTED:
+            not_understood["…"] = f"keys beyond the first {MOST_SORTED:,}"
+            break
         if name in ledger.doubted:
             not_understood[name] = value
         elif name in ledger.read:
@@ -76,7 +88,7 @@ def account(values: Mapping[str, Json], ledger: Ledger, num_layers: int = 0) -> 
             reason = ledger.inert.get(name) or why_inert(name, value)
             if reason is not None:
                 inert[name] = reason
-            elif may_bear(name, value, num_layers):
+            elif may_bear(name, value, num_layers) if rotates else speaks_of_rotation(name, value):
                 not_understood[name] = value
     return Account(
         read=tuple(_key(name) for name in read[:MOST_LISTED]),
@@ -111,15 +123,37 @@ def may_bear(name: str, value: Json, num_layers: int = 0) -> bool:
     >>> may_bear("rotary_wavelength", 8.0), may_bear("enc.colour", "red"), may_bear("mix", ["full", "conv"])
     (True, False, True)
     """
+    if len(name) > LONGEST_NAME:
+        return True
     if any(_BEARING.match(piece.lower()) for piece in _PIECES.findall(name)):
         switched_off = value is None or value is False or value in ("", [], {}, ())
-        return not switched_off or _SPEAKS_OF_ROTATION.search(name.lower()) is not None
+        return not switched_off or is_strong(name)
     if isinstance(value, float):
         return value >= 1000 and value == int(value) if value == value and value < 1e300 else True
     if isinstance(value, list | tuple):
         per_layer = num_layers > 1 and len(value) == num_layers
         return per_layer or any(isinstance(one, str) and _KINDS.search(one) for one in value[:64])
     return isinstance(value, str) and _KINDS.search(value[:100]) is not None
+
+
+def is_strong(name: str) -> bool:
+    """Whether a name speaks of rotation, of positions or of which layers differ, in any part of it.
+
+    >>> is_strong("swa_theta"), is_strong("num_heads")
+    (True, False)
+    """
+    return _SPEAKS_OF_ROTATION.search(name.lower()) is not None
+
+
+def speaks_of_rotation(name: str, value: Json) -> bool:
+    """Whether a key contradicts that a model has no rotary embedding: by its name, or by a word under it.
+
+    >>> [speaks_of_rotation(*pair) for pair in (("rope_theta", 1e4), ("pos", "rotary"), ("heads", 4))]
+    [True, True, False]
+    """
+    is_word = isinstance(value, str) and _ANGLES.search(value[:100].lower()) is not None
+    switched_off = value is None or value is False or value in ("", [], {}, (), 0)
+    return is_word or (not switched_off and _ANGLES.search(name.rpartition(".")[2].lower()) is not None)
 
 
 def why_inert(name: str, value: Json) -> str | None:
@@ -129,11 +163,13 @@ def why_inert(name: str, value: Json) -> str | None:
     ('vocabulary and its special tokens', None)
     """
     last = name.rpartition(".")[2]
+    if len(last) > LONGEST_KEY:
+        return None
     for which in ("objects", "keys") if isinstance(value, dict | list) else ("keys",):
         exact, patterns = _table(which)
         if last in exact:
             return exact[last]
-        match = patterns.fullmatch(last) if not _SPEAKS_OF_ROTATION.search(last) else None
+        match = None if is_strong(last) else patterns.fullmatch(last)
         if match:
             return _groups()[int(str(match.lastgroup)[1:])]["reason"]  # type: ignore[no-any-return]
     return None
@@ -168,7 +204,7 @@ def _shortened(values: Mapping[str, Json]) -> FrozenDict:
     """Keys with their values, both cut to what fits a line, and no more of them than `MOST_LISTED`."""
     kept = {_key(name): _value(values[name]) for name in list(values)[:MOST_LISTED]}
     if len(values) > MOST_LISTED:
-        kept["…"] = f"{len(values) - MOST_LISTED:,} more keys"
+        kept["…"] = values.get("…", f"{len(values) - MOST_LISTED:,} more keys")
     return FrozenDict(kept)
 
 

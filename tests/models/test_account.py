@@ -63,6 +63,7 @@ def test_a_hostile_file_is_shown_short():
     config = {f"rope_{number}\x1b[31m{'x' * 1000}": "y\n" * 1000 for number in range(1000)}
     found = account(config, Ledger()).not_understood
     assert len(found) == MOST_LISTED + 1
+    assert found["…"] == "900 more keys"
     assert all(key.isprintable() and len(key) <= 100 for key in found)
     assert all(value.isprintable() and len(value) <= 100 for value in found.values())
 
