@@ -75,8 +75,8 @@ class Header:
 
 
 def size_at(header: Header, name: str, limit: int) -> int | None:
-    """A size of the model in channels or heads, or None; of one that the file lists by layer, the largest."""
+    """A size of the model in channels or heads, or None; of a list by layer, the first that is not 0."""
     value = header.value(name)
     if isinstance(value, tuple) and value:
-        value = max(value)
+        value = next((one for one in value if one), 0)
     return None if value is None else checks.whole_number_to(limit)(header.key(name), value)

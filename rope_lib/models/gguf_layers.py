@@ -183,7 +183,10 @@ def _rotating(header: Header, slides: list[bool], has_window: bool) -> list[bool
             dense = header.checked(DENSE, checks.whole_number_from_zero) or 0
             rotates = [slides[layer] or layer < dense for layer in layers]
         case Rotating.NOT_LAST_OF_FOUR:
-            step = len(slides) if _is_mobile(row, has_window) else 4
+            step = 4
+            if _is_mobile(row, has_window):
+                step = len(slides)
+                header.notes.append(f"{header.key(WINDOW)} is 0: llama.cpp rotates all layers but the last.")
             rotates = [(layer + 1) % step != 0 for layer in layers]
         case Rotating.NOT_FIRST_OF_FOUR:
             rotates = [layer % 4 != 0 or not has_window for layer in layers]

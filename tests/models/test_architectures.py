@@ -309,6 +309,18 @@ def test_smallthinker_without_windows_rotates_all(read):
     assert read("smallthinker", {WINDOW: 0}).unrotated_layers == ()
 
 
+def test_llama_4_without_chunks(read):
+    spec = read("llama4", {WINDOW: 0})
+    assert (spec.unrotated_layers, spec.rotaries[0].kind) == ((11,), "full")
+    assert "all layers but the last" in spec.notes[0]
+
+
+def test_the_first_layer_with_heads_gives_their_size(read):
+    heads = [0, 0, 8, 16] * 3
+    spec = read("deci", {"attention.head_count": heads, "attention.head_count_kv": heads})
+    assert (spec.rotaries[0].head_dim, spec.unrotated_layers) == (128, (0, 1, 4, 5, 8, 9))
+
+
 def test_step_rotates_half_in_full_layers(read):
     kinds = by_kind(read("step35", {**needed(ARCHITECTURES["step35"]), "rope.dimension_count": 128}))
     assert (kinds["full"].rotary_dim, kinds["sliding"].rotary_dim) == (64, 128)
