@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..theory.arguments import above_one
 from . import checks
-from .architectures import ARCHITECTURES, LLAMA_CPP, WITHOUT_ROW, Architecture
+from .architectures import ARCHITECTURES, LLAMA_CPP, WITHOUT_ROW, Architecture, Scaled
 from .checks import length_in_tokens, rope_base, shown, whole_number_to
 from .gguf import read_gguf
 from .gguf_header import Header, size_at
@@ -161,8 +161,13 @@ def _rotary(
     base = _base(header, kind, slides)
     sizes = _sizes(header, slides)
     parameters = scaling_of(header, scaling, rules, sizes.rotary_dim // 2)
-    if slides and row.windows is not None and row.windows.scaled is not row.windows.scaled.ALL:
-        header.record("scaling", "class_default", header.code)
+    unscaled = rules == "unscaled" or (
+        slides and row.windows is not None and row.windows.scaled is not Scaled.ALL
+    )
+    if scaling.is_stated and (unscaled or row.fixed_base is not None):
+        header.record("scaling", "class_default", f"{header.code}, which scales other layers alone")
+    else:
+        header.record("scaling", *scaling.origin)
     window = layers.window if kind in (SLIDING, CHUNKED) else None
     if window is not None:
         header.record("window", *layers.window_from)

@@ -37,6 +37,7 @@ _TYPES = ("none", "linear", "yarn", "longrope")
 class FileScaling:
     """What a file states of its scaling."""
 
+    origin: tuple[str, str]  # provenance and source
     is_yarn: bool
     factor: float
     temperature: float  # what multiplies cosines and sines beside YaRN's own
@@ -47,24 +48,29 @@ class FileScaling:
     axes: Sequence[int] = ()
     alpha: float | None = None
 
+    @property
+    def is_stated(self) -> bool:
+        """Whether the file changes its frequencies at all."""
+        return self.factor != 1 or self.divisors is not None or bool(self.by_length)
+
 
 def read_scaling(header: Header, context: int | None) -> FileScaling:
-    """What the file states of its scaling; records "scaling", "factor" and "original_context".
+    """What the file states of its scaling; records "original_context".
 
     Raises ValueError for what is missing, out of range or not known.
     """
     kind = header.value(TYPE)
     if kind is not None and kind not in _TYPES:
         raise ValueError(f"{header.key(TYPE)} must be one of {', '.join(_TYPES)}, got {shown(kind)}")
-    header.record("scaling", *_origin(header, kind))
     factor = _factor(header)
+    origin = ("derived", "no scaling is stated") if kind is None else ("explicit", header.key(TYPE))
     if kind == "none":
         windows = header.row.windows
         if factor != 1 and windows is not None and windows.scaled is Scaled.ALL:
             header.doubt(FACTOR)  # llama.cpp scales sliding layers all the same
         factor = 1.0
     if kind is None and factor != 1:
-        header.record("scaling", "class_default", f"{LLAMA_CPP}, for a factor without a type")
+        origin = "class_default", f"{LLAMA_CPP}, for a factor without a type"
     temperature = header.checked(TEMPERATURE, positive_number) or 1.0
     is_yarn = kind == "yarn" and _is_ramped(header)
     original = header.checked(ORIGINAL, length_in_tokens)
@@ -78,10 +84,10 @@ def read_scaling(header: Header, context: int | None) -> FileScaling:
     if by_length and (divisors is None or kind == "longrope"):
         divisors = None
         by_length[ORIGINAL_LENGTH] = _original(header, original, context)
-        header.record("scaling", "explicit", "rope_factors_long.weight")
+        origin = "explicit", "rope_factors_long.weight"
     elif divisors is not None:
         by_length = {}
-        header.record("scaling", "explicit", "rope_freqs.weight")
+        origin = "explicit", "rope_freqs.weight"
     if is_yarn and (divisors or by_length):
         tensor = "rope_freqs.weight" if divisors else "rope_factors_long.weight"
         raise ValueError(f"{header.key(TYPE)} must not be yarn beside {tensor}")
@@ -90,13 +96,9 @@ def read_scaling(header: Header, context: int | None) -> FileScaling:
         yarn = {"factor": factor, ORIGINAL_LENGTH: _original(header, original, context)}
         yarn |= _ramp(header)
     return FileScaling(
-        is_yarn, factor, temperature, yarn, _yarn_temperature(header, factor), divisors, by_length,
+        origin, is_yarn, factor, temperature, yarn, _yarn_temperature(header, factor), divisors, by_length,
         _axes(header), _alpha(header),
     )  # fmt: skip
-
-
-def _origin(header: Header, kind: str | None) -> tuple[str, str]:
-    return ("derived", "no scaling is stated") if kind is None else ("explicit", header.key(TYPE))
 
 
 def _factor(header: Header) -> float:
