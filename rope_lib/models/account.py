@@ -18,13 +18,14 @@ from .spec import Account, FrozenDict
 # Pieces of names that may bear on rotation, on which layers rotate, or on the sizes that both rest on: each
 # stands for all words that begin with it.
 _STEMS = (
-    "rope", "rot", "theta", "yarn", "ntk", "alibi", "xpos", "nope", "mscale", "sinus", "wavelen", "angle",
+    "rope", "rot", "theta", "yarn", "ntk", "alibi", "xpos", "nope", "mscale", "sinus", "wave", "angle",
     "phase", "base", "freq", "period", "position", "pos", "embd", "window", "swa", "slid", "local",
-    "global", "chunk", "sparse", "dense", "full", "linear", "hybrid", "cross", "mixer", "mamba", "recurrent",
-    "layout", "pattern", "interval", "every", "stride", "offset", "schedule", "skip", "switch", "layer",
-    "block", "depth", "idx", "index", "indices", "ids", "attn", "attention", "head", "dim", "hidden", "width",
-    "channels", "context", "ctx", "length", "len", "seq", "token", "tokens", "trained", "scal", "factor",
-    "alpha", "beta", "ratio", "mla", "mtp", "nextn", "model", "type", "kind", "arch",
+    "global", "chunk", "sparse", "dense", "full", "linear", "hybrid", "cross", "mixer", "mamba",
+    "recurrent", "layout", "pattern", "interval", "every", "stride", "offset", "schedule", "skip", "switch",
+    "layer", "stage", "span", "field", "block", "depth", "idx", "index", "indices", "ids", "attn",
+    "attention", "head", "dim", "hidden", "width", "channels", "context", "ctx", "length", "len", "seq",
+    "token", "tokens", "trained", "scal", "factor", "alpha", "beta", "ratio", "mla", "mtp", "nextn",
+    "model", "type", "kind", "arch",
 )  # fmt: skip
 _WHOLE = ("d", "n", "kv", "qk", "v", "pe", "abf", "long", "short", "max", "min", "sin", "cos")
 _BEARING = re.compile(rf"(?:{'|'.join(_STEMS)})|(?:{'|'.join(_WHOLE)})$")
@@ -61,13 +62,19 @@ class Ledger:
 
 
 def account(
-    values: Mapping[str, Json], ledger: Ledger, num_layers: int = 0, *, rotates: bool = True
+    values: Mapping[str, Json],
+    ledger: Ledger,
+    num_layers: int = 0,
+    *,
+    rotates: bool = True,
+    is_open: bool = False,
 ) -> Account:
     """The `Account` of a file's keys, after a reader has read them.
 
     `values` is the file's object, whose objects inside are entered; a flat mapping with dotted names, as the
     metadata of a GGUF file is, does as well. `num_layers` is the depth that was read: a list of that length
-    may say which layers rotate. Where nothing `rotates`, only what speaks of a rotation is suspected.
+    may say which layers rotate. Where nothing `rotates`, only what speaks of a rotation is suspected;
+    where a quantity `is_open`, not stated by any key that was read, every number that nobody knows is.
 
     >>> config = {"rope_theta": 1e4, "vocab_size": 256, "positional_base": 5e5, "colour": "red"}
     >>> account(config, Ledger(read={"rope_theta"})).plain()["not_understood"]
@@ -76,6 +83,13 @@ def account(
     read: list[str] = []
     inert: dict[str, str] = {}
     not_understood: dict[str, Json] = {}
+
+    def suspected(name: str, value: Json) -> bool:
+        if not rotates:
+            return speaks_of_rotation(name, value)
+        unknown_number = is_open and type(value) in (int, float) and value > 1
+        return unknown_number or may_bear(name, value, num_layers)
+
     for number, (name, value) in enumerate(_leaves(values, ledger)):
         if number == MOST_SORTED:
             not_understood["…"] = f"keys beyond the first {MOST_SORTED:,}"
@@ -88,7 +102,7 @@ def account(
             reason = ledger.inert.get(name) or why_inert(name, value)
             if reason is not None:
                 inert[name] = reason
-            elif may_bear(name, value, num_layers) if rotates else speaks_of_rotation(name, value):
+            elif suspected(name, value):
                 not_understood[name] = value
     return Account(
         read=tuple(_key(name) for name in read[:MOST_LISTED]),

@@ -66,7 +66,9 @@ def read_config(config: JsonObject, name: str | None = None) -> ModelSpec:
         provenance=FrozenDict(reading.provenance),
         sources=FrozenDict(reading.sources),
         notes=tuple(dict.fromkeys(reading.notes)),
-        keys=account(config, reading.ledger, num_layers, rotates=bool(rotaries)),
+        keys=account(
+            config, reading.ledger, num_layers, rotates=bool(rotaries), is_open=_leaves_open(reading)
+        ),
     )
 
 
@@ -87,6 +89,15 @@ def _reading(config: JsonObject, part: TextPart) -> Reading:
         kind = shown(part.model_type)
         reading.notes.append(f"The model type {kind} is not known: only its config was read.")
     return reading
+
+
+def _leaves_open(reading: Reading) -> bool:
+    """Whether the depth, the context, a base or a window is in no key that was read: another may state it."""
+    return any(
+        name.rpartition(".")[2] in ("num_layers", "context", "base", "window")
+        and provenance in ("class_default", "assumed")
+        for name, provenance in reading.provenance.items()
+    )
 
 
 def _num_layers(reading: Reading) -> int:

@@ -64,6 +64,7 @@ def read_params(params: Json, name: str | None = None) -> ModelSpec:
         spec = read_config({**config, "model_type": None}, name)
     except ValueError as error:
         raise ValueError(_in_terms(terms, str(error))) from None
+    ledger.inert |= _INERT
     ledger.read |= set(spec.keys.read)
     ledger.inert |= spec.keys.inert
     architecture = "Llama (Meta)" if is_meta else "Mistral"
@@ -77,6 +78,11 @@ def read_params(params: Json, name: str | None = None) -> ModelSpec:
     )
     return with_origins(spec, supplied)
 
+
+_INERT = {
+    "hidden_dim": "the feed-forward part of a layer",
+    "llama_4_scaling": "it scales queries by their position, and turns none",
+}
 
 # Keys of Meta's files for its scaling, with the names that a config.json has for them.
 _META_KEYS = {

@@ -28,7 +28,8 @@ NAMES = {
     ),
     "base": (
         "rope_theta", "rotary_emb_base", "rope_embedding_base", "rotary_base", "rope_base",
-        "global_rope_theta", "rope_freq_constant", "position_embedding_base", "rotary_embedding_base", "theta",
+        "global_rope_theta", "rope_freq_constant", "position_embedding_base",
+        "rotary_embedding_base", "theta",
     ),
     "layer_base": ("layer_rope_theta",),
     "local_base": ("rope_local_base_freq", "local_rope_theta", "swa_rope_theta"),

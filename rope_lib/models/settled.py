@@ -63,8 +63,8 @@ def _repeated_inside(reading: Reading) -> None:
             key = f"{reading.key('rope_parameters')}.{name}"
             if (one is None or isinstance(one, dict)) and is_kind(name) and key not in reading.ledger.read:
                 reading.ledger.inert[key] = "no layer is of this kind"
-    for quantity in ("base", "partial_rotary_factor"):
-        standard = NAMES[quantity][0]
+    inside = {"base": "rope_theta", "local_base": "rope_theta", "compress_base": "rope_theta"}
+    for quantity, standard in {**inside, "partial_rotary_factor": "partial_rotary_factor"}.items():
         for name in NAMES[quantity]:
             value = reading.peek(name)
             repeats = value is not None and any(one.get(standard) == value for one in inner)

@@ -74,7 +74,7 @@ def judge(
     if context is None and spec.rotaries:
         missing = "max_position_embeddings, or a key like it"
         raise ValueError(f"{spec.name} declares no context ({missing}): give one")
-    contexts = np.float64(np.nan) if context is None else positive("context", context)
+    contexts = np.asarray(np.nan) if context is None else positive("context", context)
     rotaries = tuple(_judge_rotary(rotary, contexts, epsilon, dtype) for rotary in spec.rotaries)
     return Verdict(spec, contexts, epsilon, dtype, rotaries, _worst(rotaries, contexts, epsilon, dtype))
 

@@ -126,7 +126,7 @@ def class_configs():
             continue
         cls = config_class(name)
         varied = {"num_hidden_layers": 8} if "layer_types" not in row else {}
-        other_base = {"rope_theta": 123_456.0} if "rope_parameters" in row else {}
+        other_base = {"rope_theta": 123_456.0} if "rope_theta" in row.get("rope_parameters", ()) else {}
         scaled = {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, **other_base}} if other_base else {}
         variants = {"depth": varied, "base": other_base, "yarn": scaled} if "text" not in row else {}
         for label, keys in {"default": {}, **variants}.items():

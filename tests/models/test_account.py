@@ -74,3 +74,9 @@ def test_every_name_of_the_table_stands_once():
     for field in ("keys", "objects"):
         names = [name for group in groups for name in group.get(field, [])]
         assert sorted(names) == sorted(set(names))
+
+
+def test_where_a_quantity_is_open_every_unknown_number_is_suspected():
+    config = {"enormity": 40, "vocab_size": 256, "colour": "red", "one": 1}
+    assert not account(config, Ledger()).not_understood
+    assert account(config, Ledger(), is_open=True).not_understood == {"enormity": 40}

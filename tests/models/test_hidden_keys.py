@@ -3,16 +3,17 @@
 import hidden_keys
 import pytest
 from hidden_keys import FLAGGED, SAME, SILENT, SPELLINGS, outcome, own_configs, paths, readable
+from model_configs import BARE
 
 OWN = dict(readable(own_configs().items()))
 TESTED = [name for name in OWN if not name.startswith("atlas")]
 
 
 def test_a_reader_that_is_blind_to_its_suspicions_is_found(monkeypatch):
-    config = {"num_hidden_layers": 8, "head_dim": 64, "rope_theta": 5e5, "model_type": "llama"}
-    assert outcome(config, ("rope_theta",)) == FLAGGED
+    config = {**BARE, "model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}}
+    assert outcome(config, ("rope_scaling",)) == FLAGGED
     monkeypatch.setattr("rope_lib.models.account.may_bear", lambda *_: False)
-    assert outcome(config, ("rope_theta",)) == SILENT
+    assert outcome(config, ("rope_scaling",)) == SILENT
 
 
 @pytest.mark.parametrize("name", TESTED)

@@ -1,4 +1,4 @@
-"""Published configs of many families, as they are copied in public: read right, or what is open is reported."""
+"""Published configs of many families, from public copies: read right, or what is open is reported."""
 
 import pytest
 from model_configs import refused

@@ -348,8 +348,10 @@ def test_a_llama3_ramp_without_width_is_a_step():  # transformers divides by zer
 
 
 def test_qwen_stretches_by_whole_doublings():
+    trained = {"original_max_position_embeddings": 8192}
+
     def stretch(context):
-        slowest = spectrum("qwen_dynamic", 10_000, 128, {"original_max_position_embeddings": 8192}, context)[-1]
+        slowest = spectrum("qwen_dynamic", 10_000, 128, trained, context)[-1]
         return frequencies(10_000, 128)[-1] / slowest
 
     stretches = [stretch(context) for context in (1, 8192, 8193, 16_384, 16_385, 32_768, 32_769)]

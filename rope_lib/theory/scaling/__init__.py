@@ -45,7 +45,8 @@ __all__ = [
     "ORIGINAL_LENGTH", "SCALINGS", "Parameters", "Scaling", "SpectrumAndFactor", "deepseek_yarn",
     "default", "dynamic", "find_scaling", "freq_factors", "half_rope", "high_freq", "hope",
     "is_length_dependent", "linear", "llama3", "longrope", "mrope", "ntk", "p_rope", "proportional",
-    "qwen_dynamic", "registered", "rope_id", "rope_id_temperature", "scaled_frequencies", "scaling_names", "yarn",
+    "qwen_dynamic", "registered", "rope_id", "rope_id_temperature", "scaled_frequencies",
+    "scaling_names", "yarn",
 ]  # fmt: skip
 
 
