@@ -69,7 +69,8 @@ def read_gguf_model(path: str | os.PathLike[str], name: str) -> ModelSpec:
     header = Header(metadata, tensors, architecture, row)
     if row is UNKNOWN:
         header.ledger.doubted.add("general.architecture")
-        header.notes.append(f"The architecture {shown(architecture)} is not known: only its file was read.")
+        why = WITHOUT_ROW.get(architecture, "it is not known")
+        header.notes.append(f"The architecture {shown(architecture)}: {why}. Only its file was read.")
     if row.is_draft:
         header.notes.append(f"{architecture} drafts tokens for a larger model, and is judged by itself.")
     once, times = _num_layers(header)
