@@ -5,6 +5,7 @@ where no default is known, reading raises. `null` says that there is none: no de
 """
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from . import checks
@@ -18,7 +19,7 @@ from .rotary import read_rotary, sliding_window
 from .scaling_object import length_before
 from .settled import settle
 from .spec import FrozenDict, ModelSpec, Rotary, next_scope
-from .text_part import TextPart, is_of_type, text_part
+from .text_part import TextPart, is_of_type, text_part, type_of_architecture
 
 # Keys that some families give as a list with one entry for each layer: the key that an entry stands for, and
 # its check.
@@ -74,10 +75,16 @@ def read_config(config: JsonObject, name: str | None = None) -> ModelSpec:
 
 def _reading(config: JsonObject, part: TextPart) -> Reading:
     """The reading of a config, by the defaults of its model type unless its architecture is another's."""
+    if not part.model_type and (by_name := type_of_architecture(part.values)):
+        part = replace(part, model_type=by_name)
+        note = f"model_type is missing: {by_name} was taken, as architectures says."
+    else:
+        note = ""
     architectures = part.values.get("architectures") or config.get("architectures")
     first = architectures[0] if isinstance(architectures, list) and architectures else None
     of_type = not isinstance(first, str) or part.path != "" or is_of_type(first, part.model_type)
     reading = Reading(part.values, part.path, part.model_type if of_type else "")
+    reading.notes += [note] if note else []
     reading.ledger.look(config, ("model_type", "architectures"))
     reading.ledger.look(part.values, ("model_type", "architectures"), part.path)
     if not of_type:
@@ -114,7 +121,7 @@ def _num_layers(reading: Reading) -> int:
         )
         return number
     stated = any(reading.value(name) is not None for name in NAMES["num_layers"])
-    for name in ("layer_types", "layers_block_type", "hybrid_override_pattern"):
+    for name in ("layer_types", "layers_block_type", "hybrid_override_pattern", "block_configs"):
         entries = reading.value(name)
         if isinstance(entries, list | str) and not stated:
             reading.record("num_layers", "derived", f"the length of {reading.key(name)}")

@@ -5,6 +5,8 @@ key that is only looked at, and that some value of would not be understood, is d
 value.
 """
 
+import json
+
 from ..theory.scaling import SCALINGS, find_scaling
 from . import checks
 from .checks import Json, JsonObject
@@ -40,7 +42,7 @@ def translated(reading: Reading, num_layers: int) -> Reading:
     for name, neutral in _NEUTRAL.items():
         value = reading.peek(name)
         if value == neutral or value is None:
-            reading.inert(name, f"{checks.shown(value)} changes nothing")
+            reading.inert(name, f"{json.dumps(value)} changes nothing")
     for name, reason in reading.family.inert.items():
         reading.inert(name, reason)
     _rope_ratio(reading, num_layers)

@@ -17,6 +17,8 @@ TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config.te
 _DEEPEST = 4
 _MOST_OBJECTS = 10_000  # objects that are looked into
 
+_PLAIN = re.compile(r"[\w.-]{1,200}")  # of the keys that lead to an object: it stands in messages
+
 # A name that tells which of several objects with layers is the text model.
 _TEXT = re.compile(r"text|language|llm|decoder|backbone|(?:^|[._])lm(?:$|[._])")
 
@@ -103,7 +105,7 @@ def _parts(config: JsonObject) -> Iterator[tuple[str, JsonObject]]:
     looked = 0
     while waiting and looked < _MOST_OBJECTS:
         path, value, depth = waiting.pop()
-        if not isinstance(value, dict) or why_inert(path, value):
+        if not isinstance(value, dict) or why_inert(path, value) or not _PLAIN.fullmatch(path):
             continue
         looked += 1
         if _holds_layers(value):
@@ -133,6 +135,21 @@ def is_of_type(architecture: str, model_type: str) -> bool:
     name, kind = _letters(stem), _letters(re.sub(r"_(text|text_model|model)$", "", model_type))
     related = name.startswith(kind) or kind.startswith(name) or kind in name
     return not name or related or stem == _KNOWN_AS.get(model_type)
+
+
+def type_of_architecture(config: JsonObject) -> str:
+    """The model type that the first of a config's architectures names, empty where none is known.
+
+    >>> type_of_architecture({"architectures": ["Cohere2ForCausalLM"]})
+    'cohere2'
+    """
+    names = config.get("architectures")
+    first = names[0] if isinstance(names, list) and names else None
+    if not isinstance(first, str) or not first[:1].isupper():  # as names of classes are
+        return ""
+    stem = _letters(_PURPOSE.sub("", first[:100]))
+    known = (*class_defaults()["models"], *FAMILIES)
+    return next((name for name in known if stem and _letters(name) == stem), "")
 
 
 def _letters(name: str) -> str:

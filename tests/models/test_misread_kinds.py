@@ -205,6 +205,13 @@ def test_baichuan_has_alibi_in_its_larger_model(hidden, layers, rotates):
     assert not spec.keys.not_understood
 
 
+def test_a_config_without_model_type_is_of_the_class_that_its_architecture_names():
+    config = {**without(COHERE2, "model_type"), "architectures": ["Cohere2ForCausalLM"]}
+    spec = read_model(config)
+    assert (spec.rotaries, spec.unrotated_layers) == (read_model(COHERE2).rotaries, (3, 7))
+    assert spec.notes[0] == "model_type is missing: cohere2 was taken, as architectures says."
+
+
 # Scalings that stand under keys of their own
 
 
@@ -373,6 +380,14 @@ def test_an_object_with_layers_is_entered_whatever_its_name(path):
     assert not spec.keys.not_understood
 
 
+def test_an_object_whose_name_cannot_be_printed_is_not_entered():
+    spec = read_model({**BARE, "hidden\x1b[31m": BARE})
+    assert spec.keys.not_understood
+    assert all(name.isprintable() for name in spec.keys.not_understood)
+    with pytest.raises(ValueError, match=r"^num_hidden_layers is missing"):
+        read_model({"hidden\x1b[31m": BARE})
+
+
 def test_of_two_objects_with_layers_the_text_is_taken_or_none():
     assert read_model({"planner": BARE, "text_model": {**BARE, "rope_theta": 5e5}}).rotaries[0].base == 5e5
     with pytest.raises(ValueError, match=r"^one object must hold the layers of the text model, got a, b"):
@@ -437,6 +452,13 @@ def test_blocks_of_two_attention_layers():
     assert read_model({**config, "num_hidden_layers": 56}) == spec
     with pytest.raises(ValueError, match=r"^num_hidden_layers and 2 × num_layers must agree, got 28 and 56"):
         read_model({**config, "num_hidden_layers": 28})
+
+
+def test_the_depth_by_the_number_of_blocks():
+    config = without(SMALL, "num_hidden_layers")
+    assert (
+        read_model({**config, "model_type": "nemotron-nas", "block_configs": [block()] * 5}).num_layers == 5
+    )
 
 
 # Windows
