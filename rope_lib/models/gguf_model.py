@@ -1,234 +1,285 @@
 """Read a `.gguf` file as a `ModelSpec`: its metadata, and the tensors in which llama.cpp keeps divisors.
 
-The metadata of a Llama 3.1 or a Phi-3 file states no scaling: it is in the tensor `rope_freqs.weight`, or in
-`rope_factors_long.weight` and `rope_factors_short.weight`. What llama.cpp knows of an architecture and writes
-into no file (which layers slide, which rotate) is in `families.ARCHITECTURES`.
+What llama.cpp knows of an architecture and writes into no file is in `architectures.ARCHITECTURES`.
 """
 
-import math
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, TypeAlias
+from collections import Counter
+from dataclasses import dataclass
 
-from ..theory.arguments import Floats
-from .checks import JsonObject, shown
-from .config import read_config
-from .families import architecture_of
+from ..theory.arguments import above_one
+from . import checks
+from .architectures import ARCHITECTURES, LLAMA_CPP, WITHOUT_ROW, Architecture, Scaled
+from .checks import length_in_tokens, rope_base, shown, whole_number_to
 from .gguf import read_gguf
-from .layers import CHUNKED, FULL, LINEAR, SLIDING
-from .limits import LIMITS
-from .params import with_origins
-from .spec import FrozenDict, ModelSpec
+from .gguf_header import Header, size_at
+from .gguf_keys import (
+    AHEAD,
+    BASE,
+    BASE_SLIDING,
+    BLOCKS,
+    COMPRESSED_BASE,
+    CONTEXT,
+    HEAD,
+    HEAD_MLA,
+    HEAD_MLA_SLIDING,
+    HEAD_SLIDING,
+    HEADS,
+    OF_YARN,
+    ROTARY,
+    ROTARY_SLIDING,
+    WIDTH,
+    account_of,
+    says_nothing,
+    unread,
+)
+from .gguf_layers import Layers, read_layers
+from .gguf_scaling import FileScaling, read_scaling, scaling_of
+from .layers import CHUNKED, COMPRESSED_SPARSE, HEAVILY_COMPRESSED, SLIDING, seen
+from .limits import LIMITS, LONGEST
+from .scaling_object import length_before
+from .spec import FrozenDict, ModelSpec, Rotary, next_scope
 
-LLAMA_CPP = "the code of llama.cpp"
 DEFAULT_BASE = 10_000.0  # where a file has no rope.freq_base
 
-# Keys of a GGUF file, after the architecture, under the names of a config.json.
-STANDARD = {
-    "num_hidden_layers": "block_count",
-    "max_position_embeddings": "context_length",
-    "hidden_size": "embedding_length",
-    "num_attention_heads": "attention.head_count",
-    "head_dim": "attention.key_length",
-    "rotary_dim": "rope.dimension_count",
-    "rope_theta": "rope.freq_base",
-    "rope_local_base_freq": "rope.freq_base_swa",
-    "sliding_window": "attention.sliding_window",
-    "attention_chunk_size": "attention.chunk_size",
-    "full_attention_interval": "full_attention_interval",
-    "rope_parameters.rope_type": "rope.scaling.type",
-    "rope_parameters.factor": "rope.scaling.factor",
-    "rope_parameters.original_max_position_embeddings": "rope.scaling.original_context_length",
-    "rope_parameters.attention_factor": "rope.scaling.attn_factor",
-    "rope_parameters.beta_fast": "rope.scaling.yarn_beta_fast",
-    "rope_parameters.beta_slow": "rope.scaling.yarn_beta_slow",
-}
+# What general.type calls files that hold no model of text.
+NO_MODELS = ("adapter", "imatrix", "mmproj", "vocab")
 
-
-Value: TypeAlias = Callable[[str], Any]  # the value of a key of the architecture, or None
-Origins: TypeAlias = dict[str, tuple[str, str]]  # quantity → (provenance, source)
+# An architecture without a row: nothing is known but what its file states.
+UNKNOWN = Architecture("")
 
 
 def read_gguf_model(path: str | os.PathLike[str], name: str) -> ModelSpec:
     """The `ModelSpec` of a GGUF file, named `name`.
 
-    Raises ValueError, one line, for a file that is damaged or is no model of text, and as `read_config` does,
-    with the keys of the file in its messages.
+    Raises ValueError, one line with the key of the file, for a file that is damaged or is no model of text,
+    and for what is missing, of a wrong type, out of range or contradictory.
     """
     metadata, tensors = read_gguf(path)
     architecture = metadata.get("general.architecture")
     if not isinstance(architecture, str) or not re.fullmatch(r"[\w.-]{1,60}", architecture):
         raise ValueError("general.architecture must name the model: is this a later part of a file?")
+    if metadata.get("general.type", "model") in NO_MODELS:
+        kinds = f"must be 'model', got {shown(metadata['general.type'])}"
+        raise ValueError(f"general.type {kinds}: its file holds no layers of a model of text")
+    if architecture == "clip":
+        raise ValueError(f"general.architecture must name a model of text, got 'clip': {WITHOUT_ROW['clip']}")
+    row = ARCHITECTURES.get(architecture, UNKNOWN)
+    header = Header(metadata, tensors, architecture, row)
+    if row is UNKNOWN:
+        header.ledger.doubted.add("general.architecture")
+        why = WITHOUT_ROW.get(architecture, "it is not known")
+        header.notes.append(f"The architecture {shown(architecture)}: {why}. Only its file was read.")
+    if row.is_draft:
+        header.notes.append(f"{architecture} drafts tokens for a larger model, and is judged by itself.")
+    once, times = _num_layers(header)
+    num_layers = once * times
+    context = header.checked(CONTEXT, length_in_tokens)
+    if context is not None:
+        header.record("context", "explicit", header.key(CONTEXT))
+    layers = read_layers(header, once).repeated(times)
+    scaling = None
+    rotaries: tuple[Rotary, ...] = ()
+    if any(layers.rotate):
+        scaling = read_scaling(header, context)
+        rotaries = _rotaries(header, layers, scaling, context)
+    lengths = (length_before(rotary.scaling) for rotary in rotaries)
+    rotated = {layer for rotary in rotaries for layer in rotary.layers}
+    inert = _inert(header, layers, scaling)
+    return ModelSpec(
+        name=name,
+        architecture=architecture,
+        num_layers=num_layers,
+        declared_context=context,
+        original_context=next((length for length in lengths if length is not None), None),
+        rotaries=rotaries,
+        unrotated_layers=tuple(layer for layer in range(num_layers) if layer not in rotated),
+        provenance=FrozenDict(header.provenance),
+        sources=FrozenDict(header.sources),
+        notes=tuple(header.notes),
+        keys=account_of(metadata, architecture, header.ledger, inert, num_layers),
+    )
 
-    def value(key: str) -> Any:
-        return metadata.get(f"{architecture}.{key}")
 
-    given = {standard: value(key) for standard, key in STANDARD.items() if "." not in standard}
-    config = {standard: found for standard, found in given.items() if found is not None}
-    supplied: Origins = {}
-    heads = config.get("num_attention_heads")
-    if isinstance(heads, tuple) and heads:  # one number for each layer
-        config["num_attention_heads"] = max(heads)
-    if value("attention.key_length_mla") is not None:
-        config["head_dim"] = value("attention.key_length_mla")
-        supplied["head_dim"] = ("explicit", f"{architecture}.attention.key_length_mla")
-    if value("nextn_predict_layers"):  # layers that predict tokens ahead are counted among the others
-        config["num_hidden_layers"] = _difference(config, value("nextn_predict_layers"))
-    if "rope_theta" not in config:
-        config["rope_theta"] = DEFAULT_BASE
-        supplied["base"] = ("class_default", LLAMA_CPP)
-    config.update(_layers(architecture, config, value, supplied))
-    scaling = _scaling(value, tensors, supplied)
-    if SLIDING in config.get("layer_types", ()):
-        _set_sliding(architecture, config, scaling, value, supplied)
-    elif scaling:
-        config["rope_parameters"] = scaling
+def _num_layers(header: Header) -> tuple[int, int]:
+    """The number of layers, without those that predict tokens ahead, and how often all of them run."""
+    limited = whole_number_to(LIMITS["num_layers"])
+    layers = header.needed(BLOCKS, limited)
+    header.record("num_layers", "explicit", header.key(BLOCKS))
+    ahead = header.checked(AHEAD, checks.whole_number_from_zero) or 0
+    if 0 < ahead < layers:
+        layers -= ahead
+        header.record("num_layers", "derived", f"{header.key(BLOCKS)} − {AHEAD}")
+    loops = header.row.loops
+    times = None if loops is None else header.checked(loops, limited)
+    if times is not None and times > 1:
+        limited(f"{header.key(BLOCKS)} × {loops}", layers * times)
+        header.record("num_layers", "derived", f"{header.key(BLOCKS)} × {loops}")
+    return layers, times or 1
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Channels of a head, and those that rotate."""
+
+    head_dim: int
+    rotary_dim: int
+
+
+def _rotaries(
+    header: Header, layers: Layers, scaling: FileScaling, context: int | None
+) -> tuple[Rotary, ...]:
+    """The spectra of a model, each with the layers that it drives; that of full attention comes first."""
+    groups: dict[str, list[int]] = {}
+    for layer, (kind, rotates) in enumerate(zip(layers.kinds, layers.rotate, strict=True)):
+        if rotates:
+            groups.setdefault(kind, []).append(layer)
+    rotaries: list[Rotary] = []
+    earlier: Counter[str] = Counter()
+    for kind in sorted(groups, key=lambda kind: (seen(kind) != "full", groups[kind][0])):
+        header.scope = next_scope(seen(kind), earlier)
+        rotaries.append(_rotary(header, kind, groups[kind], layers, scaling, context))
+        earlier[seen(kind)] += 1
+    header.scope = ""
+    return tuple(rotaries)
+
+
+def _rotary(
+    header: Header,
+    kind: str,
+    of_kind: list[int],
+    layers: Layers,
+    scaling: FileScaling,
+    context: int | None,
+) -> Rotary:
+    """The `Rotary` of the layers of one kind."""
+    row = header.row
+    slides = kind in (SLIDING, CHUNKED) and not row.has_compressed_layers
+    rules = "sliding" if slides else "full"
+    if row.has_compressed_layers and kind == SLIDING:
+        rules = "unscaled"
+    base = _base(header, kind, slides)
+    sizes = _sizes(header, slides)
+    parameters = scaling_of(header, scaling, rules, sizes.rotary_dim // 2)
+    unscaled = rules == "unscaled" or (
+        slides and row.windows is not None and row.windows.scaled is not Scaled.ALL
+    )
+    if scaling.is_stated and (unscaled or row.fixed_base is not None):
+        header.record("scaling", "class_default", f"{header.code}, which scales other layers alone")
+    else:
+        header.record("scaling", *scaling.origin)
+    window = layers.window if kind in (SLIDING, CHUNKED) else None
+    if window is not None:
+        header.record("window", *layers.window_from)
+    rotary = Rotary(
+        tuple(of_kind), seen(kind), base, sizes.head_dim, sizes.rotary_dim, window, FrozenDict(parameters)
+    )
     try:
-        spec = read_config({**config, "architectures": [architecture]}, name)
+        above_one("the effective base", rotary.effective_base(context or LONGEST))
     except ValueError as error:
-        raise ValueError(_in_gguf_terms(architecture, str(error))) from None
-    sources = {quantity: _in_gguf_terms(architecture, source) for quantity, source in spec.sources.items()}
-    notes = tuple(_in_gguf_terms(architecture, note) for note in spec.notes)
-    return with_origins(replace(spec, sources=FrozenDict(sources), notes=notes), supplied)
+        raise ValueError(f"{header.key('rope.scaling')}: {error}") from None
+    return rotary
 
 
-def _set_sliding(
-    architecture: str, config: JsonObject, scaling: JsonObject, value: Value, supplied: Origins
-) -> None:
-    """What differs in sliding layers: a base of their own, which no scaling touches, and their head size."""
-    own = {FULL: scaling, SLIDING: scaling}
-    sliding_base = architecture_of(architecture).sliding_base
-    if "rope_local_base_freq" in config or sliding_base is not None:
-        own[SLIDING] = {}
-        if "rope_local_base_freq" not in config:
-            config["rope_local_base_freq"] = sliding_base
-            supplied["sliding.base"] = ("class_default", LLAMA_CPP)
-    if value("attention.key_length_swa") is not None and value("rope.dimension_count_swa") is not None:
-        sizes = (config.get("head_dim"), config.pop("rotary_dim", None))
-        sliding = (value("attention.key_length_swa"), value("rope.dimension_count_swa"))
-        config["global_head_dim"], config["head_dim"] = sizes[0], sliding[0]
-        own[FULL] = {**own[FULL], **_share(architecture, sizes, "")}
-        own[SLIDING] = {**own[SLIDING], **_share(architecture, sliding, "_swa")}
-        for scope, suffix in ("", ""), ("sliding.", "_swa"):
-            supplied[f"{scope}head_dim"] = ("explicit", f"{architecture}.attention.key_length{suffix}")
-            supplied[f"{scope}rotary_dim"] = ("explicit", f"{architecture}.rope.dimension_count{suffix}")
-    if own[FULL] != own[SLIDING]:
-        config["rope_parameters"] = own
-    elif scaling:
-        config["rope_parameters"] = scaling
+def _sizes(header: Header, slides: bool) -> _Sizes:
+    """The sizes of a head, in layers with or without the rules of sliding ones."""
+    head_dim, rotary_dim = _full_sizes(header)
+    windows, share = header.row.windows, header.row.full_share
+    if slides and windows is not None:
+        names = (HEAD_SLIDING, HEAD_MLA_SLIDING) if windows.reads_sizes else (HEAD_MLA_SLIDING,)
+        for name in names:
+            size = size_at(header, name, LIMITS["head_dim"])
+            if size is not None:
+                head_dim = size
+                header.record("head_dim", "explicit", header.key(name))
+        size = size_at(header, ROTARY_SLIDING, LIMITS["head_dim"]) if windows.reads_sizes else None
+        if size is not None:
+            rotary_dim = size
+            header.record("rotary_dim", "explicit", header.key(ROTARY_SLIDING))
+    elif share != 1:
+        rotary_dim = int(rotary_dim * share)
+        header.record("rotary_dim", "class_default", f"{share:g} of {header.key(ROTARY)}, in {header.code}")
+    if rotary_dim > head_dim or rotary_dim % 2 or rotary_dim < 2:
+        allowed = f"an even number from 2 to the head size {head_dim}"
+        raise ValueError(f"the rotary dimension must be {allowed}, got {rotary_dim}")
+    return _Sizes(head_dim, rotary_dim)
 
 
-def _share(architecture: str, sizes: tuple[Any, Any], suffix: str) -> JsonObject:
-    """The rotated share of a head, from `(head size, rotated channels)`."""
-    head_dim, rotary_dim = sizes
-    if rotary_dim is None or rotary_dim == head_dim:
+def _full_sizes(header: Header) -> tuple[int, int]:
+    """Channels of a head and of its rotation, before what differs by kind; records both."""
+    limit = LIMITS["head_dim"]
+    width, heads = size_at(header, WIDTH, LIMITS["hidden_size"]), size_at(header, HEADS, LIMITS["num_heads"])
+    head_dim = size_at(header, HEAD, limit)
+    latent = size_at(header, HEAD_MLA, limit)
+    if latent is not None:
+        head_dim = latent
+        header.record("head_dim", "explicit", header.key(HEAD_MLA))
+    elif head_dim is not None:
+        header.record("head_dim", "explicit", header.key(HEAD))
+    else:
+        if width is None or heads is None:
+            missing = header.key(WIDTH if width is None else HEADS)
+            raise ValueError(f"{missing} is missing, and so is {header.key(HEAD)}")
+        if width % heads:
+            raise ValueError(
+                f"{header.key(HEAD)} is missing, and {WIDTH} {width} is no multiple of {heads} heads"
+            )
+        head_dim = width // heads
+        header.record("head_dim", "derived", f"{header.key(WIDTH)} / {header.key(HEADS)}")
+    rotary_dim = size_at(header, ROTARY, limit)
+    if rotary_dim is not None:
+        header.record("rotary_dim", "explicit", header.key(ROTARY))
+        return head_dim, rotary_dim
+    header.record("rotary_dim", "derived", "head_dim: all of it, as no key states less")
+    return head_dim, head_dim
+
+
+def _base(header: Header, kind: str, slides: bool) -> float:
+    """The base of the layers of one kind; records "base"."""
+    row, windows = header.row, header.row.windows
+    if row.fixed_base is not None:
+        header.record("base", "class_default", header.code)
+        return row.fixed_base
+    if kind in (COMPRESSED_SPARSE, HEAVILY_COMPRESSED):
+        base = header.needed(COMPRESSED_BASE, rope_base)
+        header.record("base", "explicit", header.key(COMPRESSED_BASE))
+        return base
+    plain = header.checked(BASE, rope_base)
+    if slides and windows is not None:
+        own = header.checked(BASE_SLIDING, rope_base) if windows.reads_base else None
+        if own is not None:
+            header.record("base", "explicit", header.key(BASE_SLIDING))
+            return own
+        if windows.base is not None:
+            header.record("base", "class_default", header.code)
+            return windows.base
+    if plain is not None:
+        header.record("base", "explicit", header.key(BASE))
+        return plain
+    header.record("base", "class_default", LLAMA_CPP)
+    return DEFAULT_BASE
+
+
+def _inert(header: Header, layers: Layers, scaling: FileScaling | None) -> dict[str, str]:
+    """The keys of rotation that llama.cpp does not read here and that change nothing, with the reason.
+
+    One that would change something is noted: the file says what llama.cpp does not do.
+    """
+    if header.row is UNKNOWN:
         return {}
-    if not all(isinstance(size, int) for size in sizes) or not 0 < rotary_dim < head_dim:
-        key = f"{architecture}.rope.dimension_count{suffix}"
-        raise ValueError(f"{key} must be at most attention.key_length{suffix}, got {shown(rotary_dim)}")
-    return {"partial_rotary_factor": rotary_dim / head_dim}
-
-
-def _difference(config: JsonObject, ahead: Any) -> Any:
-    """The number of layers without the `ahead` ones that predict tokens ahead."""
-    layers = config.get("num_hidden_layers")
-    if isinstance(layers, int) and isinstance(ahead, int) and 0 < ahead < layers:
-        return layers - ahead
-    return layers
-
-
-def _layers(architecture: str, config: JsonObject, value: Value, supplied: Origins) -> JsonObject:
-    """Which layers rotate and which have a window, as keys of a config."""
-    supplied["layers"] = ("class_default", LLAMA_CPP)
-    known = architecture_of(architecture)
-    if not known.has_rope:
-        supplied["unrotated_layers"] = ("class_default", f"{LLAMA_CPP} runs {architecture} without RoPE")
-        return {"use_rope": False}
-    number = config.get("num_hidden_layers")
-    if not isinstance(number, int) or not 1 <= number <= LIMITS["num_layers"]:
-        return {}  # read_config says what is wrong with it
-    kinds = _kinds(architecture, number, value, supplied)
-    heads = value("attention.head_count_kv")
-    if isinstance(heads, tuple) and len(heads) >= number:
-        kinds = [kind if count else LINEAR for kind, count in zip(kinds, heads, strict=False)]
-    result: JsonObject = {"layer_types": kinds}
-    supplied["unrotated_layers"] = supplied["layers"]
-    if known.chunk is not None and "attention_chunk_size" not in config:
-        result["attention_chunk_size"] = known.chunk
-        supplied["window"] = ("class_default", LLAMA_CPP)
-    if not known.rotates_full_layers and len(set(kinds)) > 1:
-        result["no_rope_layers"] = [int(kind != FULL) for kind in kinds]
-        supplied["unrotated_layers"] = ("class_default", LLAMA_CPP)
-    elif known.no_rope_every is not None:
-        result["no_rope_layers"] = [int((layer + 1) % known.no_rope_every != 0) for layer in range(number)]
-        supplied["unrotated_layers"] = ("class_default", LLAMA_CPP)
-    return result
-
-
-def _kinds(architecture: str, number: int, value: Value, supplied: Origins) -> list[str]:
-    """The kind of each layer, by the file's own pattern or by what llama.cpp knows of the architecture."""
-    window, pattern = value("attention.sliding_window"), value("attention.sliding_window_pattern")
-    known = architecture_of(architecture)
-    windowed = SLIDING if known.chunk is None else CHUNKED
-    if isinstance(pattern, tuple) and len(pattern) >= number:
-        supplied["layers"] = ("explicit", f"{architecture}.attention.sliding_window_pattern")
-        return [windowed if slides else FULL for slides in pattern[:number]]
-    if isinstance(value("full_attention_interval"), int) and value("full_attention_interval") > 0:
-        supplied["layers"] = ("derived", f"{architecture}.full_attention_interval")
-        return [LINEAR if (layer + 1) % value("full_attention_interval") else FULL for layer in range(number)]
-    period = pattern if isinstance(pattern, int) and pattern > 0 else known.full_every
-    if period is None or (windowed == SLIDING and window is None):
-        return [FULL] * number
-    return [windowed if (layer + 1) % period else FULL for layer in range(number)]
-
-
-def _scaling(value: Value, tensors: Mapping[str, Floats], supplied: Origins) -> JsonObject:
-    """The scaling object of a config.json, from the file's keys and its tensors of divisors."""
-    scaling = {
-        standard.removeprefix("rope_parameters."): value(key)
-        for standard, key in STANDARD.items()
-        if "." in standard and value(key) is not None
-    }
-    by_name = {name.split(".")[-2]: tensors[name].tolist() for name in sorted(tensors, reverse=True)}
-    if "rope_factors_long" in by_name or "rope_factors_short" in by_name:
-        supplied["scaling"] = ("explicit", "rope_factors_long.weight")
-        factors = {f"{which}_factor": by_name.get(f"rope_factors_{which}") for which in ("long", "short")}
-        return {**scaling, **factors, "rope_type": "longrope"}
-    if "rope_freqs" in by_name:
-        supplied["scaling"] = ("explicit", "rope_freqs.weight")
-        return {"rope_type": "freq_factors", "freq_factors": by_name["rope_freqs"]}
-    if scaling.get("rope_type") == "none":
-        return {}
-    if value("rope.scale_linear") is not None and "factor" not in scaling:  # the key of the first files
-        scaling["factor"] = value("rope.scale_linear")
-    if scaling and "rope_type" not in scaling:
-        if set(scaling) <= {"original_max_position_embeddings"} or scaling.get("factor") in (None, 0.0, 1.0):
-            return {}
-        scaling["rope_type"] = "linear"  # as llama.cpp takes a factor without a type
-        supplied["scaling"] = ("class_default", f"{LLAMA_CPP}, for a factor without a type")
-    if scaling.get("rope_type") == "linear":
-        return {name: scaling[name] for name in ("rope_type", "factor") if name in scaling}
-    if scaling.get("rope_type") == "yarn":
-        return _yarn(scaling, value)
-    return scaling
-
-
-def _yarn(scaling: JsonObject, value: Value) -> JsonObject:
-    """YaRN as llama.cpp runs it: `attn_factor` multiplies the temperature, and a log multiplier undoes it."""
-    factor, extra = scaling.get("factor"), scaling.pop("attention_factor", None)
-    if value("rope.scaling.yarn_log_multiplier"):
-        return {**scaling, "attention_factor": 1.0}
-    if extra is not None and isinstance(factor, float | int) and factor >= 1:
-        return {**scaling, "attention_factor": extra * (0.1 * math.log(factor) + 1)}
-    return scaling
-
-
-def _in_gguf_terms(architecture: str, text: str) -> str:
-    """A message or a source with the file's keys in place of those of a config.json."""
-    text = text.replace(f".{FULL}", "").replace(f".{SLIDING}", "")  # the file has one object for all
-    names = sorted(STANDARD, key=len, reverse=True)
-    pattern = r"(?<![\w.])(" + "|".join(re.escape(name) for name in names) + r")(?!\w)"
-    text = re.sub(pattern, lambda match: f"{architecture}.{STANDARD[match[1]]}", text)
-    return text.replace("rope_parameters", f"{architecture}.rope.scaling")
+    is_yarn = scaling is not None and scaling.is_yarn
+    rotates = any(layers.rotate)
+    unused = unread(header.row, header.architecture, rotates, layers.slide, is_yarn)
+    inert: dict[str, str] = {}
+    for name, reason in unused.items():
+        key = header.key(name)
+        value = header.metadata.get(key)
+        if key not in header.metadata or key in header.ledger.read:
+            continue
+        is_known = not rotates or name in header.row.unused or (name in OF_YARN and not is_yarn)
+        if is_known or says_nothing(name, value, header.metadata, header.architecture):
+            inert[name] = reason
+        else:
+            header.notes.append(f"{key} is {shown(value)}: {reason}.")
+    return inert

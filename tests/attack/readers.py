@@ -97,12 +97,15 @@ def mutated_bytes(data: bytes, generator: random.Random) -> bytes:
     return bytes(changed)
 
 
+_SMALL = (b"llama", b"gemma3", b"llama4", b"smollm3", b"phi3", b"deepseek2", b"cohere2moe", b"qwen35")
+
+
 @cache
 def _ggufs() -> list[bytes]:
     """Small files of several architectures, in every layout."""
     seeds = [small(layout) for layout in LAYOUTS]
     for layout in LAYOUTS:
-        for name in (b"llama", b"gemma3", b"llama4", b"smollm3", b"phi3", b"deepseek2"):
+        for name in _SMALL:
             keys = [_key(layout, b"general.architecture", name)]
             keys += [_key(layout, b"%s.%s" % (name, key), value) for key, value in _SIZES.items()]
             keys += [_key(layout, b"%s.rope.scaling.type" % name, b"yarn")]

@@ -92,7 +92,7 @@ def test_gguf_gemma_3(gguf_file):
     assert (sliding.base, sliding.window, sliding.scaling) == (10_000.0, 512, {"type": "default"})
     assert (spec.provenance["sliding.base"], spec.sources["sliding.base"]) == (
         "class_default",
-        "the code of llama.cpp",
+        "the code of llama.cpp, src/models/gemma3.cpp",
     )
     spec = read_model(gguf_file("gemma3", {**keys, "rope.freq_base_swa": 20_000.0}, name="b.gguf"))
     assert spec.rotaries[1].base == 20_000.0
@@ -154,7 +154,7 @@ def test_gguf_deepseek(gguf_file):
         ("cohere2", {"attention.sliding_window": 4096}, (3, 7)),
         ("qwen3next", {"full_attention_interval": 4}, (0, 1, 2, 4, 5, 6)),
         ("smollm3", {}, (3, 7)),
-        ("llama4", {"attention.chunk_size": 4096}, (3, 7)),
+        ("llama4", {"attention.sliding_window": 4096}, (3, 7)),
         ("llama4", {}, (3, 7)),
         ("gpt2", {}, tuple(range(8))),
         ("nemotron_h", {}, tuple(range(8))),
@@ -166,7 +166,7 @@ def test_gguf_layers_that_do_not_rotate(gguf_file, architecture, keys, unrotated
     assert spec.unrotated_layers == unrotated
     assert "unrotated_layers" in spec.provenance
     if architecture == "llama4":
-        assert spec.rotaries[0].window == keys.get("attention.chunk_size", 8192)
+        assert (spec.rotaries[0].kind, spec.rotaries[0].window) == ("chunked", 8192)
 
 
 def test_gguf_layers_that_predict_ahead_are_not_counted(gguf_file):
@@ -186,7 +186,6 @@ def test_gguf_layers_that_predict_ahead_are_not_counted(gguf_file):
         ({"attention.head_count": [0, 0]}, "llama.attention.head_count must be a whole number"),
         ({"rope.scaling.type": "spiral"}, "llama.rope.scaling.type must be one of"),
         ({"rope.scaling.type": "linear", "rope.scaling.factor": -8.0}, "llama.rope.scaling.factor must be"),
-        ({"attention.sliding_window_pattern": [True] * 8}, "llama.attention.sliding_window is missing"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
