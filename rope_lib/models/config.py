@@ -42,7 +42,7 @@ def read_config(config: JsonObject, name: str | None = None) -> ModelSpec:
     (1000000.0, 'class_default')
     """
     checks.json_object("the config", config)
-    text, path, model_type = _text_part(config)
+    text, path, model_type = text_part(config)
     reading = Reading(text, path, model_type)
     if model_type and not reading.defaults:
         reading.notes.append(f"The model type {shown(model_type)} is not known: only its config was read.")
@@ -68,7 +68,7 @@ def read_config(config: JsonObject, name: str | None = None) -> ModelSpec:
     )
 
 
-def _text_part(config: JsonObject) -> tuple[JsonObject, str, str]:
+def text_part(config: JsonObject) -> tuple[JsonObject, str, str]:
     """`(object of the text model, keys that lead to it, model type)`."""
     outer = _model_type(config, "")
     row = class_defaults()["models"].get(outer, {})
