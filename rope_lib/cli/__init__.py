@@ -7,7 +7,7 @@ import click
 
 from rope_lib import __version__
 
-from . import atlas, check, claims, report, train
+from . import atlas, check, claims, extend, report, train
 from .guard import Guarded
 
 
@@ -35,6 +35,7 @@ for command in (
     check.check,
     atlas.atlas,
     check.bounds,
+    extend.extend,
     claims.claims,
     report.report,
     train.train,

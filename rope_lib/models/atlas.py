@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
-from .checks import Check, Json, json_object, length_in_tokens, shown
+from .checks import Check, Json, JsonObject, json_object, length_in_tokens, shown
 from .config import read_config
 from .spec import ModelSpec
 
@@ -62,6 +62,18 @@ def atlas_model(name: str) -> AtlasModel:
         hint = f"; close to it: {', '.join(names)}" if names else ""
         raise ValueError(f"name must be that of a model in the atlas, got {shown(name)}{hint}")
     return known[name.lower()]
+
+
+def atlas_config(name: str) -> JsonObject:
+    """The keys of a config.json that the atlas keeps of a model, by its name or Hub id, as `atlas_model`.
+
+    >>> atlas_config("Llama 3.1 8B")["rope_scaling"]["rope_type"]
+    'llama3'
+    """
+    model = atlas_model(name)
+    rows = json.loads(_FILE.read_text(encoding="utf-8"))["models"]
+    config: JsonObject = next(row["config"] for row in rows if row["name"] == model.name)
+    return config
 
 
 @lru_cache(maxsize=1)
