@@ -5,7 +5,7 @@ import pytest
 from calculator_answers import CLOSE, assert_same, judged
 
 from rope_lib.models import ModelSpec, Rotary, atlas
-from rope_lib.models.spec import FrozenDict
+from rope_lib.models.spec import Account, FrozenDict
 from rope_lib.models.verdicts import classify
 from rope_lib.theory.bounds import SIGNIFICAND_BITS, aliasing_bound, max_context, stability_bound
 from rope_lib.theory.oscillators import frequencies
@@ -19,7 +19,9 @@ DTYPES = tuple(SIGNIFICAND_BITS)
 
 def spec(rotary, context=4096):
     nothing = FrozenDict()
-    return ModelSpec("model", "none", len(rotary.layers), context, None, (rotary,), (), nothing, nothing, ())
+    return ModelSpec(
+        "model", "none", len(rotary.layers), context, None, (rotary,), (), nothing, nothing, (), Account()
+    )
 
 
 def test_every_model_of_the_atlas_as_the_library_judges_it(page):

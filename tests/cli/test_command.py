@@ -9,7 +9,9 @@ from rope_lib.cli import main
 from rope_lib.cli.options import needs
 
 
-@pytest.mark.parametrize("command", ["check", "atlas", "bounds", "claims", "report", "train", "sweep"])
+@pytest.mark.parametrize(
+    "command", ["check", "atlas", "bounds", "claims", "compare", "report", "train", "sweep"]
+)
 def test_help_of_each_command_holds_examples(command):
     assert f"rope-lib {command}" in run(command, "--help").stdout
 
