@@ -18,6 +18,7 @@ import json
 import logging
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ EXTRA = {
 if PROGRAM == "transformers-4":
     EXTRA["granitemoehybrid"]["layer_types"] = ["mamba", "attention"] * 16
 # Tried in turn until one of them can be extended: a class may have a window on every layer by default.
-WITHOUT_WINDOW = ({}, {"sliding_window": None}, {"use_sliding_window": False})
+WITHOUT_WINDOW = ({}, {"sliding_window": None}, {"use_sliding_window": False}, {"layer_types": "full"})
 
 SERVED_BY = {"granite4_vision": "granite", "higgs_audio_v2": "llama", "internlm3": "llama", "iquestcoder": "llama"}
 
@@ -172,7 +173,9 @@ def difference(cls, file, method, head_dim):
     context = STRETCH * original
     try:
         extension = extension_for(spec, parts, context, method, PROGRAM, original=original)
-        written = applied(file, composed(extension, parts, PROGRAM)) | head_dim
+        fragment = composed(extension, parts, PROGRAM)
+        values = {key: value for key, value in fragment.values.items() if key != "head_dim"} | head_dim
+        written = applied(file, replace(fragment, values=values))
     except ValueError as error:
         return f"refused: {error}"
     try:
@@ -198,6 +201,9 @@ def prepared(cls, model_type):
     """The file of a class's defaults, without what keeps every layer from being extended."""
     for extra in WITHOUT_WINDOW:
         with contextlib.suppress(Exception):  # a class may not be built without its window
+            if "layer_types" in extra:
+                depth = cls(**EXTRA.get(model_type, {})).num_hidden_layers
+                extra = {"sliding_window": None, "layer_types": ["full_attention"] * depth}
             file = plain(cls(**EXTRA.get(model_type, {}), **extra)) | {"model_type": model_type}
             if any(rotary.window is None for rotary in read_config(file).rotaries):
                 return file

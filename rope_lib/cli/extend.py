@@ -1,15 +1,19 @@
 """`rope-lib extend`: the retrofit to write for a longer context, and what it does."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Json, Number, dtype_option, epsilon_option, json_option, print_json, print_lines
-
-if TYPE_CHECKING:
-    from rope_lib.models import ModelSpec
+from .options import (
+    NOT_UNDERSTOOD,
+    InputError,
+    Number,
+    dtype_option,
+    epsilon_option,
+    json_option,
+    print_json,
+    print_lines,
+)
 
 METHODS = ("yarn", "ntk", "linear", "dynamic", "llama3")
 PROGRAMS = ("transformers-5", "transformers-4", "vllm", "llama.cpp")
@@ -35,6 +39,9 @@ PROGRAMS = ("transformers-5", "transformers-4", "vllm", "llama.cpp")
 @dtype_option
 @json_option
 @click.option("--download", is_flag=True, help="Fetch the config of a Hugging Face id that is not cached.")
+@click.option(
+    "--strict", is_flag=True, help="Refuse a file with a key that may bear on rotation, not understood."
+)
 def extend(
     source: str,
     context: int,
@@ -45,18 +52,20 @@ def extend(
     dtype: str,
     as_json: bool,
     download: bool,
+    strict: bool,
 ) -> None:
     """Print what to write so that a model reaches a longer context, and what that does to its rotation.
 
     SOURCE is as for `rope-lib check`. The extension starts from the length of the original training: a scaling
     that the model carries is replaced, never stacked. For transformers the fragment is JSON to merge into
-    config.json: each innermost key replaces that of the file whole, and null removes it.
+    config.json: each key, inside text_config where that is named, replaces the file's whole; null removes it.
 
     \b
     Exit status:
       0  a fragment
       2  there is nothing to write, with the reason: no rotary embedding, a context that is not above the
          original one, factors made for one length, a method that the program cannot run as it is meant
+      3  a fragment that may not stand: a key that may bear on rotation was not understood (2 with --strict)
 
     \b
     Examples:
@@ -67,27 +76,24 @@ def extend(
     from rope_lib.models.extension_record import extension_record
     from rope_lib.models.fragments import written
 
+    from .sources import read_source, source_config
+
     try:
-        spec, config = _source(source, download)
+        spec, config = read_source(source, download=download), source_config(source, download=download)
         extension, fragment = written(spec, config, context, method, program, original=original)
         found = extension_record(extension, fragment, epsilon=epsilon, dtype=dtype)
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
+    not_understood = found["not_understood"]
+    if strict and not_understood:
+        from rope_lib.models.checks import listed
+
+        raise InputError(f"{spec.name}: not understood, and may bear on rotation: {listed(not_understood)}")
     if as_json:
         print_json(found)
     else:
-        from rope_lib.cli.extension_lines import extension_lines
+        from .extension_lines import extension_lines
 
         print_lines(extension_lines(found))
-
-
-def _source(source: str, download: bool) -> "tuple[ModelSpec, Json]":
-    """A model and the config that it was read from; None where the source is no config.json."""
-    if source.startswith("atlas:"):
-        from rope_lib.models.atlas import atlas_config, atlas_model
-
-        name = source.removeprefix("atlas:")
-        return atlas_model(name), atlas_config(name)
-    from rope_lib.models.read import config_of, read_model
-
-    return read_model(source, download=download), config_of(source, download=download)
+    if not_understood:
+        click.get_current_context().exit(NOT_UNDERSTOOD)

@@ -2,25 +2,27 @@
 
 import json
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from rope_lib.models.record import BOUND_NAMES, base_text, scaling_text
+from rope_lib.models.checks import shown
+from rope_lib.models.record import BOUND_NAMES, base_text, layers_text, scaling_and_length
 
 from .options import Json
-from .verdict_lines import layers_text, row, verdict_text, wrapped
 
 _SHOWN = 8  # pairs of a spectrum
+_LABEL, _VALUE = 20, 26  # columns
 
 
 def extension_lines(record: Mapping[str, Json]) -> Iterator[str]:
     """The lines of an extension, a dict as `models.extension_record.extension_record` returns it."""
     yield click.style(record["model"], bold=True) + f"  {record['architecture']}"
-    yield row("original context", f"{record['original_context']:,}", record["original_from"])
+    yield _row("original context", f"{record['original_context']:,}", record["original_from"])
     declared = record["declared_context"]
-    yield row("declared context", "none" if declared is None else f"{declared:,}")
-    yield row("to reach", f"{record['context']:,}", f"{record['method']} × {record['factor']:.6g}")
+    yield _row("declared context", "none" if declared is None else f"{declared:,}")
+    yield _row("to reach", f"{record['context']:,}", f"{record['method']} × {record['factor']:.6g}")
     yield ""
     yield from _fragment_lines(record)
     for rotary in record["rotaries"]:
@@ -29,10 +31,12 @@ def extension_lines(record: Mapping[str, Json]) -> Iterator[str]:
     yield ""
     before, after = record["verdict_before"], record["verdict"]
     changed = f"  (before: {before})" if before != after else ""
-    yield row("paper A's verdict", verdict_text(after) + changed)
+    yield _row("paper A's verdict", after + changed)
     yield from _cost_lines(record)
+    for name, value in record["not_understood"].items():
+        yield _row("not understood", f"{name}: {shown(value)}", "the fragment may not stand")
     for note in record["notes"]:
-        yield from wrapped(note)
+        yield from _wrapped(note)
 
 
 def _fragment_lines(record: Mapping[str, Json]) -> Iterator[str]:
@@ -51,25 +55,25 @@ def _rotary_lines(record: Mapping[str, Json], rotary: Mapping[str, Json]) -> Ite
     yield f"{kind}  layers {layers_text(rotary['layers'])}"
     if not rotary["changed"]:
         window = rotary["window"]
-        yield row("scaling", "stays as it is", f"sees {window:,} tokens" if window else "")
+        yield _row("scaling", "stays as it is", f"sees {window:,} tokens" if window else "")
         return
-    was, now = scaling_text(rotary["scaling_before"]), scaling_text(rotary["scaling"])
-    yield row("scaling", now, f"before: {was}" if was != now else "")
+    was, now = scaling_and_length(rotary["scaling_before"]), scaling_and_length(rotary["scaling"])
+    yield _row("scaling", now, f"before: {was}" if was != now else "")
     if rotary["base"] != rotary["base_before"]:
-        yield row("base", base_text(rotary["base"]), f"before: {base_text(rotary['base_before'])}")
+        yield _row("base", base_text(rotary["base"]), f"before: {base_text(rotary['base_before'])}")
     if rotary["attention_factor"] != rotary["attention_factor_before"]:
         factor = f"before: {rotary['attention_factor_before']:.4f}"
-        yield row("attention factor", f"{rotary['attention_factor']:.4f}", factor)
+        yield _row("attention factor", f"{rotary['attention_factor']:.4f}", factor)
     effective = base_text(rotary["effective_base"])
-    yield row("effective base", effective, f"before: {base_text(rotary['effective_base_before'])}")
+    yield _row("effective base", effective, f"before: {base_text(rotary['effective_base_before'])}")
     for name in ("aliasing", "stability", "depth"):
         bound = rotary["bounds"][name]
         holds = ("fails", "holds")[rotary["effective_base"] >= bound]
         held = ("fails", "holds")[rotary["effective_base_before"] >= bound]
-        yield row(BOUND_NAMES[name], f"{base_text(bound):<24}  {holds}", f"before: {held}")
+        yield _row(BOUND_NAMES[name], f"{base_text(bound):<19}{holds}", f"before: {held}")
     reach = rotary["reach"]
     farthest = "every pair completed a turn in training" if reach is None else f"{reach:,.0f} tokens"
-    yield row("no new angle up to", farthest)
+    yield _row("no new angle up to", farthest)
     yield from _pair_lines(record, rotary["pairs"])
 
 
@@ -92,13 +96,24 @@ def _cost_lines(record: Mapping[str, Json]) -> Iterator[str]:
     """What was measured of the method within the trained length and beyond."""
     costs = record["costs"]
     if not costs["measured"]:
-        yield row("measured cost", "nothing was measured", f"of {record['method']}, in this book")
+        yield _row("measured cost", "nothing was measured", f"of {record['method']}, in this book")
         return
     for one in costs["measured"]:
         times = f"× {one['stretch']:g}"
-        yield row(
+        yield _row(
             f"measured at {times}",
             f"{one['cost']:+.2f} nats a token inside",
             f"{one['beyond_before']:.2f} to {one['beyond']:.2f} in the last half of {times}",
         )
-    yield from wrapped(costs["scope"])
+    other = "" if costs["is_measured"] else f" A stretch × {record['factor']:.6g} was not measured."
+    yield from _wrapped(costs["scope"] + other)
+
+
+def _row(label: str, value: str, origin: str = "") -> str:
+    line = f"  {label:<{_LABEL}}{value}"
+    return f"{line:<{_LABEL + _VALUE + 2}}  {click.style(origin, dim=True)}" if origin else line
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    width = min(shutil.get_terminal_size().columns, 100)
+    yield click.wrap_text(text, width, initial_indent="  ", subsequent_indent="    ")

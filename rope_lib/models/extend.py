@@ -119,16 +119,16 @@ def extend(
     chosen = method_for(spec) if method is None else method
     if chosen not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {shown(chosen)}")
-    reached = [all_layers or rotary.window is None or rotary.window > trained for rotary in spec.rotaries]
-    if not any(reached):
+    sees_more = [rotary.window is None or rotary.window > trained for rotary in spec.rotaries]
+    if not any(sees_more):
         widest = max(rotary.window or 0 for rotary in spec.rotaries)
         raise ValueError(
             f"{spec.name}: every layer that rotates sees at most {widest:,} tokens, no more than the "
             f"original length {trained:,}: no pair turns farther at {context:,}, so no retrofit is needed"
         )
     after = tuple(
-        extended_rotary(rotary, chosen, context, trained, parameters) if is_reached else rotary
-        for rotary, is_reached in zip(spec.rotaries, reached, strict=True)
+        extended_rotary(rotary, chosen, context, trained, parameters) if all_layers or is_reached else rotary
+        for rotary, is_reached in zip(spec.rotaries, sees_more, strict=True)
     )
     states_length = any(ORIGINAL_LENGTH in rotary.scaling for rotary in after)
     keeps_declared = chosen == "dynamic"  # its stretch starts where the declared context ends

@@ -14,8 +14,9 @@ def extension_record(
     """The JSON object of an extension and the fragment that writes it, as plain Python values.
 
     Layers and pairs count from 0, pairs in the model's own order. `fragment` is to be merged into a
-    config.json: each innermost key replaces that of the file whole, and null removes it. `reach` is in
-    tokens: see `extend.reach`. Verdicts are those of paper A's bounds at the context to reach.
+    config.json: each key of the innermost object that is entered replaces that of the file whole, and null
+    removes it. `reach` is in tokens: see `extend.reach`. Verdicts are those of paper A's bounds at the context
+    to reach.
     """
     before, after = (
         judge(spec, context=extension.context, epsilon=epsilon, dtype=dtype)
@@ -40,7 +41,8 @@ def extension_record(
         ],
         "verdict_before": before.verdict,
         "verdict": after.verdict,
-        "costs": costs_of(extension.method),
+        "costs": costs_of(extension.method, extension.factor),
+        "not_understood": extension.before.keys.plain()["not_understood"],
         "notes": [*extension.notes, *fragment.notes],
     }
 
@@ -78,11 +80,15 @@ def _rotary(change: Change, before: RotaryVerdict, after: RotaryVerdict) -> dict
     }
 
 
-def costs_of(method: str) -> dict[str, Any]:
+def costs_of(method: str, factor: float) -> dict[str, Any]:
     """What was measured of a method: rows, and on what; no rows and null where nothing was.
 
-    >>> costs_of("dynamic")["measured"], costs_of("dynamic")["scope"]
-    ([], None)
+    `is_measured` says whether a row is of this `factor`.
+
+    >>> costs_of("dynamic", 4.0)
+    {'measured': [], 'is_measured': False, 'scope': None}
+    >>> costs_of("yarn", 8.0)["is_measured"]
+    True
     """
     rows = [
         {
@@ -100,4 +106,8 @@ def costs_of(method: str) -> dict[str, Any]:
         for one in retrofit_costs()
         if one.method == method
     ]
-    return {"measured": rows, "scope": scope_of_costs() if rows else None}
+    return {
+        "measured": rows,
+        "is_measured": any(row["stretch"] == factor for row in rows),
+        "scope": scope_of_costs() if rows else None,
+    }

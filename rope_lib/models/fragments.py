@@ -6,7 +6,7 @@ program does not know, or would read differently, is refused with the reason.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from .checks import Json, JsonObject, shown
 from .config import read_config, text_part
 from .extend import Extension, extend
 from .extendable import extendable
+from .families import ORDINARY
 from .layers import LABELS, SEES, is_by_kind, seen
 from .llama_cpp_flags import gguf_keys, llama_cpp_arguments
 from .reading import NAMES, Reading
@@ -62,7 +63,7 @@ class Fragment:
     """A retrofit as one program reads it.
 
     `values` are keys of the object at `path` in a config.json, "" for the config itself: each replaces the
-    key of that name whole, and None removes it. `arguments` are those of the command line.
+    key of that name whole, and None removes that key. `arguments` are those of the command line.
     """
 
     program: Program
@@ -105,8 +106,19 @@ def written(
     parts.check_class(extension.method, program)
     fragment = composed(extension, parts, program)
     if config is not None and fragment.values:
-        _check(extension, applied(config, fragment))
+        _check(extension, applied(config, _as_loaded(fragment, parts)))
     return extension, fragment
+
+
+def _as_loaded(fragment: Fragment, parts: "Parts") -> Fragment:
+    """A fragment as it stands to the whole config: vLLM's override comes after the config's own keys."""
+    if fragment.program.name != "vllm":
+        return fragment
+    stated = [name for name in ("rope_scaling", *parts.keys_of("base")) if parts.states(name)]
+    values = {**dict.fromkeys(stated), **fragment.values}
+    if isinstance(parts.reading.value("rope_theta"), list):
+        values.pop("rope_theta", None)
+    return replace(fragment, values=values)
 
 
 def _program(name: str) -> Program:
@@ -171,10 +183,11 @@ class Parts:
         if not (self.is_config and program.startswith("transformers")):
             return
         kind = shown(self.model_type)
-        if "auto_map" in self.text and not self.reading.defaults:
+        brings_code = "auto_map" in self.text or self.reading.family != ORDINARY
+        if brings_code and not self.reading.defaults:
             raise ValueError(
-                f"model type {kind} runs its own code (auto_map), and {PROGRAMS[program].title} has no class for "
-                "it: see that code for its keys"
+                f"model type {kind} runs its own code, of which {PROGRAMS[program].title} has no class: see that "
+                "code for the keys that it reads"
             )
         if not self.reading.defaults:
             return

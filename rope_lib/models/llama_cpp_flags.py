@@ -87,9 +87,9 @@ def _check(extension: Extension, changed: list[Rotary], model_type: str) -> None
     if "attention_factor" in rotary.scaling:
         given = rotary.scaling["attention_factor"]
         raise ValueError(f"{name}: llama.cpp computes YaRN's attention factor itself, and this one is {given:g}")
-    scales = [rotary.scaling.get(key) for key in ("mscale", "mscale_all_dim")]
-    if scales[0] != scales[1]:
-        raise ValueError(f"{name}: llama.cpp takes mscale and mscale_all_dim to be equal, got {scales}")
+    mscale, all_dim = (rotary.scaling.get(key) for key in ("mscale", "mscale_all_dim"))
+    if all_dim and mscale != all_dim:
+        raise ValueError(f"{name}: llama.cpp takes mscale for mscale_all_dim, got {mscale} and {all_dim}")
 
 
 def gguf_keys(extension: Extension) -> JsonObject:

@@ -45,7 +45,9 @@ def config_of(source: str | os.PathLike[str], *, download: bool = False) -> Json
     `source` is a path or a Hugging Face id that `read_model` reads. Raises as that does.
     """
     path, _ = _located(os.fspath(source), download)
-    if path.suffix.lower() == ".gguf" or path.name == "params.json":
+    with path.open("rb") as file:
+        is_gguf = file.read(4) == b"GGUF"
+    if is_gguf or path.suffix.lower() == ".gguf" or path.name == "params.json":
         return None
     return json_object(_line(path), load_json(path))
 
