@@ -176,7 +176,7 @@ class Parts:
         self.class_kinds = of_class if is_by_kind(of_class) else {}
         self.is_by_kind = bool(self.nested or self.class_kinds or not self.is_config)
         self.is_scaled_by_default = of_class.get("rope_type", "default") != "default"
-        self.is_mla = "qk_rope_head_dim" in spec.sources.get("rotary_dim", "")
+        self.is_mla = "qk_rope_head_dim" in spec.sources.get("head_dim", "")
 
     def check_class(self, method: str, program: str) -> None:
         """Raise ValueError where a class of transformers would not rotate as the method says."""
