@@ -30,8 +30,9 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 
 from rope_lib.models.config import read_config  # noqa: E402
+from rope_lib.models.config_parts import Parts  # noqa: E402
 from rope_lib.models.extend import METHODS  # noqa: E402
-from rope_lib.models.fragments import Parts, applied, composed, extension_for  # noqa: E402
+from rope_lib.models.fragments import applied, composed, extension_for  # noqa: E402
 from rope_lib.models.reading import class_defaults  # noqa: E402
 
 TARGET = ROOT / "rope_lib" / "models" / "extendable.json"
@@ -71,7 +72,12 @@ if PROGRAM == "transformers-4":
 # Tried in turn until one of them can be extended: a class may have a window on every layer by default.
 WITHOUT_WINDOW = ({}, {"sliding_window": None}, {"use_sliding_window": False}, {"layer_types": "full"})
 
-SERVED_BY = {"granite4_vision": "granite", "higgs_audio_v2": "llama", "internlm3": "llama", "iquestcoder": "llama"}
+SERVED_BY = {
+    "granite4_vision": "granite",
+    "higgs_audio_v2": "llama",
+    "internlm3": "llama",
+    "iquestcoder": "llama",
+}
 
 # What the buffers of a kind are called in modules that hold several.
 LABELS = {
@@ -152,9 +158,7 @@ def agree(ours, theirs):
     """Whether two spectra are the same to float32, in whatever order the axes of images put them."""
     if ours[0].shape != theirs[0].shape or not np.isclose(ours[1], theirs[1], rtol=1e-6):
         return False
-    return any(
-        np.allclose(ours[0], other, rtol=1e-5, atol=0) for other in (theirs[0], -np.sort(-theirs[0]))
-    )
+    return any(np.allclose(ours[0], other, rtol=1e-5, atol=0) for other in (theirs[0], -np.sort(-theirs[0])))
 
 
 def plain(config):
@@ -180,7 +184,8 @@ def difference(cls, file, method, head_dim):
         return f"refused: {error}"
     try:
         was, after = (
-            module_spectra(cls, cls.from_dict(json.loads(json.dumps(one))), context) for one in (file, written)
+            module_spectra(cls, cls.from_dict(json.loads(json.dumps(one))), context)
+            for one in (file, written)
         )
     except Exception as error:  # whatever a class raises, it does not run the fragment
         return f"not loaded: {str(error).splitlines()[-1]}"
@@ -260,7 +265,9 @@ def dumps(whole):
     """The table as text, one line for each model type."""
     parts = []
     for program, part in sorted(whole.items()):
-        rows = ",\n".join(f"      {json.dumps(name)}: {json.dumps(row)}" for name, row in part["methods"].items())
+        rows = ",\n".join(
+            f"      {json.dumps(name)}: {json.dumps(row)}" for name, row in part["methods"].items()
+        )
         parts.append(
             f'  {json.dumps(program)}: {{\n    "version": {json.dumps(part["version"])},\n'
             f'    "methods": {{\n{rows}\n    }},\n'
@@ -271,7 +278,9 @@ def dumps(whole):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     parser.add_argument("--why", action="store_true", help="print what is left out, and why")
     parser.add_argument("models", nargs="*", help="model types; all by default")

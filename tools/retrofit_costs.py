@@ -1,6 +1,6 @@
 """Write down what the kept results say of retrofits, for `rope-lib extend` to read without pandas.
 
-    python tools/retrofit_costs.py            # write rope_lib/models/retrofit_costs.csv
+python tools/retrofit_costs.py            # write rope_lib/models/retrofit_costs.csv
 """
 
 import sys
@@ -35,9 +35,7 @@ def table() -> pd.DataFrame:
         losses = of_dtype(tables, "float32")["losses"] if "dtype" in tables["losses"] else tables["losses"]
         part = costs(losses, trained).reset_index()
         parts.append(
-            part.assign(
-                trained=trained, model=model, text=text, result=name, date=provenance["utc"][:10]
-            )
+            part.assign(trained=trained, model=model, text=text, result=name, date=provenance["utc"][:10])
         )
     return pd.concat(parts, ignore_index=True).round(4)
 

@@ -56,9 +56,10 @@ def extend(
 ) -> None:
     """Print what to write so that a model reaches a longer context, and what that does to its rotation.
 
-    SOURCE is as for `rope-lib check`. The extension starts from the length of the original training: a scaling
-    that the model carries is replaced, never stacked. For transformers the fragment is JSON to merge into
-    config.json: each key, inside text_config where that is named, replaces the file's whole; null removes it.
+    SOURCE is as for `rope-lib check`. The extension starts from the length of the original training: a
+    scaling that the model carries is replaced, never stacked. For transformers the fragment is JSON to merge
+    into config.json: each key, inside text_config where that is named, replaces the file's whole, and null
+    removes it.
 
     \b
     Exit status:

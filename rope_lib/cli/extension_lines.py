@@ -40,7 +40,7 @@ def extension_lines(record: Mapping[str, Json]) -> Iterator[str]:
 
 
 def _fragment_lines(record: Mapping[str, Json]) -> Iterator[str]:
-    """What to write: the JSON for a config, or the command line, alone on its lines so that it can be copied."""
+    """What to write, on lines of its own: the JSON for a config, or the command line."""
     if record["arguments"]:
         yield click.style(f"Arguments for {record['for']}", bold=True)
         yield shlex.join(record["arguments"]).replace(" --", " \\\n  --")

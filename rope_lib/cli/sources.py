@@ -30,7 +30,7 @@ def source_config(source: str, *, download: bool = False) -> JsonObject | None:
     """The config.json of a SOURCE as a dict; None where it is a `params.json` or a `.gguf` file.
 
     >>> source_config("atlas:Llama 3.1 8B")["rope_theta"]
-    500000.0
+    500000
     """
     if source.startswith(ATLAS):
         from rope_lib.models.atlas import atlas_config

@@ -147,7 +147,7 @@ def method_for(spec: ModelSpec) -> str:
     """The method by which a model is extended if none is named: its own, which its weights know, else YaRN.
 
     >>> from rope_lib.models.atlas import atlas_model
-    >>> method_for(atlas_model("Llama 3.1 8B")), method_for(atlas_model("LLaMA-2 7B"))
+    >>> method_for(atlas_model("Llama 3.1 8B")), method_for(atlas_model("Llama 2 7B"))
     ('llama3', 'yarn')
     """
     for rotary in spec.rotaries:
@@ -356,7 +356,8 @@ def _notes(
         )
     for change in changes:
         if change.is_changed and not change.changes_numbers:
-            yield f"{change.before.kind}: {method} changes no pair: each turns often enough in {original:,} tokens."
+            enough = f"each turns often enough in {original:,} tokens"
+            yield f"{change.before.kind}: {method} changes no pair, since {enough}."
         old = change.before.scaling
         if change.is_changed and _is_scaled(old):
             now = "ntk" if method == "ntk" else _described(change.after.scaling)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .extend import Change, Extension
-from .fragments import Fragment
+from .programs import Fragment
 from .retrofit_costs import retrofit_costs, scope_of_costs
 from .verdicts import RotaryVerdict, judge
 
@@ -15,8 +15,7 @@ def extension_record(
 
     Layers and pairs count from 0, pairs in the model's own order. `fragment` is to be merged into a
     config.json: each key of the innermost object that is entered replaces that of the file whole, and null
-    removes it. `reach` is in tokens: see `extend.reach`. Verdicts are those of paper A's bounds at the context
-    to reach.
+    removes it. `reach` is in tokens: see `extend.reach`. Verdicts are paper A's, at the context to reach.
     """
     before, after = (
         judge(spec, context=extension.context, epsilon=epsilon, dtype=dtype)

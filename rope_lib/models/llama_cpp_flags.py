@@ -66,7 +66,9 @@ def _check(extension: Extension, changed: list[Rotary], model_type: str) -> None
             "any argument, and would stretch twice"
         )
     if rotary.scaling["type"] == "proportional":
-        raise ValueError(f"{name}: llama.cpp holds its unrotated pairs in a tensor, which no argument changes")
+        raise ValueError(
+            f"{name}: llama.cpp holds its unrotated pairs in a tensor, which no argument changes"
+        )
     if len({(one.base, one.scaling) for one in changed}) > 1:
         raise ValueError(f"{name} has several spectra to extend, and llama.cpp takes one set of arguments")
     if len(changed) < len(extension.changes):
@@ -75,8 +77,8 @@ def _check(extension: Extension, changed: list[Rotary], model_type: str) -> None
         )
         if known is None:
             raise ValueError(
-                f"{name} has layers that must stay as they are, and which layers llama.cpp's arguments reach is "
-                f"known of {', '.join(ALTERNATING)} alone"
+                f"{name} has layers that must stay as they are, and which layers llama.cpp's arguments reach "
+                f"is known of {', '.join(ALTERNATING)} alone"
             )
         if known.base_reaches_windows and extension.method == "ntk":
             raise ValueError(f"{name}: --rope-freq-base would change its sliding layers too ({known.place})")
@@ -86,7 +88,9 @@ def _check(extension: Extension, changed: list[Rotary], model_type: str) -> None
         raise ValueError(f"{name}: truncate is false, and llama.cpp always widens YaRN's ramp to whole pairs")
     if "attention_factor" in rotary.scaling:
         given = rotary.scaling["attention_factor"]
-        raise ValueError(f"{name}: llama.cpp computes YaRN's attention factor itself, and this one is {given:g}")
+        raise ValueError(
+            f"{name}: llama.cpp computes YaRN's attention factor itself, and this one is {given:g}"
+        )
     mscale, all_dim = (rotary.scaling.get(key) for key in ("mscale", "mscale_all_dim"))
     if all_dim and mscale != all_dim:
         raise ValueError(f"{name}: llama.cpp takes mscale for mscale_all_dim, got {mscale} and {all_dim}")

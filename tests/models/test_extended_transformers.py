@@ -96,15 +96,15 @@ def llama(**keys):
 
 
 def test_a_scaling_that_is_set_after_loading_does_nothing():
-    scaling = {"rope_type": "linear", "factor": 4.0, "rope_theta": 10_000.0}
-    late = llama()
-    late.rope_scaling = scaling
-    in_time = llama(rope_parameters=scaling)
-    plain, unchanged, scaled = (
-        transformers.LlamaForCausalLM(config).model.rotary_emb.inv_freq for config in (llama(), late, in_time)
-    )
-    assert torch.equal(plain, unchanged)
-    np.testing.assert_allclose(scaled, plain / 4)
+    model = transformers.LlamaForCausalLM(llama())
+    before = model.model.rotary_emb.inv_freq.clone()
+    with pytest.warns(FutureWarning, match="rope_scaling` is deprecated"):
+        model.config.rope_scaling = {"rope_type": "linear", "factor": 4.0, "rope_theta": 10_000.0}
+    model(torch.zeros(1, 4, dtype=torch.long))
+    assert torch.equal(model.model.rotary_emb.inv_freq, before)
+    with pytest.warns(FutureWarning):
+        model.config.rope_scaling = {"rope_type": "linear", "factor": 4.0}
+    assert model.config.rope_parameters["rope_theta"] is None  # a fragment has to be whole
 
 
 def test_a_whole_model_with_a_fragment_rotates_by_it():

@@ -10,10 +10,12 @@ from model_configs import BARE, GEMMA3, LLAMA
 
 from rope_lib.models import read_model
 from rope_lib.models.atlas import atlas, atlas_config
+from rope_lib.models.config import text_part
 from rope_lib.models.extend import METHODS
 from rope_lib.models.extendable import extendable
-from rope_lib.models.fragments import PROGRAMS, applied, same_rotation, written
+from rope_lib.models.fragments import applied, same_rotation, written
 from rope_lib.models.llama_cpp_flags import gguf_keys
+from rope_lib.models.programs import PROGRAMS
 
 CONFIGS = {model.name: atlas_config(model.name) for model in atlas()}
 WRITTEN = ("transformers-5", "transformers-4")
@@ -24,7 +26,7 @@ def write(config, context=131_072, method=None, program="transformers-5", **opti
 
 
 def refusal(*arguments, **options):
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         write(*arguments, **options)
     line = str(caught.value)
     assert line.isprintable()
@@ -34,14 +36,14 @@ def refusal(*arguments, **options):
 @pytest.mark.parametrize("program", WRITTEN)
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_written_is_read_as_what_was_meant(method, program):
-    fragments = 0
+    fragments, lost = 0, []
     for name, config in CONFIGS.items():
         declared = config.get("text_config", config).get("max_position_embeddings") or 4096
         before = json.dumps(config)
         try:
             extension, fragment = write(config, 4 * declared, method, program)
         except ValueError as error:
-            assert "without loss" not in str(error) or program == "transformers-4", (name, error)
+            lost += [name] * ("without loss" in str(error))
             continue
         read = read_model(applied(config, fragment))
         lengths = (extension.original, extension.context, extension.context // 2)
@@ -50,6 +52,7 @@ def test_what_is_written_is_read_as_what_was_meant(method, program):
         assert json.dumps(config) == before
         fragments += 1
     assert fragments > 100
+    assert not lost or program == "transformers-4", lost
 
 
 @pytest.mark.parametrize("program", WRITTEN)
@@ -57,13 +60,11 @@ def test_what_is_written_is_read_as_what_was_meant(method, program):
 def test_a_written_config_is_extended_from_its_original(method, program):
     for name in ("Qwen3 8B", "Llama 3.1 8B", "Qwen3-Next 80B-A3B", "DeepSeek-V3", "Gemma 3 1B"):
         config = CONFIGS[name]
-        try:
-            extension, fragment = write(config, 400_000, method, program)
-            again, rewritten = write(applied(config, fragment), 1_000_000, method, program)
-            _, at_once = write(config, 1_000_000, method, program)
-        except ValueError as error:
-            assert "--original" not in str(error), (name, error)
+        if method not in extendable(program).methods.get(text_part(config)[2], ()):
             continue
+        extension, fragment = write(config, 400_000, method, program)
+        again, rewritten = write(applied(config, fragment), 1_000_000, method, program)
+        _, at_once = write(config, 1_000_000, method, program)
         assert again.original == extension.original
         assert again.after.rotaries == write(config, 1_000_000, method, program)[0].after.rotaries
         first, second = applied(applied(config, fragment), rewritten), applied(config, at_once)
@@ -158,7 +159,12 @@ def test_vllm_multiplies_the_declared_context_by_a_linear_factor_itself():
         (LLAMA, "yarn", "llama.cpp", "rope_freqs.weight"),
         ({**BARE, "model_type": "phi3", "sliding_window": None}, "yarn", "transformers-5", "it runs ntk"),
         ({**BARE, "model_type": "qwen3_5_text"}, "yarn", "transformers-4", "no rotary class"),
-        ({**BARE, "auto_map": {"AutoConfig": "x.Y"}, "model_type": "new"}, "yarn", "transformers-5", "own code"),
+        (
+            {**BARE, "auto_map": {"AutoConfig": "x.Y"}, "model_type": "new"},
+            "yarn",
+            "transformers-5",
+            "own code",
+        ),
         ({**BARE, "model_type": "chatglm"}, "yarn", "transformers-5", "own code"),
         ({**BARE, "model_type": "llama"}, "yarn", "word", "program must be one of transformers-5"),
     ],
