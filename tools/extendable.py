@@ -3,6 +3,7 @@
     python tools/extendable.py            # write this version's part of rope_lib/models/extendable.json
     python tools/extendable.py --check    # exit 1 at the first model type that differs from it
     python tools/extendable.py --why      # say for each model type and method left out what was different
+    python tools/extendable.py --published  # try the command on every config of the atlas
 
 Run it once with transformers 5 and once with transformers 4, each in an environment of its own. For every
 text class that rotates and every method, the fragment is written into the config of the class's defaults,
@@ -29,10 +30,11 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from rope_lib.models.config import read_config  # noqa: E402
+from rope_lib.models.atlas import atlas, atlas_config  # noqa: E402
+from rope_lib.models.config import read_config, text_part  # noqa: E402
 from rope_lib.models.config_parts import Parts  # noqa: E402
 from rope_lib.models.extend import METHODS  # noqa: E402
-from rope_lib.models.fragments import applied, composed, extension_for  # noqa: E402
+from rope_lib.models.fragments import applied, composed, extension_for, written  # noqa: E402
 from rope_lib.models.reading import class_defaults  # noqa: E402
 
 TARGET = ROOT / "rope_lib" / "models" / "extendable.json"
@@ -174,18 +176,34 @@ def difference(cls, file, method, head_dim):
     spec = read_config(file)
     parts = Parts(spec, file)
     original = spec.original_context or spec.declared_context or 4096
-    context = STRETCH * original
     try:
-        extension = extension_for(spec, parts, context, method, PROGRAM, original=original)
+        extension = extension_for(spec, parts, STRETCH * original, method, PROGRAM, original=original)
         fragment = composed(extension, parts, PROGRAM)
-        values = {key: value for key, value in fragment.values.items() if key != "head_dim"} | head_dim
-        written = applied(file, replace(fragment, values=values))
     except ValueError as error:
         return f"refused: {error}"
+    values = {key: value for key, value in fragment.values.items() if key != "head_dim"} | head_dim
+    return misread(cls, file, applied(file, replace(fragment, values=values)), extension)
+
+
+def as_written(config, method):
+    """The same of the command itself, on a whole config, whose text part is loaded."""
+    spec = read_config(config)
+    context = STRETCH * max(spec.declared_context or 4096, spec.original_context or 0)
+    try:
+        extension, fragment = written(spec, config, context, method, PROGRAM)
+    except ValueError as error:
+        return f"refused: {error}"
+    before, after = (text_part(one)[0] for one in (config, applied(config, fragment)))
+    return misread(config_class(text_part(config)[2]), before, after, extension)
+
+
+def misread(cls, file, written_file, extension):
+    """Where the class, built from either file, does not rotate as the extension says; None if it does."""
+    context = extension.context
     try:
         was, after = (
             module_spectra(cls, cls.from_dict(json.loads(json.dumps(one))), context)
-            for one in (file, written)
+            for one in (file, written_file)
         )
     except Exception as error:  # whatever a class raises, it does not run the fragment
         return f"not loaded: {str(error).splitlines()[-1]}"
@@ -194,12 +212,19 @@ def difference(cls, file, method, head_dim):
     for change in extension.changes:
         if not change.is_changed and PROGRAM == "transformers-4":
             continue  # its module for sliding layers is built from a changed copy of the config
-        spectrum = change.after.spectrum(context)
-        if not any(agree(spectrum, one) for one in of_kind(after, change.after.kind)):
-            return f"{change.after.kind}: other frequencies than meant"
-        if change.changes_numbers and any(agree(spectrum, one) for one in of_kind(was, change.after.kind)):
-            return f"{change.after.kind}: the frequencies were those before"
+        spectrum, kind = change.after.spectrum(context), change.after.kind
+        if not any(agree(spectrum, one) for one in of_kind(after, kind)):
+            return f"{kind}: other frequencies than meant"
+        if change.changes_numbers and any(agree(spectrum, one) for one in of_kind(was, kind)):
+            return f"{kind}: the frequencies were those before"
     return None
+
+
+def published():
+    """`{(model of the atlas, method): what goes wrong, or None}`, where this version has a class for it."""
+    configs = {model.name: atlas_config(model.name) for model in atlas()}
+    known = {name: config for name, config in configs.items() if config_class(text_part(config)[2])}
+    return {(name, method): as_written(known[name], method) for name in known for method in METHODS}
 
 
 def prepared(cls, model_type):
@@ -283,10 +308,17 @@ def main():
     )
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     parser.add_argument("--why", action="store_true", help="print what is left out, and why")
+    parser.add_argument("--published", action="store_true", help="try the configs of the atlas")
     parser.add_argument("models", nargs="*", help="model types; all by default")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
+    if options.published:
+        reasons = published()
+        wrong = {key: why for key, why in reasons.items() if why and not why.startswith("refused: ")}
+        right = sum(why is None for why in reasons.values())
+        print(f"{right} right, {len(reasons) - right - len(wrong)} refused, {len(wrong)} wrong {wrong}")
+        return
     rotating = sorted(name for name, row in class_defaults()["models"].items() if row.get("rope"))
     found = {name: examined(name) for name in options.models or rotating}
     if options.why:

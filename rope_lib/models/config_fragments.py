@@ -82,7 +82,10 @@ def _for_transformers_5(extension: Extension, parts: Parts) -> Written:
         values["rope_scaling"] = None
     values["rope_parameters"] = _parameters_of(after, parts, context)
     if _base_is_changed(extension):
-        values |= dict.fromkeys(parts.keys_of("base"), _plain_number(after.rotaries[0].base))
+        keys = parts.keys_of("base")
+        if "rope_theta" in parts.reading.defaults and not parts.class_kinds:
+            keys.append("rope_theta")  # ESM reads its base there alone
+        values |= dict.fromkeys(keys, _plain_number(after.rotaries[0].base))
     note = "transformers 4 ignores rope_parameters without a word: load this file with 5 alone."
     return values, (note,)
 

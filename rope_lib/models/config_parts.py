@@ -20,7 +20,8 @@ class Parts:
         self.reading = Reading(self.text, self.path, self.model_type)
         self.objects: JsonObject = {}  # rope_scaling and rope_parameters together
         for name in ("rope_scaling", "rope_parameters"):
-            self.objects |= self.reading.value(name) or {}
+            value = self.reading.value(name)
+            self.objects |= value if isinstance(value, dict) else {}
         self.nested = any(isinstance(value, dict) for value in self.objects.values())
         of_class: JsonObject = self.reading.defaults.get("rope_parameters") or {}
         self.class_kinds = of_class if is_by_kind(of_class) else {}
@@ -61,16 +62,18 @@ class Parts:
         return ()
 
     def parameters(self, method: str | None) -> JsonObject | None:
-        """Numbers that the scaling of this kind of model needs: MLA's temperature on the whole score.
+        """Numbers that a first YaRN of this kind of model needs.
 
         In MLA few channels rotate, so that a factor on cosines and sines would reach part of a score; the
         code of such models multiplies the score itself where `mscale_all_dim` says so.
         """
         plain = all(rotary.scaling["type"] == "default" for rotary in self.spec.rotaries)
-        known = extendable("transformers-5").scales_scores
-        if self.is_mla and plain and method in (None, "yarn") and self.model_type in known:
+        if not plain or method not in (None, "yarn"):
+            return None
+        if self.is_mla and self.model_type in extendable("transformers-5").scales_scores:
             return {"mscale": 1.0, "mscale_all_dim": 1.0}
-        return None
+        own = self.reading.family.yarn_attention_factor
+        return None if own is None else {"attention_factor": own}
 
     def keys_of(self, quantity: str) -> list[str]:
         """The names under which the config states a quantity."""
@@ -88,6 +91,11 @@ class Parts:
         return name in self.reading.config
 
     def old_object(self, label: str | None) -> JsonObject:
-        """The object that described a spectrum, of its own or of all."""
-        old = self.objects.get(label) if label is not None else self.objects
-        return old if isinstance(old, dict) else {}
+        """The object that described a spectrum, of its own or of all; else that of the class."""
+        of_class = self.reading.defaults.get("rope_parameters") or {}
+        whole = self.objects or of_class
+        old = whole.get(label) if label is not None else whole
+        if not isinstance(old, dict):
+            return {}
+        # The share of a head is that of the spectrum, which the config may state elsewhere.
+        return {key: old[key] for key in old if self.objects or key != "partial_rotary_factor"}

@@ -119,9 +119,13 @@ def applied(config: JsonObject, fragment: Fragment) -> JsonObject:
 
 def _check(extension: Extension, config: JsonObject) -> None:
     """Raise ValueError unless the config, read again, rotates as the extension says."""
-    read, meant = read_config(config, extension.after.name), extension.after
+    meant, cannot = extension.after, f"{extension.method} cannot be written into this config without loss"
+    try:
+        read = read_config(config, meant.name)
+    except ValueError as error:
+        raise ValueError(f"{meant.name}: {cannot}: {error}") from None
     if not same_rotation(read, meant, (extension.context, extension.original)):
-        raise ValueError(f"{meant.name}: {extension.method} cannot be written into this config without loss")
+        raise ValueError(f"{meant.name}: {cannot}")
 
 
 def same_rotation(first: ModelSpec, second: ModelSpec, lengths: tuple[int, ...]) -> bool:

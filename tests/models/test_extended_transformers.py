@@ -20,6 +20,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from installed_transformers import assert_table_of_this_version  # noqa: E402
+from test_transformers_spectra import CONFIGS  # noqa: E402
 
 ROTATING = sorted(name for name, row in class_defaults()["models"].items() if row.get("rope"))
 TOOL = Path(__file__).parents[2] / "tools" / "extendable.py"
@@ -54,40 +55,37 @@ def test_the_table_holds_nearly_every_class():
     assert len(complete) > 0.85 * len(ROTATING)
 
 
-def text_spectra(tool, config, context):
-    """What the real class and its rotary module make of the text part of a config."""
-    text = config.get("text_config", config)
-    cls = tool.config_class(read_model_type(config))
-    return tool.module_spectra(cls, cls.from_dict(json.loads(json.dumps(text))), context)
+def written_right(tool, config, method):
+    """Whether there was something to write, which the loaded class then ran; a fragment run wrong fails."""
+    wrong = tool.as_written(config, method)
+    assert wrong is None or wrong.startswith("refused: "), wrong
+    return wrong is None
 
 
-def read_model_type(config):
-    return text_part(config)[2]
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_published_configs_rotate_as_written(tool, method):
+    configs = [atlas_config(model.name) for model in atlas()]
+    known = [config for config in configs if text_part(config)[2] in class_defaults()["models"]]
+    assert sum(written_right(tool, config, method) for config in known) > 60
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_published_configs_rotate_as_written(tool, method):
-    seen = 0
-    for name in sorted(model.name for model in atlas()):
-        config = atlas_config(name)
-        if read_model_type(config) not in class_defaults()["models"]:
-            continue
-        spec = read_model(config)
-        context = 4 * max(spec.declared_context or 4096, spec.original_context or 0)
-        try:
-            extension, fragment = written(spec, config, context, method, "transformers-5")
-        except ValueError:
-            continue
-        before = text_spectra(tool, config, context)
-        after = text_spectra(tool, applied(config, fragment), context)
-        for change in extension.changes:
-            spectrum = change.after.spectrum(context)
-            kind = change.after.kind
-            assert any(tool.agree(spectrum, one) for one in tool.of_kind(after, kind)), (name, kind, after)
-            if change.changes_numbers:
-                assert not any(tool.agree(spectrum, one) for one in tool.of_kind(before, kind)), (name, kind)
-        seen += 1
-    assert seen > 60
+def test_configs_of_every_spelling_rotate_as_written(tool, method):
+    found = []
+    for model_type, keys in CONFIGS.values():
+        depth = tool.config_class(model_type)(**json.loads(json.dumps(keys))).num_hidden_layers
+        file = {"model_type": model_type, "num_hidden_layers": depth, **keys}
+        found.append(written_right(tool, file, method))
+    assert sum(found) > 12
+
+
+@pytest.mark.parametrize("model_type", sorted(set(ROTATING) - {"dots3_note_text"}))
+def test_a_bare_config_of_a_class_rotates_as_written(tool, model_type):
+    config = tool.config_class(model_type)(**tool.EXTRA.get(model_type, {}))
+    bare = {"model_type": model_type, "num_hidden_layers": config.num_hidden_layers}
+    written_right(tool, bare | tool.EXTRA.get(model_type, {}), "yarn")
+    written_right(tool, bare | tool.EXTRA.get(model_type, {}), "ntk")
 
 
 def llama(**keys):
