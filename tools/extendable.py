@@ -31,8 +31,8 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 
 from rope_lib.models.atlas import atlas, atlas_config  # noqa: E402
-from rope_lib.models.config import read_config, text_part  # noqa: E402
-from rope_lib.models.config_parts import Parts  # noqa: E402
+from rope_lib.models.config import read_config  # noqa: E402
+from rope_lib.models.config_parts import Parts, text_of  # noqa: E402
 from rope_lib.models.extend import METHODS  # noqa: E402
 from rope_lib.models.fragments import applied, composed, extension_for, written  # noqa: E402
 from rope_lib.models.reading import class_defaults  # noqa: E402
@@ -193,8 +193,8 @@ def as_written(config, method):
         extension, fragment = written(spec, config, context, method, PROGRAM)
     except ValueError as error:
         return f"refused: {error}"
-    before, after = (text_part(one)[0] for one in (config, applied(config, fragment)))
-    return misread(config_class(text_part(config)[2]), before, after, extension)
+    before, after = (text_of(one)[0] for one in (config, applied(config, fragment)))
+    return misread(config_class(text_of(config)[2]), before, after, extension)
 
 
 def misread(cls, file, written_file, extension):
@@ -223,7 +223,7 @@ def misread(cls, file, written_file, extension):
 def published():
     """`{(model of the atlas, method): what goes wrong, or None}`, where this version has a class for it."""
     configs = {model.name: atlas_config(model.name) for model in atlas()}
-    known = {name: config for name, config in configs.items() if config_class(text_part(config)[2])}
+    known = {name: config for name, config in configs.items() if config_class(text_of(config)[2])}
     return {(name, method): as_written(known[name], method) for name in known for method in METHODS}
 
 

@@ -10,13 +10,22 @@ from .reading import NAMES, Reading
 from .spec import ModelSpec
 
 
+def text_of(config: JsonObject) -> tuple[JsonObject, str, str]:
+    """`(object of the text model, keys that lead to it, model type)` of a config.
+
+    >>> text_of({"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}})[1:]
+    ('text_config', 'gemma3_text')
+    """
+    return text_part(config)
+
+
 class Parts:
     """What a writer needs of the config that a model was read from."""
 
     def __init__(self, spec: ModelSpec, config: JsonObject | None) -> None:
         self.spec = spec
         self.is_config = config is not None
-        self.text, self.path, self.model_type = text_part(config or {})
+        self.text, self.path, self.model_type = ({}, "", "") if config is None else text_of(config)
         self.reading = Reading(self.text, self.path, self.model_type)
         self.objects: JsonObject = {}  # rope_scaling and rope_parameters together
         for name in ("rope_scaling", "rope_parameters"):

@@ -10,7 +10,7 @@ import pytest
 
 from rope_lib.models import read_model
 from rope_lib.models.atlas import atlas, atlas_config
-from rope_lib.models.config import text_part
+from rope_lib.models.config_parts import text_of
 from rope_lib.models.extend import METHODS
 from rope_lib.models.extendable import extendable
 from rope_lib.models.fragments import applied, written
@@ -66,7 +66,7 @@ def written_right(tool, config, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_published_configs_rotate_as_written(tool, method):
     configs = [atlas_config(model.name) for model in atlas()]
-    known = [config for config in configs if text_part(config)[2] in class_defaults()["models"]]
+    known = [config for config in configs if text_of(config)[2] in class_defaults()["models"]]
     assert sum(written_right(tool, config, method) for config in known) > 60
 
 

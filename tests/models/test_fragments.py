@@ -10,7 +10,7 @@ from model_configs import BARE, GEMMA3, LLAMA
 
 from rope_lib.models import read_model
 from rope_lib.models.atlas import atlas, atlas_config
-from rope_lib.models.config import text_part
+from rope_lib.models.config_parts import text_of
 from rope_lib.models.extend import METHODS
 from rope_lib.models.extendable import extendable
 from rope_lib.models.fragments import applied, same_rotation, written
@@ -60,7 +60,7 @@ def test_what_is_written_is_read_as_what_was_meant(method, program):
 def test_a_written_config_is_extended_from_its_original(method, program):
     for name in ("Qwen3 8B", "Llama 3.1 8B", "Qwen3-Next 80B-A3B", "DeepSeek-V3", "Gemma 3 1B"):
         config = CONFIGS[name]
-        if method not in extendable(program).methods.get(text_part(config)[2], ()):
+        if method not in extendable(program).methods.get(text_of(config)[2], ()):
             continue
         extension, fragment = write(config, 400_000, method, program)
         again, rewritten = write(applied(config, fragment), 1_000_000, method, program)
