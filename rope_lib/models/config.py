@@ -5,19 +5,21 @@ where no default is known, reading raises. `null` says that there is none: no de
 """
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from . import checks
+from .account import account
 from .checks import Check, Json, JsonObject, length_in_tokens, shown
+from .conventions import translated
 from .layers import NO_ROPE, layer_kinds, seen
 from .limits import LIMITS, MOST_FREQUENCIES, MOST_SPECTRA
-from .reading import NAMES, Reading, class_defaults
+from .reading import NAMES, Reading
 from .rotary import read_rotary, sliding_window
 from .scaling_object import length_before
-from .spec import Account, FrozenDict, ModelSpec, Rotary, next_scope
-
-# The object of the text model in a config of several parts.
-TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config.text_config")
+from .settled import settle
+from .spec import FrozenDict, ModelSpec, Rotary, next_scope
+from .text_part import TextPart, is_of_type, text_part, type_of_architecture
 
 # Keys that some families give as a list with one entry for each layer: the key that an entry stands for, and
 # its check.
@@ -42,11 +44,10 @@ def read_config(config: JsonObject, name: str | None = None) -> ModelSpec:
     (1000000.0, 'class_default')
     """
     checks.json_object("the config", config)
-    text, path, model_type = text_part(config)
-    reading = Reading(text, path, model_type)
-    if model_type and not reading.defaults:
-        reading.notes.append(f"The model type {shown(model_type)} is not known: only its config was read.")
+    part = text_part(config)
+    reading = _reading(config, part)
     num_layers = _num_layers(reading)
+    reading = translated(reading, num_layers)
     context = reading.find("context", length_in_tokens)
     kinds = layer_kinds(reading, num_layers, sliding_window(reading.unrecorded()))
     rotaries = _rotaries(reading, kinds, context)
@@ -54,9 +55,10 @@ def read_config(config: JsonObject, name: str | None = None) -> ModelSpec:
     lengths = (length_before(rotary.scaling) for rotary in rotaries)
     original = next((length for length in lengths if length is not None), None)
     original = reading.find("original_context", length_in_tokens) if original is None else original
+    settle(reading, config, part, rotates=bool(rotaries))
     return ModelSpec(
-        name=name or _own_name(config) or _architecture(config, model_type),
-        architecture=_architecture(config, model_type),
+        name=name or _own_name(config) or _architecture(config, part.model_type),
+        architecture=_architecture(config, part.model_type),
         num_layers=num_layers,
         declared_context=context,
         original_context=original,
@@ -65,41 +67,66 @@ def read_config(config: JsonObject, name: str | None = None) -> ModelSpec:
         provenance=FrozenDict(reading.provenance),
         sources=FrozenDict(reading.sources),
         notes=tuple(dict.fromkeys(reading.notes)),
-        keys=Account(),
+        keys=account(
+            config, reading.ledger, num_layers, rotates=bool(rotaries), is_open=_leaves_open(reading)
+        ),
     )
 
 
-def text_part(config: JsonObject) -> tuple[JsonObject, str, str]:
-    """`(object of the text model, keys that lead to it, model type)`."""
-    outer = _model_type(config, "")
-    row = class_defaults()["models"].get(outer, {})
-    for path in dict.fromkeys((*TEXT_PARTS, row.get("text", "text_config"))):
-        part: Json = config
-        for key in path.split("."):
-            part = part.get(key) if isinstance(part, dict) else None
-        if part is not None:
-            checks.json_object(path, part)
-            return part, path, _model_type(part, path) or row.get("text_type", outer)
-    return config, "", row.get("text_type", outer)
+def _reading(config: JsonObject, part: TextPart) -> Reading:
+    """The reading of a config, by the defaults of its model type unless its architecture is another's."""
+    if not part.model_type and (by_name := type_of_architecture(part.values)):
+        part = replace(part, model_type=by_name)
+        note = f"model_type is missing: {by_name} was taken, as architectures says."
+    else:
+        note = ""
+    architectures = part.values.get("architectures") or config.get("architectures")
+    first = architectures[0] if isinstance(architectures, list) and architectures else None
+    of_type = not isinstance(first, str) or part.path != "" or is_of_type(first, part.model_type)
+    reading = Reading(part.values, part.path, part.model_type if of_type else "")
+    reading.notes += [note] if note else []
+    reading.ledger.look(config, ("model_type", "architectures"))
+    reading.ledger.look(part.values, ("model_type", "architectures"), part.path)
+    if not of_type:
+        reading.notes.append(
+            f"model_type {shown(part.model_type)} and architectures {shown(first)} name different models: no "
+            "default of either is used."
+        )
+    elif part.model_type and not reading.defaults:
+        kind = shown(part.model_type)
+        reading.notes.append(f"The model type {kind} is not known: only its config was read.")
+    return reading
+
+
+def _leaves_open(reading: Reading) -> bool:
+    """Whether the depth, the context, a base or a window is in no key that was read: another may state it."""
+    return any(
+        name.rpartition(".")[2] in ("num_layers", "context", "base", "window")
+        and provenance in ("class_default", "assumed")
+        for name, provenance in reading.provenance.items()
+    )
 
 
 def _num_layers(reading: Reading) -> int:
     """The number of layers: stated, by class default, or the length of a list with an entry for each."""
     limited = checks.whole_number_to(LIMITS["num_layers"])
+    per_block, blocks = reading.family.layers_per_block, reading.value("num_layers")
+    if per_block > 1 and blocks is not None:
+        key, number = reading.key("num_layers"), per_block * limited(reading.key("num_layers"), blocks)
+        if reading.value("num_hidden_layers") is not None:
+            stated_layers = reading.value("num_hidden_layers")
+            checks.must_agree(reading.key("num_hidden_layers"), stated_layers, f"{per_block} × {key}", number)
+        reading.record(
+            "num_layers", "derived", f"{per_block} × {key}: its blocks hold as many attention layers"
+        )
+        return number
     stated = any(reading.value(name) is not None for name in NAMES["num_layers"])
-    for name in ("layer_types", "layers_block_type", "hybrid_override_pattern"):
+    for name in ("layer_types", "layers_block_type", "hybrid_override_pattern", "block_configs"):
         entries = reading.value(name)
         if isinstance(entries, list | str) and not stated:
             reading.record("num_layers", "derived", f"the length of {reading.key(name)}")
             return limited(f"the length of {reading.key(name)}", len(entries))
     return reading.need("num_layers", limited)
-
-
-def _model_type(config: JsonObject, path: str) -> str:
-    value = config.get("model_type")
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"{path and path + '.'}model_type must be a string, got {shown(value)}")
-    return value or ""
 
 
 def _own_name(config: JsonObject) -> str:
@@ -149,13 +176,39 @@ def _numbers_in(rotary: Rotary) -> int:
     return rotary.rotary_dim // 2 + sum(map(len, lists))
 
 
+# What `per_layer_config` of transformers 5 may say of a layer that bears on its rotation.
+_OF_ONE_LAYER = ("head_dim", "sliding_window", "qk_nope_head_dim", "qk_rope_head_dim", "num_attention_heads")
+
+
+def _by_layer(reading: Reading, num_layers: int) -> list[list[tuple[str, Json]]]:
+    """Columns of `per_layer_config`: an object for some layers, by their numbers, with keys of their own."""
+    name = "per_layer_config"
+    given = reading.value(name)
+    if not isinstance(given, dict) or not given:
+        return []
+    own: dict[int, JsonObject] = {}
+    for number, values in given.items():
+        if not str(number).isdecimal() or int(number) >= num_layers or not isinstance(values, dict):
+            raise ValueError(f"{reading.key(name)} must have objects under layers, got {shown(number)}")
+        own[int(number)] = values
+        prefix = f"{reading.key(name)}.{number}"
+        reading.ledger.look(values, _OF_ONE_LAYER, prefix)
+        reading.ledger.read.add(prefix)
+    stated = [key for key in _OF_ONE_LAYER if any(key in values for values in own.values())]
+    return [
+        [(key, own.get(layer, {}).get(key, reading.value(key))) for layer in range(num_layers)]
+        for key in stated
+    ]
+
+
 def _own_values(reading: Reading, num_layers: int) -> list[tuple[tuple[str, Json], ...]]:
     """What each layer has of its own, by keys that list one value for each: `((key, value), …)`."""
     columns: list[list[tuple[str, Json]]] = []
     for name, (standard, valid) in PER_LAYER.items():
-        if isinstance(reading.value(name), list):
+        if isinstance(reading.peek(name), list):
             values = reading.per_layer(name, num_layers) or []
             columns.append([(standard, valid(reading.key(name), value)) for value in values])
+    columns += _by_layer(reading, num_layers)
     name = "rope_scaling_layers"  # Molmo 2 lists the layers that its scaling is for
     if reading.value(name) is not None:
         scaled = checks.layer_numbers(reading.key(name), reading.value(name), num_layers)

@@ -1,13 +1,13 @@
 """What a writer of retrofits needs of the config that a model was read from."""
 
 from .checks import JsonObject, shown
-from .config import text_part
 from .extendable import extendable
 from .families import ORDINARY
 from .layers import is_by_kind
 from .programs import Program, program_named
 from .reading import NAMES, Reading
 from .spec import ModelSpec
+from .text_part import text_part
 
 
 def text_of(config: JsonObject) -> tuple[JsonObject, str, str]:
@@ -16,7 +16,8 @@ def text_of(config: JsonObject) -> tuple[JsonObject, str, str]:
     >>> text_of({"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}})[1:]
     ('text_config', 'gemma3_text')
     """
-    return text_part(config)
+    part = text_part(config)
+    return part.values, part.path, part.model_type
 
 
 class Parts:
@@ -97,7 +98,7 @@ class Parts:
 
     def states(self, name: str) -> bool:
         """Whether the config has a key of that name, with a value or null."""
-        return name in self.reading.config
+        return name in self.text
 
     def old_object(self, label: str | None) -> JsonObject:
         """The object that described a spectrum, of its own or of all; else that of the class."""

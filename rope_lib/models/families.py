@@ -5,7 +5,8 @@ file. A type without a row is ordinary. To teach the readers another family, add
 transformers assumes stands in class_defaults.json, which tools/class_defaults.py makes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 
@@ -30,6 +31,14 @@ class Family:
     head_dim_is_quotient: bool = True  # hidden_size / num_attention_heads, where head_dim is not stated
     scales_sliding_layers: bool = False  # by the config's one object, where the class has one for each kind
     yarn_attention_factor: float | None = None  # where the scaling object of a YaRN states none
+    rotates_nothing: bool = False  # although its configs may hold a base
+    alibi_depth: int | None = None  # the number of layers of the models of this type that have ALiBi
+    layers_per_block: int = 1  # attention layers in each of the blocks that `num_layers` counts
+    cross_attention_layers: tuple[
+        int, ...
+    ] = ()  # (depth, layers that attend to images, where none are stated)
+    halves_two_sided_window: tuple[object, ...] = ()  # values of use_bidirectional_attention that halve it
+    inert: Mapping[str, str] = field(default_factory=dict)  # key → why it does not bear on rotation here
     yarn_with_long_factor: str = "yarn"  # the scaling that its code runs under that name, given long_factor
 
 
@@ -38,7 +47,7 @@ ORDINARY = Family()
 FAMILIES = {
     "afmoe": Family(rotating=Rotating.SLIDING),
     "aquila": Family(base=10_000.0),
-    "baichuan": Family(base=10_000.0),
+    "baichuan": Family(base=10_000.0, alibi_depth=40),  # the 13B; the 7B has 32 layers
     "chatglm": Family(base=10_000.0, base_multiplier="rope_ratio", rotated_share=0.5),
     "clvp_encoder": Family(base=10_000.0),
     "codegen": Family(base=10_000.0),
@@ -50,11 +59,27 @@ FAMILIES = {
     "exaone4_5": Family(rotating=Rotating.SLIDING_IF_ANY),
     "exaone_moe": Family(rotating=Rotating.SLIDING_IF_ANY),
     "flint": Family(rotating=Rotating.SLIDING),
+    "diffusion_gemma_text": Family(halves_two_sided_window=("all",)),
+    "gemma3_text": Family(halves_two_sided_window=(True,)),  # EmbeddingGemma
+    "gemma4_text": Family(halves_two_sided_window=("all",)),
+    "gemma4_unified_text": Family(halves_two_sided_window=("all",)),
+    "doge": Family(inert={"keep_window_size": "it masks tokens by their weight, not by their position"}),
     "gptj": Family(base=10_000.0),
+    "gpt_refact": Family(rotates_nothing=True),
+    "granite_speech": Family(inert={"window_size": "of the projector of speech"}),
+    "granite_speech_plus": Family(inert={"window_size": "of the projector of speech"}),
+    "hrm_text": Family(inert={"num_layers_per_stack": "num_hidden_layers counts the layers of all cycles"}),
+    "idefics3": Family(inert={"scale_factor": "of the pixels of images"}),
     "internlm": Family(base=10_000.0),
     "kolibri1": Family(rotating=Rotating.SLIDING_IF_ANY),
+    "jamba": Family(rotates_nothing=True),
+    "kimi_linear": Family(rotates_nothing=True),
+    "longcat_flash": Family(layers_per_block=2),
+    "longcat_flash_ngram": Family(layers_per_block=2),
+    "mllama_text_model": Family(cross_attention_layers=(40, 3, 8, 13, 18, 23, 28, 33, 38)),
     "modernbert": Family(scales_sliding_layers=True),
     "modernbert-decoder": Family(scales_sliding_layers=True),
+    "nemotron_h": Family(rotates_nothing=True),
     "olmo_hybrid": Family(is_off_without_base=True),
     "orion": Family(base=10_000.0),
     "phi-msft": Family(base=10_000.0),
@@ -64,6 +89,14 @@ FAMILIES = {
     "RefinedWeb": Family(base=10_000.0),
     "RefinedWebModel": Family(base=10_000.0),
     "roformer": Family(base=10_000.0),
+    "seamless_m4t": Family(inert={"rotary_embedding_base": "of its encoder of speech"}),
+    "smolvlm": Family(inert={"scale_factor": "of the pixels of images"}),
+    "t5gemma": Family(inert={"encoder": "the encoder, beside the decoder that is read"}),
+    "t5gemma2": Family(inert={"encoder": "the encoder, beside the decoder that is read"}),
+    "phi4flash": Family(rotates_nothing=True),
+    "rwkv5": Family(rotates_nothing=True),
+    "rwkv6": Family(rotates_nothing=True),
+    "rwkv7": Family(rotates_nothing=True),
     "xverse": Family(base=10_000.0),
     "zamba2": Family(head_dim_is_quotient=False),  # it attends to two streams at once
 }

@@ -33,6 +33,8 @@ MetadataValue: TypeAlias = bool | int | float | str | tuple[bool | int | float, 
 Metadata: TypeAlias = dict[str, MetadataValue]
 Tensors: TypeAlias = dict[str, Floats]
 
+MAGIC = b"GGUF"  # the first bytes of every such file
+
 _NUMBERS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIifBQqd", strict=True))  # as in `struct`
 _BOOL, _STRING, _ARRAY = 7, 8, 9
 _CHUNK = 2**18  # bytes
@@ -167,8 +169,8 @@ class _Cursor:
     def begin(self) -> tuple[int, int]:
         """Read the first bytes of the file: its number of tensors, and of keys."""
         magic = self.take("the first four bytes", 4)
-        if magic != b"GGUF":
-            raise self.fault("the first four bytes", "be b'GGUF'", magic)
+        if magic != MAGIC:
+            raise self.fault("the first four bytes", f"be {MAGIC!r}", magic)
         version = self.take("the version", 4)
         if version not in _VERSIONS:
             raise self.fault("the version", "be 1, 2 or 3", int.from_bytes(version, "little"))

@@ -8,7 +8,7 @@ import re
 from . import checks
 from .checks import Json, JsonObject, shown
 from .families import Rotating
-from .reading import Reading
+from .reading import NAMES, Reading
 
 NO_ROPE = "no_rope"
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -40,6 +40,8 @@ WORDS: dict[str, dict[str | int, str]] = {
 # Keys that say how often a layer differs: `(its kind, the kind of the others)`.
 PERIODS = {
     "sliding_window_pattern": (FULL, SLIDING),
+    "_sliding_window_pattern": (FULL, SLIDING),  # Gemma 3, as transformers 4 wrote it
+    "layer_switch": (FULL, SLIDING),  # Command R7B, whose other key says which kind comes first
     "full_attention_interval": (FULL, LINEAR),
     "layer_group_size": (FULL, LINEAR),  # Ling 2.5
     "global_attn_every_n_layers": (FULL, SLIDING),
@@ -49,12 +51,22 @@ PERIODS = {
 INDICES = {
     "full_attn_idxs": (FULL, "conv"),  # LFM2
     "attn_layer_indices": (FULL, "mamba"),  # Bamba
+    "global_attn_idx": (FULL, SLIDING),  # Hymba
     "hybrid_layer_ids": (HYBRID, "mamba"),  # Zamba 2
 }
 
-# Values of a config that turn the rotary embedding off, and values of position_embedding_type that do not.
-SWITCHES = {"alibi": True, "use_alibi": True, "use_rope": False, "mla_use_nope": True}
-ROTARY_POSITIONS = ("rope", "rotary")
+# Values of a config that turn the rotary embedding off, and words for positions that do, or that turn it on.
+SWITCHES = {
+    "alibi": True,
+    "use_alibi": True,
+    "use_rope": False,
+    "rope": False,
+    "rotary": False,
+    "mla_use_nope": True,
+}
+POSITIONS = ("position_embedding_type", "position_embedding", "pos_emb_type", "position_encoding")
+ROTARY_POSITIONS = ("rope", "rotary", "chatglm")
+OTHER_POSITIONS = ("alibi", "nope", "none", "learned", "relative", "sinus")
 
 
 def seen(kind: str) -> str:
@@ -82,20 +94,21 @@ def layer_kinds(reading: Reading, num_layers: int, window: int | None) -> list[s
     `window` is the sliding window of the model in tokens, or None. Raises ValueError for a list of the wrong
     length, for an entry that is not known, and where only a list could say.
     """
-    switched_off = _switched_off(reading)
+    switched_off = _switched_off(reading, num_layers)
     if switched_off:
         reading.record("unrotated_layers", *switched_off)
         reading.record("layers", "derived", "no layer rotates")
         return [NO_ROPE] * num_layers
     kinds = _listed(reading, num_layers)
     if kinds is None:
-        kinds = _repeating(reading, num_layers) or _of_class(reading, num_layers)
+        kinds = _repeating(reading, num_layers, window) or _of_class(reading, num_layers)
         kinds = kinds or [SLIDING if window else FULL] * num_layers
         if window is None:
             kinds = [FULL if kind == SLIDING else kind for kind in kinds]
     elif SLIDING in kinds and window is None:
         key = reading.key("sliding_window")
         raise ValueError(f"{key} is missing: {reading.sources['layers']} names sliding layers")
+    check_statements(reading, kinds, window)
     if "layers" not in reading.provenance:
         known = bool(reading.defaults)
         why = "no key tells layers apart" if known else f"model type {shown(reading.model_type)} is not known"
@@ -108,42 +121,88 @@ def layer_kinds(reading: Reading, num_layers: int, window: int | None) -> list[s
 
 def _listed(reading: Reading, num_layers: int) -> list[str] | None:
     """Kinds from a list, or letters, with one entry for each layer; or from the numbers of some layers."""
-    for name, words in WORDS.items():
-        entries = reading.per_layer(name, num_layers, letters=True)
-        if entries is not None:
+    for name in (*WORDS, *INDICES):
+        kinds = _kinds_by(reading, name, num_layers)
+        if kinds is not None:
             reading.record("layers", "explicit" if name == "layer_types" else "alias", reading.key(name))
-            return [_kind(reading.key(name), words, entry) for entry in entries]
-    for name, (special, others) in INDICES.items():
-        if reading.value(name) is not None:
-            reading.record("layers", "alias", reading.key(name))
-            chosen = checks.layer_numbers(reading.key(name), reading.value(name), num_layers)
-            return [special if layer in chosen else others for layer in range(num_layers)]
+            if "last_layer" in reading.defaults and reading.defaults["last_layer"] not in kinds[-1:]:
+                reading.notes.append(f"The code of {reading.model_type} gives the last layer full attention.")
+                kinds[-1] = reading.defaults["last_layer"]
+            return kinds
     return None
+
+
+def _kinds_by(reading: Reading, name: str, num_layers: int) -> list[str] | None:
+    """The kinds that one key says, or None where the config has none of that name."""
+    if name in WORDS:
+        entries = reading.per_layer(name, num_layers, letters=True)
+        return None if entries is None else [_kind(reading.key(name), WORDS[name], one) for one in entries]
+    value = reading.value(name)
+    if value is None:
+        return None
+    if name in INDICES:
+        special, others = INDICES[name]
+        chosen = checks.layer_numbers(reading.key(name), value, num_layers)
+        return [special if layer in chosen else others for layer in range(num_layers)]
+    if isinstance(value, str) and name == "sliding_window_pattern":  # EXAONE 4 writes the period out: LLLG
+        key = reading.key(name)
+        if not value or set(value) - set("LG"):
+            raise ValueError(f"{key} must be a number or letters L and G, got {shown(value)}")
+        return [SLIDING if value[layer % len(value)] == "L" else FULL for layer in range(num_layers)]
+    special, others = PERIODS[name]
+    period = checks.length_in_tokens(reading.key(name), value)
+    first = _first_of_period(reading, name, special)
+    return [others if (layer + 1 - first) % period else special for layer in range(num_layers)]
+
+
+def check_statements(reading: Reading, kinds: list[str], window: int | None) -> None:
+    """Compare every other key that tells layers apart with the kinds that were read; doubt what differs."""
+    source = reading.sources.get("layers")
+    for name in (*WORDS, *INDICES, *PERIODS):
+        if reading.peek(name) is None or reading.key(name) == source:
+            continue
+        if window is None and SLIDING in PERIODS.get(name, ()):
+            reading.inert(name, "no layer has a window")
+            continue
+        try:
+            said = _kinds_by(reading, name, len(kinds))
+        except ValueError:
+            said = None
+        if said is None or [_coarse(kind) for kind in said] != [_coarse(kind) for kind in kinds]:
+            reading.doubt(name)
+
+
+def _coarse(kind: str) -> str:
+    """What two lists of kinds must agree on: whether a layer attends, and whether to all."""
+    return "none" if kind in WITHOUT_ATTENTION else seen(kind)
+
+
+def is_kind(name: str) -> bool:
+    """Whether a name is that of a kind of layers, or of an object for some."""
+    listed = name in NAMED or name in LABELS.values()
+    return listed or re.fullmatch(r"[a-z0-9_]{1,50}_attention", name) is not None
 
 
 def _kind(key: str, words: dict[str | int, str], entry: Json) -> str:
     """The kind that an entry of a list stands for."""
     kind = words.get(entry, entry) if type(entry) in (str, int) else None
-    if not isinstance(kind, str) or not (kind in NAMED or re.fullmatch(r"[a-z0-9_]{1,50}_attention", kind)):
+    if not isinstance(kind, str) or not is_kind(kind):
         raise ValueError(f"{key} must name kinds of layers, such as {FULL}, got {shown(entry)}")
     return kind
 
 
-def _repeating(reading: Reading, num_layers: int) -> list[str] | None:
+def _repeating(reading: Reading, num_layers: int, window: int | None) -> list[str] | None:
     """Kinds from a key that says how often one layer differs."""
-    pattern = reading.value("sliding_window_pattern")
-    if isinstance(pattern, str):  # EXAONE 4 writes the period out: LLLG
-        key = reading.key("sliding_window_pattern")
-        if not pattern or set(pattern) - set("LG"):
-            raise ValueError(f"{key} must be a number or letters L and G, got {shown(pattern)}")
-        reading.record("layers", "derived", key)
-        return [SLIDING if pattern[layer % len(pattern)] == "L" else FULL for layer in range(num_layers)]
-    for name, (special, others) in PERIODS.items():
-        if reading.value(name) is not None:
-            period = checks.length_in_tokens(reading.key(name), reading.value(name))
-            first = _first_of_period(reading, name, special)
+    words = reading.value("block_types")
+    if reading.model_type == "recurrent_gemma" and isinstance(words, list) and words:
+        reading.record("layers", "derived", reading.key("block_types"))
+        repeated = [SLIDING if word == "attention" else LINEAR for word in words]
+        return [repeated[layer % len(repeated)] for layer in range(num_layers)]
+    for name in PERIODS:
+        kinds = _kinds_by(reading, name, num_layers)
+        if kinds is not None:
             reading.record("layers", "derived", reading.key(name))
-            return [others if (layer + 1 - first) % period else special for layer in range(num_layers)]
+            return kinds
     if reading.value("use_sliding_window") is True:
         full = reading.find("full_before_window", checks.whole_number_from_zero, recorded="layers")
         if full is not None:
@@ -189,44 +248,142 @@ def _rotating(reading: Reading, kinds: list[str]) -> list[bool]:
         reading.record("unrotated_layers", "class_default", f"the code of {code} rotates sliding layers only")
         return [kind == SLIDING for kind in kinds]
     uses = _no_rope_layers(reading, len(kinds))
-    rotates = [kind not in WITHOUT_ATTENTION and use for kind, use in zip(kinds, uses, strict=True)]
+    without = _without_own_attention(reading, len(kinds))
+    rotates = [
+        kind not in WITHOUT_ATTENTION and use and layer not in without
+        for layer, (kind, use) in enumerate(zip(kinds, uses, strict=True))
+    ]
     if not all(rotates) and "unrotated_layers" not in reading.provenance:
         reading.record("unrotated_layers", reading.provenance["layers"], reading.sources["layers"])
     return rotates
 
 
-def _switched_off(reading: Reading) -> tuple[str, str] | None:
+def _without_own_attention(reading: Reading, num_layers: int) -> set[int]:
+    """Layers that attend to images in place of the text, or whose attention was taken out."""
+    name = "cross_attention_layers"
+    if reading.value(name) is not None:
+        chosen = checks.layer_numbers(reading.key(name), reading.value(name), num_layers)
+        reading.record("unrotated_layers", "explicit", reading.key(name))
+        return chosen
+    if reading.family.cross_attention_layers:
+        if num_layers != reading.family.cross_attention_layers[0]:
+            raise ValueError(f"{reading.key(name)} is missing, and that of the class is for another depth")
+        source = reading.defaults.get("source", f"the code of {reading.model_type}")
+        reading.record("unrotated_layers", "class_default", source)
+        return set(reading.family.cross_attention_layers[1:])
+    name = "block_configs"
+    if reading.value(name) is None:
+        return set()
+    blocks = reading.per_layer(name, num_layers) or []
+    without = {layer for layer, block in enumerate(blocks) if not _keeps_attention(reading, block)}
+    if without:
+        reading.record("unrotated_layers", "explicit", f"no_op in {reading.key(name)}")
+    return without
+
+
+# What an attention block of Nemotron-NAS says that leaves positions alone.
+_BLOCK_KEYS = {"n_heads_in_group", "no_op", "replace_with_linear", "num_key_value_heads", "sparsify"}
+
+
+def _keeps_attention(reading: Reading, block: Json) -> bool:
+    """Whether a block of Nemotron-NAS has an attention; anything else that it says of it is doubted."""
+    attention = block.get("attention") if isinstance(block, dict) else None
+    if not isinstance(attention, dict):
+        raise ValueError(
+            f"{reading.key('block_configs')} must describe an attention each, got {shown(block)}"
+        )
+    if any(value not in (None, False) for key, value in attention.items() if key not in _BLOCK_KEYS):
+        reading.doubt("block_configs")
+    return not (attention.get("no_op") is True or attention.get("replace_with_linear") is True)
+
+
+def _switched_off(reading: Reading, num_layers: int) -> tuple[str, str] | None:
     """`(provenance, source)` where a model has no rotary embedding at all, else None."""
-    defaults = reading.defaults
-    if defaults.get("rope") is False:
+    defaults, code = reading.defaults, f"the code of {reading.model_type} models"
+    if reading.family.rotates_nothing:
+        return "class_default", f"{code} rotates nothing"
+    if defaults.get("rope") is False and reading.peek("rope") is not True:
         return "class_default", f"no rotary embedding in the code of {defaults['source']}"
+    if reading.family.alibi_depth == num_layers:
+        reading.inert("rope_theta", "ALiBi needs no base")
+        return "class_default", f"{code} of {num_layers} layers uses ALiBi"
     for name, off in SWITCHES.items():
         if (
             reading.value(name) is not None
             and checks.true_or_false(reading.key(name), reading.value(name)) is off
         ):
             return "explicit", reading.key(name)
+    if reading.peek("rotary_emb_fraction") == 0:
+        reading.value("rotary_emb_fraction")
+        return "explicit", f"{reading.key('rotary_emb_fraction')} is 0"
     optional = defaults.get("rope_optional")
-    if optional and reading.config.get(optional["key"], optional["default"]) not in optional["rope_when"]:
-        return "class_default", f"{optional['key']} in {defaults['source']}"
-    positions = reading.value("position_embedding_type")
-    if positions is not None and positions not in ROTARY_POSITIONS:
-        return "explicit", reading.key("position_embedding_type")
-    if reading.family.is_off_without_base and "rope_parameters" in reading.config:
+    if optional:
+        stated = reading.states(optional["key"])
+        if (reading.value(optional["key"]) if stated else optional["default"]) not in optional["rope_when"]:
+            return ("explicit" if stated else "class_default"), f"{optional['key']} in {defaults['source']}"
+    else:
+        positions = _other_positions(reading)
+        if positions is not None:
+            return "explicit", positions
+    if reading.family.is_off_without_base and reading.states("rope_parameters"):
         parameters = reading.value("rope_parameters")
         if parameters is None or (isinstance(parameters, dict) and parameters.get("rope_theta") is None):
             return "explicit", f"{reading.key('rope_parameters')} without a base"
     return None
 
 
+def _other_positions(reading: Reading) -> str | None:
+    """The key by which a model says that its positions are no rotation, or None.
+
+    A word for absolute positions stands in files of models that rotate, since the first classes of
+    transformers had it by default: it says nothing beside a base. Classes of transformers that rotate, and
+    have no choice, read none of these keys.
+    """
+    for name in POSITIONS:
+        word = reading.peek(name)
+        if word is None:
+            continue
+        if not isinstance(word, str):
+            raise ValueError(f"{reading.key(name)} must be a word for positions, got {shown(word)}")
+        word = word.lower()
+        if any(part in word for part in ROTARY_POSITIONS):
+            reading.value(name)
+        elif reading.defaults.get("rope") and word == "absolute":
+            reading.inert(name, f"the code of {reading.model_type} models does not read it")
+        elif _is_no_rotation(reading, word):
+            reading.value(name)
+            return reading.key(name)
+        else:
+            reading.doubt(name)
+    return None
+
+
+def _is_no_rotation(reading: Reading, word: str) -> bool:
+    """Whether a word for positions says that nothing rotates."""
+    other = any(word.startswith(part) for part in OTHER_POSITIONS) and not reading.defaults.get("rope")
+    return other or (word == "absolute" and not _states_base(reading))
+
+
+def _states_base(reading: Reading) -> bool:
+    given = reading.peek("rope_parameters")
+    inside = isinstance(given, dict) and given.get("rope_theta") is not None
+    return inside or any(reading.peek(name) is not None for name in NAMES["base"])
+
+
 def _refuse_dense_layers(reading: Reading) -> None:
     """Raise ValueError for first, dense layers in a family that has a rule for them that is not read here."""
     key, kinds = "first_k_dense_replace", reading.value("mlp_layer_types")
+    reading.value("prefix_dense_sliding_window_pattern")  # of those layers
     has_dense = bool(reading.value(key)) or (isinstance(kinds, list) and "dense" in kinds)
     if has_dense and reading.family.has_own_rule_for_dense_layers:
         raise ValueError(
             f"{reading.key(key)} of {reading.model_type} must be 0: its rule for RoPE is not read"
         )
+
+
+def _every(interval: int, num_layers: int) -> list[int]:
+    """1 for each layer but every `interval`-th."""
+    return [int((layer + 1) % interval != 0) for layer in range(num_layers)]
 
 
 def _no_rope_layers(reading: Reading, num_layers: int) -> list[bool]:
@@ -240,10 +397,14 @@ def _no_rope_layers(reading: Reading, num_layers: int) -> list[bool]:
         if any(type(entry) is not int or entry not in (0, 1) for entry in listed):
             raise ValueError(f"{key} must list 0 and 1, 1 where RoPE is used, got {shown(listed)}")
         reading.record("unrotated_layers", "explicit", key)
+        interval = reading.peek("no_rope_layer_interval")
+        repeated = type(interval) is int and interval > 0
+        if reading.defaults or (repeated and listed == _every(interval, num_layers)):
+            reading.inert("no_rope_layer_interval", f"{key} lists the layers")
         return [bool(entry) for entry in listed]
     interval = reading.find("no_rope_interval", checks.length_in_tokens, recorded="unrotated_layers")
     if interval is not None:
-        return [(layer + 1) % interval != 0 for layer in range(num_layers)]
+        return [bool(entry) for entry in _every(interval, num_layers)]
     if reading.value("no_rope_layers") is not None:  # an empty list, in a class that is not known
         key = reading.key("no_rope_layers")
         raise ValueError(f"{key} must list 0 or 1 for each layer: no rule of this model is known")

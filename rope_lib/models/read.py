@@ -8,9 +8,10 @@ from pathlib import Path
 
 from .checks import Json, JsonObject, json_object, shortened, shown
 from .config import read_config
+from .gguf import MAGIC
 from .gguf_model import read_gguf_model
 from .limits import LARGEST_CONFIG, MOST_DIGITS, MOST_VALUES
-from .params import read_params
+from .params import is_params, read_params
 from .spec import ModelSpec
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")  # a Hugging Face id: owner/name
@@ -33,7 +34,7 @@ def read_model(source: JsonObject | str | bytes | os.PathLike[str], *, download:
     64
     """
     if isinstance(source, dict):
-        return read_config(source)
+        return read_params(source) if is_params(source) else read_config(source)
     if not isinstance(source, str | bytes | os.PathLike):
         raise ValueError(f"source must be a dict, a path or a Hugging Face id, got {type(source).__name__}")
     return _read_file(*_located(os.fsdecode(source), download))
@@ -45,11 +46,10 @@ def config_of(source: str | os.PathLike[str], *, download: bool = False) -> Json
     `source` is a path or a Hugging Face id that `read_model` reads. Raises as that does.
     """
     path, _ = _located(os.fspath(source), download)
-    with path.open("rb") as file:
-        is_gguf = file.read(4) == b"GGUF"
-    if is_gguf or path.suffix.lower() == ".gguf" or path.name == "params.json":
+    if path.suffix.lower() == ".gguf" or _begins_with(path, MAGIC) or path.name == "params.json":
         return None
-    return json_object(_line(path), load_json(path))
+    config = json_object(_line(path), load_json(path))
+    return None if is_params(config) else config
 
 
 def _located(text: str, download: bool) -> tuple[Path, str]:
@@ -76,10 +76,12 @@ def _read_file(path: Path, name: str) -> ModelSpec:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ValueError("must be a regular file")
-        if path.suffix.lower() == ".gguf":
+        if path.suffix.lower() == ".gguf" or _begins_with(path, MAGIC):
             return read_gguf_model(path, name)
         config = load_json(path)
-        return read_params(config, name) if path.name == "params.json" else read_config(config, name)
+        if path.name == "params.json" or (isinstance(config, dict) and is_params(config)):
+            return read_params(config, name)
+        return read_config(config, name)
     except ValueError as error:
         message = str(error)
         named = message.startswith(_line(path))
@@ -87,6 +89,11 @@ def _read_file(path: Path, name: str) -> ModelSpec:
     except RecursionError:
         message = "must be JSON that is not nested too deeply, got more brackets than can be read"
         raise ValueError(f"{_line(path)}: {message}") from None
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 def load_json(path: Path) -> Json:
@@ -142,7 +149,12 @@ def _name_of(path: Path) -> str:
 
     In printable characters: others, and bytes that are not UTF-8, are escaped.
     """
-    name = path.resolve().parent.name if path.name in ("config.json", "params.json") else path.stem
+    folder = path.absolute().parent  # not resolved: the hub's cache links to files that have no names
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
+        folder = Path(folder.parent.parent.name.rsplit("--", 1)[-1])
+    elif not folder.name or folder.name == "..":
+        folder = folder.resolve()
+    name = folder.name if path.name in ("config.json", "params.json") else path.stem
     return shortened(name, LONGEST_NAME)
 
 

@@ -122,8 +122,10 @@ def _tokens(length: float) -> str:
     return f"{length:,.0f} tokens"
 
 
-def _number(value: float) -> int | float:
-    """A whole number as int, for JSON."""
+def _number(value: float) -> int | float | None:
+    """A whole number as int, for JSON; None for NaN, where no context is known."""
+    if value != value:
+        return None
     return int(value) if value == int(value) else float(value)
 
 

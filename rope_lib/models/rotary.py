@@ -64,6 +64,11 @@ def sliding_window(reading: Reading) -> int | None:
     if uses is not None and not checks.true_or_false(reading.key("use_sliding_window"), uses):
         return None
     one_sided = reading.find("window", length_in_tokens)
+    if one_sided is not None and reading.value("use_bidirectional_attention") in _halves(reading):
+        reading.record(
+            "window", "derived", f"{reading.key('sliding_window')} / 2 + 1: it sees both directions"
+        )
+        return one_sided // 2 + 1
     both = reading.find("two_sided_window", length_in_tokens, recorded="window")
     if both is None:
         return one_sided
@@ -73,6 +78,10 @@ def sliding_window(reading: Reading) -> int | None:
     if reading.value("local_attention") is not None:
         reading.record("window", "derived", f"{key} / 2: it counts both directions")
     return length_in_tokens(f"half of {key}", half)
+
+
+def _halves(reading: Reading) -> tuple[object, ...]:
+    return reading.family.halves_two_sided_window
 
 
 def _window(reading: Reading, kind: str) -> int | None:
@@ -123,7 +132,7 @@ def _base(reading: Reading, kind: str, part: Part) -> float:
     stated = reading.find("base", rope_base)
     if stated is not None:
         return stated
-    is_null = "rope_theta" in reading.config or "rope_theta" in given
+    is_null = reading.states("rope_theta") or "rope_theta" in given
     if of_class is not None and not is_null:
         reading.record("base", "class_default", reading.defaults["source"])
         return float(of_class)

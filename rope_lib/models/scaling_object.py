@@ -17,6 +17,14 @@ _SILENT = {
     "mrope_interleaved", "xdrope_section",
 }  # fmt: skip
 
+# Keys of the object that change no frequency.
+INERT = {
+    "llama_4_scaling_beta": "it scales queries by their position, and turns none",
+    "rope_interleave": "the order of channels in a pair: each pair turns as fast",
+    "mrope_interleaved": "the order of the axes of images",
+    "attn_scale": "it scales the scores",
+}
+
 # Types whose factor × original length is the context that such a model declares.
 _REACHES_DECLARED_CONTEXT = ("yarn", "deepseek_yarn")
 
@@ -31,6 +39,7 @@ def scaling_object(reading: Reading, kind: str) -> Part | None:
     """
     given, key = _merged(reading)
     label = LABELS[kind] if LABELS.get(kind) in given else kind
+    _account(reading, given, label)
     if label in given or any(isinstance(value, dict) for value in given.values()):
         if label not in given:
             raise ValueError(f"{key} must have an entry for {kind}, got only {listed(given)}")
@@ -46,17 +55,46 @@ def scaling_object(reading: Reading, kind: str) -> Part | None:
         source = f"rope_parameters.{label} in {reading.defaults['source']} is null"
         reading.record("unrotated_layers", "class_default", source)
         return None
-    if "rope_parameters" in reading.config or "rope_scaling" in reading.config:
+    if reading.states("rope_parameters") or reading.states("rope_scaling"):
         return Part({}, key, is_own=False)  # null or empty says that there is no scaling
     scaling = {name: value for name, value in of_class.items() if name not in _UNSCALED}
     return Part(scaling, key, is_own=False)
+
+
+def _account(reading: Reading, given: JsonObject, label: str) -> None:
+    """Put down which keys of the object are read, and which no scaling of that type reads.
+
+    A key that some other type reads says nothing here; one that no type reads is left to be suspected.
+    """
+    inside = label if label in given else ""
+    values = (given[inside] or {}) if inside else given
+    if not isinstance(values, dict):
+        return  # refused where it is used
+    named = next((values[name] for name in ("rope_type", "type") if values.get(name) is not None), "default")
+    scaling = find_scaling(named)
+    if scaling is None:
+        return  # refused where it is used
+    reads = {*_keys_of(scaling.name), "rope_type", "type", *_SILENT}
+    known = {name for each in SCALINGS.values() for name in each.reads} | {ORIGINAL_LENGTH}
+    for name in ("rotary_scaling", "rope_scaling", "rope_parameters"):
+        prefix = f"{reading.key(name)}.{inside}" if inside else reading.key(name)
+        reading.ledger.read.add(prefix)
+        for key in values:
+            if key in reads:
+                reading.ledger.read.add(f"{prefix}.{key}")
+            elif key in known:
+                reading.ledger.inert[f"{prefix}.{key}"] = f"{scaling.name} does not read it"
+            elif key in INERT:
+                reading.ledger.inert[f"{prefix}.{key}"] = INERT[key]
+            elif key == "max_position_embeddings" and values[key] == reading.peek(key):
+                reading.ledger.inert[f"{prefix}.{key}"] = "the declared context"
 
 
 def _merged(reading: Reading) -> tuple[JsonObject, str]:
     """The object under either of its names, or under both where they do not contradict each other."""
     merged: JsonObject = {}
     key = reading.key("rope_parameters")
-    for name in ("rope_scaling", "rope_parameters"):
+    for name in ("rotary_scaling", "rope_scaling", "rope_parameters"):
         if reading.value(name) is None:
             continue
         parameters = checks.scaling_object(reading.key(name), reading.value(name))
@@ -96,7 +134,7 @@ def scaling_type(reading: Reading, part: Part) -> str:
     numbers = given.keys() - _SILENT
     if not names and numbers:
         raise ValueError(f"{key} must name its rope_type, got only {listed(numbers)}")
-    if names and any(name in reading.config for name in ("rope_parameters", "rope_scaling")):
+    if names and any(map(reading.states, ("rope_parameters", "rope_scaling"))):
         reading.record("scaling", "explicit", f"{key}.{next(iter(names))}")
     elif types - {"default"}:
         reading.record("scaling", "class_default", reading.defaults["source"])
@@ -138,7 +176,10 @@ def scaling_parameters(reading: Reading, scaling: str, part: Part, context: int 
         checks.positive_number(f"{key}.factor", parameters["factor"])
     if scaling == "yarn" and reading.family.yarn_attention_factor is not None:
         parameters.setdefault("attention_factor", reading.family.yarn_attention_factor)
-    if scaling == "dynamic" and "alpha" not in parameters:
+    trained = reading.find("trained_positions", length_in_tokens, recorded="original_context")
+    if scaling == "dynamic" and "alpha" not in parameters and trained is not None:
+        parameters[ORIGINAL_LENGTH] = trained
+    elif scaling == "dynamic" and "alpha" not in parameters:
         if context is None:
             missing = reading.key("max_position_embeddings")
             raise ValueError(f"{missing} is missing: dynamic scaling starts from there")

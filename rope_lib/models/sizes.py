@@ -11,7 +11,13 @@ def head_dim_of(reading: Reading, kind: str) -> int:
     size = whole_number_to(LIMITS["head_dim"])
     rope, nope = reading.find("mla_rope", size, "head_dim"), reading.find("mla_nope", size, "head_dim")
     if rope is not None and nope is not None:
-        reading.record("head_dim", "derived", f"{reading.key('qk_nope_head_dim')} + qk_rope_head_dim")
+        source = f"{reading.key('qk_nope_head_dim')} + qk_rope_head_dim"
+        reading.record("head_dim", "derived", source)
+        for name in ("head_dim", "qk_head_dim"):  # some write one of the parts under the first
+            if reading.defaults or reading.peek(name) in (rope, nope, rope + nope, None):
+                reading.inert(name, f"{source} are the size of a head")
+            else:
+                reading.doubt(name)
         return rope + nope
     own = reading.find("global_head_dim", size, "head_dim") if kind == FULL else None
     own = reading.find("head_dim", size) if own is None else own
@@ -53,7 +59,7 @@ def _class_share(reading: Reading, kind: str, part: Part) -> float | None:
     if part.is_own and is_by_kind(reading.defaults.get("rope_parameters") or {}):
         return None  # such a class has no defaults for a config with an object for each kind
     share = (class_entry(reading, kind) or {}).get("partial_rotary_factor")
-    if share is None or any(name in reading.config for name in NAMES["partial_rotary_factor"]):
+    if share is None or any(map(reading.states, NAMES["partial_rotary_factor"])):
         return None
     reading.record("rotary_dim", "class_default", reading.defaults["source"])
     return float(share)

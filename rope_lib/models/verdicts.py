@@ -58,7 +58,8 @@ def judge(
 
     A layer with a window sees no more than that; the depth is the number of layers that a spectrum drives.
     `epsilon`, `dtype` and `context` may be arrays: they broadcast, and so do the numbers of the result.
-    Raises ValueError as `classify` does, and for a model that declares no context if none is given.
+    Raises ValueError as `classify` does, and for a model that rotates and declares no context if none is
+    given; one that does not rotate needs none, and its context is then NaN.
 
     >>> from rope_lib.models.config import read_config
     >>> spec = read_config({"model_type": "llama", "num_hidden_layers": 32, "head_dim": 128,
@@ -70,9 +71,10 @@ def judge(
     """
     if context is None:
         context = spec.declared_context
-    if context is None:
-        raise ValueError(f"{spec.name} declares no context: give one")
-    contexts = positive("context", context)
+    if context is None and spec.rotaries:
+        missing = "max_position_embeddings, or a key like it"
+        raise ValueError(f"{spec.name} declares no context ({missing}): give one")
+    contexts = np.asarray(np.nan) if context is None else positive("context", context)
     rotaries = tuple(_judge_rotary(rotary, contexts, epsilon, dtype) for rotary in spec.rotaries)
     return Verdict(spec, contexts, epsilon, dtype, rotaries, _worst(rotaries, contexts, epsilon, dtype))
 

@@ -151,3 +151,37 @@ def test_bounds_refuses_what_it_cannot_combine():
     result = run("bounds", "--context", "8192", "--base", "5e5", "--head-dim", "128")
     assert result.exit_code == 2
     assert "--head-dim" in result.stderr
+
+
+def test_a_key_that_nobody_understood(llama):
+    new = {"rope_wavelength\x1b[31m": 8.0, "mixer_schedule": ["a"] * 32}
+    llama.write_text(json.dumps({**LLAMA, **new}))
+    result = run("check", llama)
+    assert result.exit_code == 3
+    assert "which may not stand" in result.stdout
+    assert "not understood      rope_wavelength\\x1b[31m: 8.0" in result.stdout
+    assert "\x1b" not in result.stdout
+    result = run("check", llama, "--json")
+    assert result.exit_code == 3
+    keys = json.loads(result.stdout)["keys"]
+    assert set(keys["not_understood"]) == {"rope_wavelength\\x1b[31m", "mixer_schedule"}
+    assert "rope_theta" in keys["read"]
+    result = run("check", llama, "--strict")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "not understood, and may bear on rotation: mixer_schedule, rope_wavelength" in result.stderr
+
+
+def test_a_model_without_rotary_and_without_a_context(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"model_type": "bloom", "n_layer": 30}))
+    result = run("check", file)
+    assert (result.exit_code, "no_rope" in result.stdout) == (0, True)
+    result = run("check", file, "--json")
+    assert json.loads(result.stdout)["context"] is None
+    undeclared = {key: value for key, value in LLAMA.items() if key != "max_position_embeddings"}
+    file.write_text(json.dumps({**undeclared, "model_type": "new", "architectures": None}))
+    result = run("check", file)
+    assert result.exit_code == 2
+    assert "max_position_embeddings" in result.stderr
+    result = run("check", file, "--context", "4096")
+    assert result.exit_code == 0

@@ -157,7 +157,7 @@ def test_scalings_of_a_wrong_kind(key, value):
         ({"attn_layer_indices": [4]}, "attn_layer_indices must list layers from 0 to 3, got 4"),
         ({"attn_layer_indices": [-1]}, "attn_layer_indices must list layers from 0 to 3, got -1"),
         ({"attn_layer_indices": ["1"]}, "attn_layer_indices must list layers, counted from 0, got a list"),
-        ({"sliding_window": -1}, "sliding_window must be a whole number from 1 to "),
+        ({"sliding_window": -2}, "sliding_window must be a whole number from 1 to "),
         (
             {"sliding_window": 512, "sliding_window_pattern": 0},
             "sliding_window_pattern must be a whole number",

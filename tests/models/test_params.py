@@ -86,3 +86,51 @@ def test_bad_params(file, params, says):
     line = refused(path)
     assert line.startswith(f"{path}: ")
     assert says in line
+
+
+LLAMA4 = {
+    "dim": 5120,
+    "n_layers": 48,
+    "n_heads": 40,
+    "n_kv_heads": 8,
+    "vocab_size": 202_048,
+    "multiple_of": 2048,
+    "ffn_exp": 4.0,
+    "norm_eps": 1e-05,
+    "rope_theta": 500_000.0,
+    "use_scaled_rope": True,
+    "rope_scaling_factor": 16.0,
+    "rope_high_freq_factor": 1.0,
+    "nope_layer_interval": 4,
+    "attention_chunk_size": 8192,
+    "use_qk_norm": True,
+    "moe_args": {"num_experts": 16},
+}
+
+
+def test_llama_4_params_are_known_by_their_keys(file):
+    spec = read_model(file(LLAMA4, "llama4-scout.json"))  # whatever the file is called
+    (rotary,) = spec.rotaries
+    assert (rotary.kind, rotary.window, len(rotary.layers)) == ("chunked", 8192, 36)
+    assert spec.unrotated_layers == tuple(range(3, 48, 4))
+    scaling = {"factor": 16.0, "high_freq_factor": 1.0, "low_freq_factor": 1.0}
+    assert scaling.items() <= dict(rotary.scaling).items()
+    assert (spec.architecture, spec.keys.not_understood) == ("Llama (Meta)", {})
+    assert read_model(LLAMA4).rotaries == spec.rotaries
+
+
+def test_a_new_key_of_params_is_reported(file):
+    spec = read_model(file({**META, "rope_wavelength": 8.0}, "params.json"))
+    assert spec.keys.not_understood == {"rope_wavelength": 8.0}
+    spec = read_model(file({**META, "rope_scaling_factor": 16.0}, "params.json"))
+    assert (spec.rotaries[0].scaling, spec.keys.not_understood) == ({"type": "default"}, {})  # switched off
+
+
+@pytest.mark.parametrize("key", ["sliding_window", "_sliding_window"])
+def test_mistral_params_with_a_list_of_windows(file, key):
+    windows = [None, 32_768, 32_768, 32_768]
+    spec = read_model(file({**MISTRAL, key: windows, "rope_theta": 1e8}, "params.json"))
+    kinds = {rotary.kind: rotary for rotary in spec.rotaries}
+    assert (kinds["full"].layers, kinds["sliding"].window) == (tuple(range(0, 32, 4)), 32_768)
+    assert not spec.keys.not_understood
+    assert "must repeat one window" in refused(file({**MISTRAL, key: [1, 2]}, "params.json"))

@@ -118,3 +118,22 @@ def test_a_folder_of_that_name_goes_before_the_cache(tmp_path, file, monkeypatch
     monkeypatch.chdir(tmp_path)
     file(LLAMA, "owner/model/config.json")
     assert read_model("owner/model").num_layers == 4
+
+
+def test_a_snapshot_of_the_cache_has_its_models_name(file):
+    blob = file(LLAMA, "models--o--a-model/blobs/5f3a")
+    link = blob.parents[1] / "snapshots" / "1234" / "config.json"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(blob)
+    assert read_model(link).name == read_model(link.parent).name == "a-model"
+
+
+def test_a_folder_by_a_relative_path(file, monkeypatch):
+    monkeypatch.chdir(file(LLAMA, "Llama-3/config.json").parent)
+    assert read_model("config.json").name == read_model(".").name == "Llama-3"
+
+
+@pytest.mark.parametrize("name", ["5f3a", "model.bin", "config.json"])
+def test_a_gguf_file_is_known_by_its_first_bytes(file, name):
+    line = refused(file(b"GGUF\x09\0\0\0", name))
+    assert "the version" in line

@@ -34,6 +34,7 @@ FULL = {
     "linear": {"factor": 4.0},
     "ntk": {"factor": 4.0},
     "dynamic": STRETCH,
+    "qwen_dynamic": LENGTH,
     "yarn": YARN | {"truncate": False},
     "deepseek_yarn": YARN,
     "longrope": STRETCH | {"short_factor": [1, 1, 1, 2], "long_factor": [1, 2, 3, 4.5]},
@@ -211,6 +212,7 @@ def references(base, dim, factor, trained, context):
     stretch = {"factor": factor, "original_max_position_embeddings": trained}
     exponent = mpf(dim) / (dim - 2)
     grown = max(mpf(1), s * context / trained - (s - 1))
+    doubled = 2 ** mpmath.ceil(mpmath.log(mpf(max(context, trained)) / trained, 2) + 1) - 1
     divisors = [1 + i / 4 for i in range(pairs)]
     lists = {"short_factor": [1.0] * pairs, "long_factor": divisors}
     both = {"mscale": 0.707, "mscale_all_dim": 0.5}
@@ -227,6 +229,7 @@ def references(base, dim, factor, trained, context):
         "linear": ("linear", stretch, [theta / s for theta in plain], 1),
         "ntk": ("ntk", stretch, bank(base * s**exponent, dim), 1),
         "dynamic": ("dynamic", stretch, bank(base * grown**exponent, dim), 1),
+        "qwen_dynamic": ("qwen_dynamic", stretch, bank(base * doubled**exponent, dim), 1),
         "alpha": ("dynamic", {"alpha": factor}, bank(base * s**exponent, dim), 1),
         "yarn": ("yarn", stretch, yarn, 1 + warm),
         "yarn, real limits": ("yarn", stretch | {"truncate": False}, exact, 1 + warm),
@@ -342,6 +345,17 @@ def test_a_llama3_ramp_without_width_is_a_step():  # transformers divides by zer
     ratio = spectrum("llama3", 500_000, 128, parameters, 131_072) / frequencies(500_000, 128)
     turns = 4096 * frequencies(500_000, 128) / (2 * np.pi)
     assert np.array_equal(ratio, np.where(turns >= 1, 1, 0.25))
+
+
+def test_qwen_stretches_by_whole_doublings():
+    trained = {"original_max_position_embeddings": 8192}
+
+    def stretch(context):
+        slowest = spectrum("qwen_dynamic", 10_000, 128, trained, context)[-1]
+        return frequencies(10_000, 128)[-1] / slowest
+
+    stretches = [stretch(context) for context in (1, 8192, 8193, 16_384, 16_385, 32_768, 32_769)]
+    assert stretches == pytest.approx([1, 1, 3, 3, 7, 7, 15])
 
 
 def test_a_divisor_of_a_float32_1e30_stops_its_pair():

@@ -39,13 +39,14 @@ from .registry import (
     registered,
     scaling_names,
 )
-from .retrofits import deepseek_yarn, dynamic, freq_factors, linear, llama3, longrope, ntk, yarn
+from .retrofits import deepseek_yarn, dynamic, freq_factors, linear, llama3, longrope, ntk, qwen_dynamic, yarn
 
 __all__ = [
     "ORIGINAL_LENGTH", "SCALINGS", "Parameters", "Scaling", "SpectrumAndFactor", "deepseek_yarn",
     "default", "dynamic", "find_scaling", "freq_factors", "half_rope", "high_freq", "hope",
     "is_length_dependent", "linear", "llama3", "longrope", "mrope", "ntk", "p_rope", "proportional",
-    "registered", "rope_id", "rope_id_temperature", "scaled_frequencies", "scaling_names", "yarn",
+    "qwen_dynamic", "registered", "rope_id", "rope_id_temperature", "scaled_frequencies",
+    "scaling_names", "yarn",
 ]  # fmt: skip
 
 

@@ -68,6 +68,25 @@ def dynamic(base: float, dim: int, parameters: Parameters, context_length: float
     return _stretched(base, dim, 1 + factor * (max(context, trained) / trained - 1)), 1.0
 
 
+@registered((ORIGINAL_LENGTH,), is_retrofit=True, depends_on_length=True)
+def qwen_dynamic(
+    base: float, dim: int, parameters: Parameters, context_length: float | None
+) -> SpectrumAndFactor:
+    """NTK by base in Qwen's first code: the stretch is 2^⌈log₂(L/L₀) + 1⌉ - 1 beyond L₀, and 1 up to it.
+
+    L is the context, so that the stretch jumps with each doubling. Source: `get_ntk_alpha` in Qwen-7B's
+    modeling_qwen.py.
+
+    >>> trained = {"original_max_position_embeddings": 8192}
+    >>> [int(1 / qwen_dynamic(10_000, 4, trained, length)[0][1]) for length in (8192, 8193, 16_385)]
+    [100, 300, 700]
+    """
+    trained = original_length(parameters)
+    context = number({"context_length": context_length}, "context_length", positive)
+    doublings = math.ceil(math.log2(max(context, trained) / trained) + 1)
+    return _stretched(base, dim, max(float(2 ** min(doublings, 1023)) - 1, 1.0)), 1.0
+
+
 @registered((*_RAMP, "attention_factor"), is_retrofit=True)
 def yarn(base: float, dim: int, parameters: Parameters, context_length: float | None) -> SpectrumAndFactor:
     """YaRN: pairs that turned often in training keep their frequency, slow ones are divided by `factor`.
