@@ -82,6 +82,8 @@ notebooks: setup  ## execute every notebook, write it back in normal form, and c
 tables: setup  ## regenerate the tables of rope_lib/models and the README: takes minutes
 	$(PY) tools/class_defaults.py
 	$(PY) tools/men_bounds.py
+	$(PY) tools/extendable.py
+	$(PY) tools/retrofit_costs.py
 	$(PY) tools/claims_table.py
 
 fuzz: setup  ## feed 100,000 mutated files to each reader, with atheris, which needs Python 3.11

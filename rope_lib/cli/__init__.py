@@ -7,7 +7,7 @@ import click
 
 from rope_lib import __version__
 
-from . import atlas, check, claims, compare, report, train
+from . import atlas, check, claims, compare, extend, report, train
 from .guard import Guarded
 
 
@@ -38,6 +38,7 @@ for command in (
     compare.compare,
     atlas.atlas,
     check.bounds,
+    extend.extend,
     claims.claims,
     report.report,
     train.train,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rope_lib.models import ModelSpec
+    from rope_lib.models.checks import JsonObject
 
 ATLAS = "atlas:"
 
@@ -23,3 +24,18 @@ def read_source(source: str, *, download: bool = False) -> ModelSpec:
     from rope_lib.models import read_model
 
     return read_model(source, download=download)
+
+
+def source_config(source: str, *, download: bool = False) -> JsonObject | None:
+    """The config.json of a SOURCE as a dict; None where it is a `params.json` or a `.gguf` file.
+
+    >>> source_config("atlas:Llama 3.1 8B")["rope_theta"]
+    500000
+    """
+    if source.startswith(ATLAS):
+        from rope_lib.models.atlas import atlas_config
+
+        return atlas_config(source.removeprefix(ATLAS))
+    from rope_lib.models.read import config_of
+
+    return config_of(source, download=download)

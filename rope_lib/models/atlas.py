@@ -71,6 +71,18 @@ def atlas_model(name: str) -> AtlasModel:
     return known[name.lower()]
 
 
+def atlas_config(name: str) -> JsonObject:
+    """The keys of a config.json that the atlas keeps of a model, by its name or Hub id, as `atlas_model`.
+
+    >>> atlas_config("Llama 3.1 8B")["rope_scaling"]["rope_type"]
+    'llama3'
+    """
+    model = atlas_model(name)
+    rows = json.loads(_FILE.read_text(encoding="utf-8"))["models"]
+    config: JsonObject = next(row["config"] for row in rows if row["name"] == model.name)
+    return config
+
+
 @lru_cache(maxsize=1)
 def _by_name() -> dict[str, AtlasModel]:
     """Models by name and by Hub id, both in lower case."""

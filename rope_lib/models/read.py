@@ -6,7 +6,7 @@ import re
 import stat
 from pathlib import Path
 
-from .checks import Json, JsonObject, shortened, shown
+from .checks import Json, JsonObject, json_object, shortened, shown
 from .config import read_config
 from .gguf import MAGIC
 from .gguf_model import read_gguf_model
@@ -37,17 +37,33 @@ def read_model(source: JsonObject | str | bytes | os.PathLike[str], *, download:
         return read_params(source) if is_params(source) else read_config(source)
     if not isinstance(source, str | bytes | os.PathLike):
         raise ValueError(f"source must be a dict, a path or a Hugging Face id, got {type(source).__name__}")
-    text = os.fsdecode(source)
+    return _read_file(*_located(os.fsdecode(source), download))
+
+
+def config_of(source: str | os.PathLike[str], *, download: bool = False) -> JsonObject | None:
+    """The config.json of a model as a dict; None where `source` names a `params.json` or a `.gguf` file.
+
+    `source` is a path or a Hugging Face id that `read_model` reads. Raises as that does.
+    """
+    path, _ = _located(os.fspath(source), download)
+    if path.suffix.lower() == ".gguf" or _begins_with(path, MAGIC) or path.name == "params.json":
+        return None
+    config = json_object(_line(path), load_json(path))
+    return None if is_params(config) else config
+
+
+def _located(text: str, download: bool) -> tuple[Path, str]:
+    """`(file, name of the model)` of a path or a Hugging Face id."""
     path = Path(text)
     if not text or not path.exists():
         if not REPOSITORY.fullmatch(text):
             missing = "no such file, folder or Hugging Face id (owner/name)"
             raise FileNotFoundError(f"{_line(text) if text else repr(text)}: {missing}")
         path = _downloaded(text) if download else _cached(text)
-        return _read_file(path, text.rsplit("/", 1)[-1])
+        return path, text.rsplit("/", 1)[-1]
     if path.is_dir():
         path = _file_in(path)
-    return _read_file(path, _name_of(path))
+    return path, _name_of(path)
 
 
 def _line(path: str | Path) -> str:

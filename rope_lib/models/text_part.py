@@ -66,6 +66,8 @@ def text_part(config: JsonObject) -> TextPart:
             checks.json_object(path, part)
             return TextPart(part, path, model_type_of(part, path) or row.get("text_type", outer))
     path, part = ("", config) if _holds_layers(config) else _only_part(config)
+    if not path:
+        return TextPart(config, "", row.get("text_type", outer))
     return TextPart(part, path, model_type_of(part, path) or row.get("text_type", outer))
 
 
