@@ -21,6 +21,7 @@ def main() -> None:
       0    a result
       1    something failed: a package or a claim's input is missing, a cell or a model failed, a disk is full
       2    input or options that cannot be judged or run
+      3    a verdict that may not stand: a key that may bear on rotation was not understood
       130  interrupted; report, train and sweep go on when the same command is run again
       141  what reads the output closed it
     ROPE_LIB_TRACEBACK=1 shows where an unexpected error arose.

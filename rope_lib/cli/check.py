@@ -4,7 +4,16 @@ import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Number, dtype_option, epsilon_option, json_option, print_json, print_lines
+from .options import (
+    NOT_UNDERSTOOD,
+    InputError,
+    Number,
+    dtype_option,
+    epsilon_option,
+    json_option,
+    print_json,
+    print_lines,
+)
 
 
 @click.command()
@@ -14,13 +23,23 @@ from .options import InputError, Number, dtype_option, epsilon_option, json_opti
 @dtype_option
 @json_option
 @click.option("--download", is_flag=True, help="Fetch the config of a Hugging Face id that is not cached.")
+@click.option(
+    "--strict", is_flag=True, help="Refuse a file with a key that may bear on rotation, not understood."
+)
 def check(
-    source: str, context: int | None, epsilon: float, dtype: str, as_json: bool, download: bool
+    source: str,
+    context: int | None,
+    epsilon: float,
+    dtype: str,
+    as_json: bool,
+    download: bool,
+    strict: bool,
 ) -> None:
     """Judge a model by paper A's bounds, and say where each number comes from.
 
     SOURCE is a config.json, a params.json or a .gguf file, a folder that holds one, a Hugging Face id in
-    the local cache, or atlas:NAME. The exit status is 0 for a verdict, and 2 for input that cannot be judged.
+    the local cache, or atlas:NAME. The exit status is 0 for a verdict, 3 for one that may not stand, since a
+    key that may bear on rotation was not understood (2 with --strict), and 2 for input that cannot be judged.
 
     \b
     Examples:
@@ -42,12 +61,19 @@ def check(
         found = record(judge(spec, context=context, epsilon=epsilon, dtype=dtype))
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
+    not_understood = found["keys"]["not_understood"]
+    if strict and not_understood:
+        from rope_lib.models.checks import listed
+
+        raise InputError(f"{spec.name}: not understood, and may bear on rotation: {listed(not_understood)}")
     if as_json:
         print_json(found)
     else:
         from rope_lib.cli.verdict_lines import verdict_lines
 
         print_lines(verdict_lines(found))
+    if not_understood:
+        click.get_current_context().exit(NOT_UNDERSTOOD)
 
 
 @click.command()

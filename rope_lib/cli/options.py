@@ -13,6 +13,9 @@ from rope_lib.runs.errors import one_line
 Json: TypeAlias = Any  # what JSON can hold: numbers, strings, lists, dicts
 
 
+NOT_UNDERSTOOD = 3  # the exit status where a key that may bear on rotation was not understood
+
+
 class InputError(click.ClickException):
     """Input that cannot be judged: one line on standard error, exit status 2."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
+from rope_lib.models.checks import shown
 from rope_lib.models.record import BOUND_NAMES, base_text, scaling_text
 from rope_lib.models.spec import scopes
 
@@ -34,7 +35,11 @@ def verdict_lines(record: Mapping[str, Json]) -> Iterator[str]:
         yield ""
         yield from _rotary_lines(record, rotary, scope)
     yield ""
-    yield _row("verdict", _verdict(record["verdict"], bold=True))
+    not_understood = record["keys"]["not_understood"]
+    doubt = "  which may not stand: see the keys below" if not_understood else ""
+    yield _row("verdict", _verdict(record["verdict"], bold=True) + doubt)
+    for name, value in not_understood.items():
+        yield _row("not understood", f"{name}: {shown(value)}")
     width = min(shutil.get_terminal_size().columns, 100)
     for reason in record["reasons"]:
         yield click.wrap_text(reason, width, initial_indent="  ", subsequent_indent="    ")

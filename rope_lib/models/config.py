@@ -14,7 +14,7 @@ from .limits import LIMITS, MOST_FREQUENCIES, MOST_SPECTRA
 from .reading import NAMES, Reading, class_defaults
 from .rotary import read_rotary, sliding_window
 from .scaling_object import length_before
-from .spec import FrozenDict, ModelSpec, Rotary, next_scope
+from .spec import Account, FrozenDict, ModelSpec, Rotary, next_scope
 
 # The object of the text model in a config of several parts.
 TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config.text_config")
@@ -65,6 +65,7 @@ def read_config(config: JsonObject, name: str | None = None) -> ModelSpec:
         provenance=FrozenDict(reading.provenance),
         sources=FrozenDict(reading.sources),
         notes=tuple(dict.fromkeys(reading.notes)),
+        keys=Account(),
     )
 
 

@@ -47,6 +47,7 @@ def record(verdict: Verdict) -> dict[str, Any]:
         "unrotated_layers": list(spec.unrotated_layers),
         "provenance": dict(spec.provenance),
         "sources": dict(spec.sources),
+        "keys": spec.keys.plain(),
         "verdict": verdict.verdict,
         "reasons": list(reasons(verdict)),
     }

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..theory.arguments import Floats
@@ -130,6 +130,27 @@ def effective_base(inv_freq: Floats, base: float) -> float:
 
 
 @dataclass(frozen=True)
+class Account:
+    """What became of each key of a model's files. Names are full: `text_config.rope_theta`."""
+
+    read: tuple[str, ...] = ()
+    inert: FrozenDict = field(default_factory=FrozenDict)  # name → why it does not bear on rotation here
+    not_understood: FrozenDict = field(default_factory=FrozenDict)  # name → value: it may bear on rotation
+
+    def plain(self) -> dict[str, Any]:
+        """The same as a dict that JSON can hold.
+
+        >>> Account(read=("rope_theta",)).plain()
+        {'read': ['rope_theta'], 'inert': {}, 'not_understood': {}}
+        """
+        return {
+            "read": list(self.read),
+            "inert": self.inert.plain(),
+            "not_understood": self.not_understood.plain(),
+        }
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """What a model's files say of its rotary embedding. Lengths are in tokens, layers count from 0."""
 
@@ -143,6 +164,8 @@ class ModelSpec:
     provenance: FrozenDict  # quantity → one of PROVENANCE; `scopes` prefixes those of further spectra
     sources: FrozenDict  # quantity → the key, or the reason, in words
     notes: tuple[str, ...]  # what a reader should know: what was assumed, what was not used
+    # What the reading met; two specs that say the same are equal whatever else their files hold.
+    keys: Account = field(compare=False)
 
 
 def scopes(kinds: Sequence[str]) -> list[str]:

@@ -19,7 +19,9 @@ DTYPES = tuple(SIGNIFICAND_BITS)
 
 def spec(rotary, context=4096):
     nothing = FrozenDict()
-    return ModelSpec("model", "none", len(rotary.layers), context, None, (rotary,), (), nothing, nothing, ())
+    return ModelSpec(
+        "model", "none", len(rotary.layers), context, None, (rotary,), (), nothing, nothing, (), Account()
+    )
 
 
 def test_every_model_of_the_atlas_as_the_library_judges_it(page):
