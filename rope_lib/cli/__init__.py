@@ -7,7 +7,7 @@ import click
 
 from rope_lib import __version__
 
-from . import atlas, check, claims, report, train
+from . import atlas, check, claims, compare, report, train
 from .guard import Guarded
 
 
@@ -34,6 +34,7 @@ def main() -> None:
 
 for command in (
     check.check,
+    compare.compare,
     atlas.atlas,
     check.bounds,
     claims.claims,

@@ -1,12 +1,12 @@
 """A verdict as lines for the terminal; imports nothing slow, so that a verdict appears at once."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import click
 
 from rope_lib.models.checks import shown
-from rope_lib.models.record import BOUND_NAMES, base_text, scaling_text
+from rope_lib.models.record import BOUND_NAMES, base_text, layers_text, scaling_and_length
 from rope_lib.models.spec import scopes
 
 from .options import Json
@@ -28,7 +28,7 @@ def verdict_lines(record: Mapping[str, Json]) -> Iterator[str]:
     if original is not None:
         yield _row("original context", f"{original:,}", _origin(record, "original_context"))
     if record["unrotated_layers"]:
-        layers = _layers(record["unrotated_layers"])
+        layers = layers_text(record["unrotated_layers"])
         yield _row("without rotary", layers, _origin(record, "unrotated_layers"))
     kinds = [rotary["kind"] for rotary in record["rotaries"]]
     for scope, rotary in zip(scopes(kinds), record["rotaries"], strict=True):
@@ -59,14 +59,14 @@ def bound_lines(bounds: Mapping[str, Json]) -> Iterator[str]:
 def _rotary_lines(record: Mapping[str, Json], rotary: Mapping[str, Json], scope: str) -> Iterator[str]:
     """The lines of one spectrum: its numbers with their origins, the bounds, and the verdict on it."""
     bounds, effective = rotary["bounds"], rotary["effective_base"]
-    yield click.style(f"{rotary['kind']} attention", bold=True) + f"  layers {_layers(rotary['layers'])}"
+    yield click.style(f"{rotary['kind']} attention", bold=True) + f"  layers {layers_text(rotary['layers'])}"
     yield _row("base", base_text(rotary["base"]), _origin(record, f"{scope}base"))
     rotating = 2 * sum(frequency > 0 for frequency in rotary["inv_freq"])
     channels = f"{rotating} of {rotary['head_dim']} channels"
     yield _row("rotates", channels, _origin(record, f"{scope}rotary_dim"))
     if rotary["window"] is not None:
         yield _row("window", f"{rotary['window']:,}", _origin(record, f"{scope}window"))
-    yield _row("scaling", _scaling(rotary["scaling"]), _origin(record, f"{scope}scaling"))
+    yield _row("scaling", scaling_and_length(rotary["scaling"]), _origin(record, f"{scope}scaling"))
     if effective != rotary["base"]:
         yield _row("effective base", base_text(effective), "derived: base × how far the slowest pair slows")
     if rotary["attention_factor"] != 1:
@@ -92,25 +92,6 @@ def _origin(record: Mapping[str, Json], quantity: str) -> str:
     """Where a value comes from: its provenance and the key."""
     provenance = record["provenance"].get(quantity)
     return f"{provenance}: {record['sources'][quantity]}" if provenance else ""
-
-
-def _scaling(scaling: Mapping[str, Json]) -> str:
-    """A scaling with its factor, and the length that it starts from."""
-    original = scaling.get("original_max_position_embeddings")
-    return scaling_text(scaling) + (f" from {original:,}" if isinstance(original, int) else "")
-
-
-def _layers(layers: Sequence[int]) -> str:
-    """Layer numbers as ranges, and how many there are: "0-3, 5 (5)"."""
-    ranges: list[list[int]] = []
-    for layer in layers:
-        if ranges and layer == ranges[-1][1] + 1:
-            ranges[-1][1] = layer
-        else:
-            ranges.append([layer, layer])
-    texts = [f"{first}-{last}" if first != last else str(first) for first, last in ranges]
-    shown = ", ".join(texts) if len(texts) <= 8 else ", ".join([*texts[:7], "…", texts[-1]])
-    return f"{shown} ({len(layers)})"
 
 
 def _verdict(name: str, bold: bool = False) -> str:

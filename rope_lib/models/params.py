@@ -18,6 +18,7 @@ META_SCALING: dict[str, Any] = {  # what `use_scaled_rope` switches on
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
+ARCHITECTURES = ("Llama (Meta)", "Mistral")  # what a spec calls them
 MISTRAL_BASE, MISTRAL_SLIDING_BASE = 1_000_000.0, 10_000.0  # without and with a sliding window
 
 
@@ -51,7 +52,7 @@ def read_params(params: Json, name: str) -> ModelSpec:
         raise ValueError(_in_terms(terms, str(error))) from None
     spec = replace(
         spec,
-        architecture="Llama (Meta)" if is_meta else "Mistral",
+        architecture=ARCHITECTURES[0] if is_meta else ARCHITECTURES[1],
         sources=FrozenDict({quantity: _in_terms(terms, source) for quantity, source in spec.sources.items()}),
         notes=tuple(_in_terms(terms, note) for note in spec.notes),
     )

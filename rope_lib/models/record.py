@@ -1,11 +1,12 @@
 """A verdict as plain data and as sentences: what `rope-lib check` prints, with and without `--json`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .men_bounds import men_bound
+from .spec import ModelSpec
 from .verdicts import NO_ROPE, RotaryVerdict, Verdict
 
 # What each bound of a record is called.
@@ -86,10 +87,14 @@ def reasons(verdict: Verdict) -> tuple[str, ...]:
     if spec.declared_context is not None and context > spec.declared_context:
         declared = _tokens(spec.declared_context)
         lines.append(f"{_tokens(context)} are beyond the declared context of {declared}.")
+    return (*lines, *not_stated(spec), *spec.notes)
+
+
+def not_stated(spec: ModelSpec) -> Iterator[str]:
+    """Which values of a model its files do not state, in sentences."""
     for quantity, provenance in spec.provenance.items():
         if provenance in _WEAK:
-            lines.append(f"{quantity} {_WEAK[provenance]} ({spec.sources[quantity]}).")
-    return (*lines, *spec.notes)
+            yield f"{quantity} {_WEAK[provenance]} ({spec.sources[quantity]})."
 
 
 def _why(judged: RotaryVerdict, verdict: Verdict) -> str:
@@ -137,3 +142,30 @@ def scaling_text(scaling: Mapping[str, Any]) -> str:
     """
     factor = scaling.get("factor")
     return f"{scaling['type']}" + (f" × {factor:g}" if isinstance(factor, int | float) else "")
+
+
+def scaling_and_length(scaling: Mapping[str, Any]) -> str:
+    """A scaling with its factor, and the length that it starts from.
+
+    >>> scaling_and_length({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096})
+    'yarn × 4 from 4,096'
+    """
+    original = scaling.get("original_max_position_embeddings")
+    return scaling_text(scaling) + (f" from {original:,}" if isinstance(original, int) else "")
+
+
+def layers_text(layers: Sequence[int]) -> str:
+    """Layer numbers as ranges, and how many there are.
+
+    >>> layers_text([0, 1, 2, 3, 5])
+    '0-3, 5 (5)'
+    """
+    ranges: list[list[int]] = []
+    for layer in layers:
+        if ranges and layer == ranges[-1][1] + 1:
+            ranges[-1][1] = layer
+        else:
+            ranges.append([layer, layer])
+    texts = [f"{first}-{last}" if first != last else str(first) for first, last in ranges]
+    shown = ", ".join(texts) if len(texts) <= 8 else ", ".join([*texts[:7], "…", texts[-1]])
+    return f"{shown} ({len(layers)})"

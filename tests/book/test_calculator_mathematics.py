@@ -5,7 +5,7 @@ import pytest
 from calculator_answers import CLOSE, assert_same, judged
 
 from rope_lib.models import ModelSpec, Rotary, atlas
-from rope_lib.models.spec import FrozenDict
+from rope_lib.models.spec import Account, FrozenDict
 from rope_lib.models.verdicts import classify
 from rope_lib.theory.bounds import SIGNIFICAND_BITS, aliasing_bound, max_context, stability_bound
 from rope_lib.theory.oscillators import frequencies
