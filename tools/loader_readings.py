@@ -17,8 +17,8 @@ import importlib
 import inspect
 import json
 import logging
-import math
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -27,6 +27,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 import transformers
+from loader_spellings import DECLARED, NEEDED, SMALL, fingerprint, spellings
 from transformers import CONFIG_MAPPING, MODEL_MAPPING
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,105 +36,11 @@ READINGS = ROOT / "tests" / "golden" / f"loader_readings_{MAJOR}.json"
 CLASSES = ROOT / "rope_lib" / "models" / "loaders" / f"transformers_{MAJOR}.json"
 MODELS = Path(transformers.__file__).parent / "models"
 
-# Models of several thousand experts are as slow to build as they are large.
-SMALL = {
-    "num_local_experts": 2,
-    "num_experts": 2,
-    "n_routed_experts": 2,
-    "moe_num_experts": 2,
-    "num_hidden_layers": 8,
-    "max_position_embeddings": 8192,
-}
-# Configs that a class refuses without another key.
-NEEDED = {
-    "bamba": {"attn_layer_indices": [2, 5]},
-    "deepseek_v4": {"layer_types": ["sliding_attention", "compressed_sparse_attention"] * 4},
-    "dots1": {"head_dim": 128},
-    "esm": {"position_embedding_type": "rotary", "vocab_size": 33, "pad_token_id": 1},
-    "granitemoehybrid": {
-        "position_embedding_type": "rope",
-        "layer_types": ["attention", "mamba"] * 4,
-    },
-    "zamba2": {"use_mem_rope": True},
-}
 OTHER = ("vision", "visual", "audio", "protein_encoder", "speech", "acoustic", "memory_attention")
 
-THETA, OTHER_THETA, DECLARED, ORIGINAL = 123_456.0, 54_321.0, 8192, 2048
-LINEAR = {"factor": 4.0}
-YARN = {"factor": 4.0, "beta_fast": 24.0, "beta_slow": 2.0}
-LLAMA3 = {"factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
-WITHIN = {"original_max_position_embeddings": ORIGINAL}
-
-
-def spellings(pairs):
-    """Each way to write a rotation of `pairs` frequencies, as keys of a config; by name."""
-    long = {"short_factor": [1.0 + i / 64 for i in range(pairs)], "long_factor": [2.0 + i for i in range(pairs)]}
-
-    def scaling(kind, values, key="rope_type"):
-        return {"rope_scaling": {key: kind, **values}}
-
-    def parameters(kind, values):
-        return {"rope_parameters": {"rope_type": kind, "rope_theta": THETA, **values}}
-
-    return {
-        "nothing": {},
-        "base": {"rope_theta": THETA},
-        "base null": {"rope_theta": None},
-        "base in rope_parameters": parameters("default", {}),
-        "base in rope_scaling": {"rope_scaling": {"rope_type": "default", "rope_theta": THETA}},
-        "base at both": {"rope_theta": OTHER_THETA, **parameters("default", {})},
-        "rotary_emb_base": {"rotary_emb_base": THETA},
-        "rotary_base": {"rotary_base": THETA},
-        "global_rope_theta": {"global_rope_theta": THETA},
-        "local_rope_theta": {"local_rope_theta": THETA},
-        "rope_local_base_freq": {"rope_local_base_freq": THETA},
-        "bases by kind": {
-            "rope_parameters": {
-                "full_attention": {"rope_type": "default", "rope_theta": THETA},
-                "sliding_attention": {"rope_type": "default", "rope_theta": OTHER_THETA},
-            }
-        },
-        "share": {"partial_rotary_factor": 0.5},
-        "share in rope_parameters": parameters("default", {"partial_rotary_factor": 0.5}),
-        "rotary_pct": {"rotary_pct": 0.5},
-        "head_dim": {"head_dim": 32},
-        "head_dim null": {"head_dim": None},
-        "rotary_dim": {"rotary_dim": 32},
-        "qk_rope_head_dim": {"qk_rope_head_dim": 32},
-        "kv_channels": {"kv_channels": 32},
-        "attention_head_dim": {"attention_head_dim": 32},
-        "scaling null": {"rope_scaling": None},
-        "scaling empty": {"rope_scaling": {}},
-        "linear by type": scaling("linear", LINEAR, "type"),
-        "linear": scaling("linear", LINEAR),
-        "linear in rope_parameters": parameters("linear", LINEAR),
-        "linear by type, yarn by rope_type": {"rope_scaling": {"type": "linear", "rope_type": "yarn", **YARN}},
-        "yarn": scaling("yarn", {**YARN, **WITHIN}),
-        "yarn, original length at the top": {**scaling("yarn", YARN), **WITHIN},
-        "yarn, both original lengths": {
-            **scaling("yarn", {**YARN, **WITHIN}),
-            "original_max_position_embeddings": 2 * ORIGINAL,
-        },
-        "yarn without original length": scaling("yarn", YARN),
-        "yarn in rope_parameters": parameters("yarn", {**YARN, **WITHIN}),
-        "yarn, mscale": scaling("yarn", {**YARN, **WITHIN, "mscale": 1.0, "mscale_all_dim": 0.5}),
-        "yarn, attention_factor": scaling("yarn", {**YARN, **WITHIN, "attention_factor": 1.5}),
-        "yarn, untruncated": scaling("yarn", {**YARN, **WITHIN, "truncate": False}),
-        "llama3": scaling("llama3", {**LLAMA3, **WITHIN}),
-        "llama3 by type": scaling("llama3", {**LLAMA3, **WITHIN}, "type"),
-        "llama3, original length at the top": {**scaling("llama3", LLAMA3), **WITHIN},
-        "llama3 in rope_parameters": parameters("llama3", {**LLAMA3, **WITHIN}),
-        "dynamic": scaling("dynamic", {"factor": 4.0}),
-        "dynamic, original length": scaling("dynamic", {"factor": 4.0, **WITHIN}),
-        "longrope, original length at the top": {**scaling("longrope", long), **WITHIN},
-        "longrope": scaling("longrope", {**long, **WITHIN}),
-        "longrope with factor": scaling("longrope", {**long, **WITHIN, "factor": 4.0}),
-        "longrope in rope_parameters": parameters("longrope", {**long, **WITHIN}),
-        "su, original length at the top": {**scaling("su", long, "type"), **WITHIN},
-        "mrope": scaling("mrope", {"mrope_section": [16, 24, 24]}, "type"),
-        "ntk": scaling("ntk", {"factor": 4.0}, "type"),
-    }
-
+SERVED_BY = {"internlm3": "llama", "iquestcoder": "llama"}  # classes without modeling code of their own
+NOT_TEXT = re.compile("vision|audio|image|speech|asr|tts|codec|vit|dino|sam[23]|vq|musicgen|mimi|moshi|csm|vocal")
+ROTARY = re.compile("[Rr]otary|create_sinusoidal_positions")
 
 def config_classes():
     """Every config class by model type, those that only occur nested too."""
@@ -164,13 +71,20 @@ def on_cpu(cls):
 
 def prepare(cls):
     """Do so for the rotary modules of a class's modeling code."""
+    has_rotary = False
     folder = cls.__module__.split(".")[-2]
-    for file in sorted((MODELS / folder).glob("modeling_*.py")):
-        if "_tf_" in file.name or "_flax_" in file.name:
+    for file in sorted((MODELS / SERVED_BY.get(folder, folder)).glob("modeling_*.py")):
+        if "_tf_" in file.name or "_flax_" in file.name or not ROTARY.search(file.read_text("utf-8")):
             continue
-        for name, value in vars(importlib.import_module(f"transformers.models.{folder}.{file.stem}")).items():
+        try:
+            module = importlib.import_module(f"transformers.models.{file.parent.name}.{file.stem}")
+        except ImportError:  # of a package for sound or images
+            continue
+        has_rotary = True
+        for name, value in vars(module).items():
             if inspect.isclass(value) and issubclass(value, torch.nn.Module) and "Rotary" in name:
                 on_cpu(value)
+    return has_rotary
 
 
 def model_class(cls):
@@ -185,7 +99,11 @@ def spectra(cls, keys):
         config = cls.from_dict(copy.deepcopy({**SMALL, **NEEDED.get(cls.model_type, {}), **keys}))
         with torch.device("meta"):
             model = model_class(cls)(config)
-        return dict(held(model))
+        found = {}
+        for name, spectrum in held(model):
+            while found.setdefault(name, spectrum) != spectrum:  # the layers of a list that differ
+                name += "'"
+        return found
     except Exception as error:  # each class has errors of its own
         line = (str(error).strip().splitlines() or [""])[0]
         return f"{type(error).__name__}: {line[:160]}".removesuffix(": ")
@@ -222,42 +140,137 @@ def at_length(module, rope_type, kind):
         module(torch.zeros(1), torch.tensor([[DECLARED - 1]]), *extra)
 
 
-def fingerprint(spectrum):
-    """Five numbers that tell spectra apart: pairs, fastest, slowest, mean of the logarithms, and the factor."""
-    inv_freq, factor = spectrum
-    rotating = [frequency for frequency in inv_freq if frequency > 0]
-    mean = sum(map(math.log, rotating)) / len(rotating) if rotating else 0.0
-    numbers = (max(inv_freq), min(inv_freq), mean, factor)
-    return [len(inv_freq), *(float(f"{number:.6g}") for number in numbers)]
-
-
 def table():
     """`{model type: {spelling: {module: fingerprint} or a refusal}}` of every class with a rotary module."""
     found = {}
     for name, cls in sorted(config_classes().items()):
-        if cls not in MODEL_MAPPING:
+        if len(sys.argv) > 2 and name not in sys.argv[2].split(",") and sys.argv[2] != "all":
             continue
-        prepare(cls)
+        if cls not in MODEL_MAPPING or NOT_TEXT.search(name) or not prepare(cls):
+            continue
         plain = spectra(cls, {})
         if isinstance(plain, str):
             print(f"{name}: {plain}", file=sys.stderr)
         if isinstance(plain, str) or not plain:
             continue
         pairs = len(next(iter(plain.values()))[0])
+        hidden = attribute(cls(), "hidden_size")
         found[name] = {}
-        for spelling, keys in spellings(pairs).items():
+        only = os.environ.get("ONLY")
+        for spelling, keys in spellings(pairs, hidden).items():
+            if only and spelling not in only.split(";"):
+                continue
             made = spectra(cls, keys)
             if not isinstance(made, str):
                 made = {module: fingerprint(spectrum) for module, spectrum in made.items()}
             found[name][spelling] = made
+        print(name, file=sys.stderr, flush=True)
     return found
+
+
+# The keys that may move a spectrum, by what they are for, with the spelling that shows it.
+BASES = {
+    "rope_theta": "base", "rotary_emb_base": "rotary_emb_base", "rotary_base": "rotary_base",
+    "global_rope_theta": "global_rope_theta", "local_rope_theta": "local_rope_theta",
+    "rope_local_base_freq": "rope_local_base_freq",
+}  # fmt: skip
+SHARES = {"partial_rotary_factor": "share", "rotary_pct": "rotary_pct"}
+SIZES = ("head_dim", "rotary_dim", "qk_rope_head_dim", "kv_channels", "attention_head_dim")
+# Ways to write a rotation that a class reads or passes over: the spelling, and the number that it would move.
+WAYS = {
+    "base in rope_scaling": 2, "base in rope_parameters": 2, "bases by kind": 2, "linear": 1,
+    "linear by type": 1, "linear in rope_parameters": 1, "share in rope_parameters": 0, "share, linear": 0,
+    "linear beside another base in rope_parameters": 1,
+}  # fmt: skip
+# The types of scaling that a class may refuse, with the spelling that shows it.
+TYPES = {
+    "linear": "linear", "yarn": "yarn", "llama3": "llama3", "dynamic": "dynamic",
+    "longrope": "longrope, original length at the top", "mrope": "mrope",
+    "su": "su, original length at the top", "ntk": "ntk",
+}  # fmt: skip
+OTHER_REFUSALS = {
+    "by kind": "bases by kind", "rope_parameters": "base in rope_parameters", "head_dim": "head_dim",
+    "null head_dim": "head_dim null", "both objects": "linear beside another base in rope_parameters",
+}  # fmt: skip
+DEFAULTS = (
+    *BASES, *SHARES, *SIZES, "rope_scaling", "rope_parameters", "hidden_size", "num_attention_heads",
+    "num_hidden_layers", "max_position_embeddings", "original_max_position_embeddings", "qk_nope_head_dim",
+    "default_theta",
+)  # fmt: skip
+
+
+def attribute(config, name):
+    """An attribute of a config, None where it has none or more than one."""
+    try:
+        return getattr(config, name, None)
+    except Exception:  # of a config whose layers differ
+        return None
+
+
+def class_row(cls, readings):
+    """What the rules must know of a class: its defaults, and what moves each of its spectra."""
+    config, plain = cls(), readings["nothing"]
+    defaults = {key: value for key in DEFAULTS if (value := attribute(config, key)) is not None}
+
+    def moved(spelling, module, number):
+        made = readings.get(spelling, {})
+        return not isinstance(made, str) and module in made and made[module][number] != plain[module][number]
+
+    spectra = {}
+    for module, (pairs, _, slowest, *_) in plain.items():
+        spectra[module] = {
+            "base": [key for key, spelling in BASES.items() if moved(spelling, module, 2)],
+            "share": [key for key, spelling in SHARES.items() if moved(spelling, module, 0)],
+            "size": [key for key in SIZES if moved(key, module, 0)],
+            "is_quotient": moved("hidden_size", module, 0),
+            "reads": [way for way, number in WAYS.items() if moved(way, module, number)],
+            "pairs": pairs,
+            "slowest": slowest,
+        }
+    refused = {name: made for name, spelling in TYPES.items() if isinstance(made := readings[spelling], str)}
+    for name, spelling in OTHER_REFUSALS.items():
+        if isinstance(readings[spelling], str):
+            refused[name] = readings[spelling]
+    row = {"defaults": defaults, "spectra": spectra, "refuses": refused}
+    row["aliases"] = {own: name for own, name in cls.attribute_map.items() if name in DEFAULTS}
+    row["rope_type_first"] = any(moved("linear by type, yarn by rope_type", module, 4) for module in plain)
+    return row
+
+
+def classes(readings):
+    """`{model type: row}` of every model type: of text with rotary modules, without, or with a text part."""
+    found = {}
+    for name, cls in sorted(config_classes().items()):
+        if name in readings:
+            found[name] = class_row(cls, readings[name])
+        else:
+            found[name] = text_part(cls)
+    return found
+
+
+def text_part(cls):
+    """Where a class nests its text model and of which type it is; empty for others."""
+    try:
+        config = cls()
+        inner = config.get_text_config()
+    except Exception:  # each class has errors of its own
+        return {}
+    keys = [key for key, value in vars(config).items() if value is inner and inner is not config]
+    return {"text": keys[0], "text_type": inner.model_type} if keys else {}
 
 
 def main():
     logging.disable(logging.ERROR)
     warnings.simplefilter("ignore")
-    found = {"source": f"transformers {transformers.__version__}", "classes": table()}
-    Path(sys.argv[1]).write_text(json.dumps(found))
+    source = f"transformers {transformers.__version__}"
+    target = Path(sys.argv[1])
+    if sys.argv[2:] == ["rows"]:
+        readings = json.loads(target.read_text())["classes"]
+    else:
+        readings = table()
+        target.write_text(json.dumps({"source": source, "classes": readings}))
+    if not os.environ.get("ONLY"):
+        target.with_suffix(".rows").write_text(json.dumps({"source": source, "classes": classes(readings)}))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def compare_record(comparison: Comparison, explanations: Explanations) -> dict[s
         "context_from": comparison.context_from,
         "a": _model_record(comparison.a),
         "b": _model_record(comparison.b),
-        "groups": [_group_record(group, comparison.context or 1) for group in comparison.groups],
+        "groups": [group_record(group, comparison.context or 1) for group in comparison.groups],
         "elsewhere": [
             {"context": other.context, "same": other.is_same, "worst": other.worst}
             for other in comparison.elsewhere
@@ -55,7 +55,8 @@ def _model_record(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _group_record(group: LayerGroup, context: int) -> dict[str, Any]:
+def group_record(group: LayerGroup, context: int) -> dict[str, Any]:
+    """The JSON object of the layers with one pair of spectra."""
     return {
         "layers": list(group.layers),
         "same": group.is_same,

@@ -36,6 +36,15 @@ def read_model(source: JsonObject | str | bytes | os.PathLike[str], *, download:
         return read_config(source)
     if not isinstance(source, str | bytes | os.PathLike):
         raise ValueError(f"source must be a dict, a path or a Hugging Face id, got {type(source).__name__}")
+    path, name = find_file(source, download=download)
+    return _read_file(path, name)
+
+
+def find_file(source: str | bytes | os.PathLike[str], *, download: bool = False) -> tuple[Path, str]:
+    """`(file, name of the model)` of a source that is no dict: see `read_model`.
+
+    Raises FileNotFoundError where nothing is found, and ValueError for a folder with several candidates.
+    """
     text = os.fsdecode(source)
     path = Path(text)
     if not text or not path.exists():
@@ -43,10 +52,10 @@ def read_model(source: JsonObject | str | bytes | os.PathLike[str], *, download:
             missing = "no such file, folder or Hugging Face id (owner/name)"
             raise FileNotFoundError(f"{_line(text) if text else repr(text)}: {missing}")
         path = _downloaded(text) if download else _cached(text)
-        return _read_file(path, text.rsplit("/", 1)[-1])
+        return path, text.rsplit("/", 1)[-1]
     if path.is_dir():
         path = _file_in(path)
-    return _read_file(path, _name_of(path))
+    return path, _name_of(path)
 
 
 def _line(path: str | Path) -> str:

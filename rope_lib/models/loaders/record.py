@@ -1,0 +1,69 @@
+"""What a program makes of a file, as plain data: what `rope-lib check --loader` prints."""
+
+from typing import Any
+
+from ..compare import LayerGroup, compare, spectrum_at
+from ..compare_record import group_record
+from ..spec import ModelSpec, Rotary
+from .seen import Loader, ModelFile, NotKnown, Refused
+
+# What a program makes of a file.
+SAME, DIFFERENT, REFUSED, NOT_KNOWN = "same", "different", "refused", "not_known"
+
+
+def loader_record(file: ModelFile, loader: Loader, context: int | None = None) -> dict[str, Any]:
+    """The JSON object of a program's reading at a context in tokens, by default what the file declares.
+
+    `outcome` is one of `SAME`, `DIFFERENT`, `REFUSED` and `NOT_KNOWN`; `why` says in words why a file is refused
+    or nothing is known, else null. Of the groups of layers, A is the file and B the program. Layers and
+    positions count from 0; frequencies are in radians per token. Raises ValueError as `compare` does.
+    """
+    record: dict[str, Any] = {
+        "loader": loader.name,
+        "program": loader.program,
+        "known_by": loader.known_by,
+        "sources": list(loader.sources),
+        "outcome": None,
+        "why": None,
+        "context": None,
+        "groups": [],
+        "elsewhere": [],
+        "worst": None,
+        "notes": [],
+    }
+    try:
+        seen = loader.read(file)
+    except Refused as refusal:
+        return {**record, "outcome": REFUSED, "why": str(refusal)}
+    except NotKnown as unknown:
+        return {**record, "outcome": NOT_KNOWN, "why": str(unknown)}
+    comparison = compare(file.spec, seen, context)
+    length = comparison.context or 1
+    worst = [group.phase.worst for group in comparison.groups if group.phase is not None]
+    return {
+        **record,
+        "outcome": SAME if comparison.is_same else DIFFERENT,
+        "context": comparison.context,
+        "groups": [
+            {**group_record(group, length), "slowest": _slowest(group, length)} for group in comparison.groups
+        ],
+        "elsewhere": [
+            {"context": other.context, "same": other.is_same, "worst": other.worst}
+            for other in comparison.elsewhere
+        ],
+        "worst": max(worst, default=None),
+        "notes": [note for note in seen.notes if note not in file.spec.notes],
+    }
+
+
+def _slowest(group: LayerGroup, context: int) -> list[float | None]:
+    """The slowest frequency that rotates, in the file and in the program: radians per token, or null."""
+    return [_slowest_of(rotary, context) for rotary in (group.a, group.b)]
+
+
+def _slowest_of(rotary: Rotary | None, context: int) -> float | None:
+    if rotary is None:
+        return None
+    inv_freq = spectrum_at(rotary, context)[0]
+    rotating = inv_freq[inv_freq > 0]
+    return float(rotating.min()) if rotating.size else None

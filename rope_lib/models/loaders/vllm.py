@@ -1,0 +1,69 @@
+"""What vLLM 0.33 reads from a `config.json`: transformers 5's reading of it, run by rotary modules of its own.
+
+vLLM takes `config.rope_parameters` from the classes of transformers (5.16.1 or later) and hands it, with the
+head size, to `get_rope`. Only models whose code was read are known.
+"""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from ...theory.scaling import ORIGINAL_LENGTH
+from ..spec import FrozenDict, ModelSpec, Rotary
+from . import transformers_5
+from .by_class import class_reading
+from .seen import ModelFile, NotKnown
+
+PROGRAM = "vLLM 0.33.0"
+
+# Model types whose attention was read to call get_rope with the head size and the config's rope_parameters.
+PLAIN = (
+    "cohere", "cohere2", "exaone4", "gemma", "gemma2", "gemma3_text", "gemma3", "internlm3", "llama", "mistral",
+    "ministral", "mixtral", "olmo2", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "smollm3", "stablelm", "phi3",
+)  # fmt: skip
+MLA = ("deepseek_v2", "deepseek_v3", "kimi_k2")
+
+
+def read(file: ModelFile) -> ModelSpec:
+    """The rotation that vLLM runs; raises Refused and NotKnown."""
+    if file.kind != "config.json":
+        raise NotKnown(f"what it makes of a {file.kind} is not established here")
+    model_type = class_reading(transformers_5.VERSION, file.keys).model_type
+    if model_type not in PLAIN + MLA:
+        raise NotKnown(f"its code for the model type {model_type} was not read")
+    spec = transformers_5.read(file)
+    declared = spec.declared_context
+    rotaries = tuple(_as_run(rotary, declared, model_type in MLA) for rotary in spec.rotaries)
+    return replace(spec, name=PROGRAM, rotaries=rotaries)
+
+
+def _as_run(rotary: Rotary, declared: int | None, is_mla: bool) -> Rotary:
+    """A spectrum as `get_rope` computes it."""
+    scaling: dict[str, Any] = rotary.scaling.plain()
+    name = scaling["type"]
+    if name == "dynamic" and "alpha" not in scaling:
+        # The base is computed once, for the declared context, where the stretch is 1.
+        scaling = {"type": "default"}
+    elif name == "longrope" and declared is not None:
+        scaling = _longrope(scaling, declared)
+    elif name == "yarn" and is_mla:
+        if "attention_factor" in scaling:
+            raise NotKnown("what its code for this model does with attention_factor was not established")
+        scaling["type"] = "deepseek_yarn"
+    return replace(rotary, scaling=FrozenDict(scaling))
+
+
+def _longrope(scaling: dict[str, Any], declared: int) -> dict[str, Any]:
+    """The long factors for every input, where the server admits inputs beyond the original length."""
+    original = scaling[ORIGINAL_LENGTH]
+    if declared <= original:
+        return scaling
+    stretch = declared / original
+    temperature = math.sqrt(1 + math.log(stretch) / math.log(original))
+    return {
+        "type": "longrope",
+        "short_factor": scaling["long_factor"],
+        "long_factor": scaling["long_factor"],
+        "attention_factor": scaling.get("long_mscale", temperature),
+        ORIGINAL_LENGTH: original,
+    }
