@@ -180,15 +180,17 @@ SIZES = ("head_dim", "rotary_dim", "qk_rope_head_dim", "kv_channels", "attention
 WAYS = {
     "base in rope_scaling": 2, "base in rope_parameters": 2, "bases by kind": 2, "linear": 1,
     "linear by type": 1, "linear in rope_parameters": 1, "share in rope_parameters": 0, "share, linear": 0,
-    "linear beside another base in rope_parameters": 1,
+    "linear beside another base in rope_parameters": 1, "yarn": 2, "llama3": 2,
+    "longrope, original length at the top": 1, "su, original length at the top": 1,
 }  # fmt: skip
 # The types of scaling that a class may refuse, with the spelling that shows it.
 TYPES = {
-    "linear": "linear", "yarn": "yarn", "llama3": "llama3", "dynamic": "dynamic",
+    "default": "base in rope_scaling", "linear": "linear", "yarn": "yarn", "llama3": "llama3", "dynamic": "dynamic",
     "longrope": "longrope, original length at the top", "mrope": "mrope",
     "su": "su, original length at the top", "ntk": "ntk",
 }  # fmt: skip
 OTHER_REFUSALS = {
+    "linear by type": "linear by type", "llama3 by type": "llama3 by type",
     "by kind": "bases by kind", "rope_parameters": "base in rope_parameters", "head_dim": "head_dim",
     "null head_dim": "head_dim null", "both objects": "linear beside another base in rope_parameters",
 }  # fmt: skip
@@ -197,6 +199,20 @@ DEFAULTS = (
     "num_hidden_layers", "max_position_embeddings", "original_max_position_embeddings", "qk_nope_head_dim",
     "default_theta",
 )  # fmt: skip
+
+
+def pairs_of_block(readings, module, otherwise):
+    """How many pairs rotate where the config has an object of its own that states no share."""
+    made = readings["base in rope_parameters"]
+    return made[module][0] if not isinstance(made, str) and module in made else otherwise
+
+
+def is_rope_type_first(readings):
+    """Whether a class takes `rope_type` where an object states another `type`."""
+    both, linear = readings["linear by type, yarn by rope_type"], readings["linear"]
+    if isinstance(both, str):
+        return "NoneType" in both  # as it fails with YaRN where no head size is stated
+    return not isinstance(linear, str) and any(both[name][1] != linear[name][1] for name in linear)
 
 
 def attribute(config, name):
@@ -225,6 +241,7 @@ def class_row(cls, readings):
             "is_quotient": moved("hidden_size", module, 0),
             "reads": [way for way, number in WAYS.items() if moved(way, module, number)],
             "pairs": pairs,
+            "block_pairs": pairs_of_block(readings, module, pairs),
             "slowest": slowest,
         }
     refused = {name: made for name, spelling in TYPES.items() if isinstance(made := readings[spelling], str)}
@@ -232,19 +249,27 @@ def class_row(cls, readings):
         if isinstance(readings[spelling], str):
             refused[name] = readings[spelling]
     row = {"defaults": defaults, "spectra": spectra, "refuses": refused}
-    row["aliases"] = {own: name for own, name in cls.attribute_map.items() if name in DEFAULTS}
-    row["rope_type_first"] = any(moved("linear by type, yarn by rope_type", module, 4) for module in plain)
+    row["aliases"] = {
+        own: name for name, own in cls.attribute_map.items() if name in DEFAULTS and own not in DEFAULTS
+    }
+    row["rope_type_first"] = is_rope_type_first(readings)
     return row
 
 
 def classes(readings):
-    """`{model type: row}` of every model type: of text with rotary modules, without, or with a text part."""
+    """`{model type: row}` of every model type: of text with rotary modules, without, or with a text part.
+
+    `takes_top` says of one with a text part whether keys at the top count where that part is missing.
+    """
     found = {}
     for name, cls in sorted(config_classes().items()):
-        if name in readings:
-            found[name] = class_row(cls, readings[name])
-        else:
-            found[name] = text_part(cls)
+        found[name] = text_part(cls)
+        measured = readings.get(name)
+        if measured and found[name]:
+            base = measured["base"]
+            found[name]["takes_top"] = not isinstance(base, str) and base != measured["nothing"]
+        elif measured:
+            found[name] = class_row(cls, measured)
     return found
 
 

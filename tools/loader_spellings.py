@@ -125,3 +125,42 @@ def fingerprint(spectrum):
     mean = sum(map(math.log, rotating)) / len(rotating) if rotating else 0.0
     numbers = (max(inv_freq), min(inv_freq), mean, factor)
     return [len(inv_freq), *(float(f"{number:.6g}") for number in numbers)]
+
+
+# The models of MLX-LM that are measured, and the keys that their configs state in any case.
+MLX_MODELS = ("gemma2", "llama", "mixtral", "olmo2", "qwen2", "qwen3", "qwen3_moe", "seed_oss")
+MLX = {
+    "hidden_size": 2048,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "num_hidden_layers": 2,
+    "max_position_embeddings": DECLARED,
+}
+
+
+def mlx_config(model, keys):
+    """The config of a model of MLX-LM that spells its rotation so, with what the model asks for."""
+    config = {"model_type": model, **MLX, **keys}
+    if model in ("gemma2", "qwen3", "qwen3_moe", "seed_oss"):
+        config.setdefault("head_dim", 64)
+    if model in ("qwen3", "qwen3_moe") and "rope_parameters" not in keys:
+        config.setdefault("rope_theta", 10_000.0)
+    return config
+
+
+# The architectures whose conversion to GGUF is measured, with their model types.
+CONVERTED = {
+    "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "mistral",
+    "MixtralForCausalLM": "mixtral",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen2MoeForCausalLM": "qwen2_moe",
+    "Qwen3ForCausalLM": "qwen3",
+    "Qwen3MoeForCausalLM": "qwen3_moe",
+}
+
+
+def converted_config(architecture, keys):
+    """The config of a model that is to be converted and spells its rotation so."""
+    sizes = {**MLX, "vocab_size": 32, "intermediate_size": 64}
+    return {"architectures": [architecture], "model_type": CONVERTED[architecture], **sizes, **keys}

@@ -72,7 +72,7 @@ def class_reading(version: Version, config: JsonObject) -> "ClassReading":
         if isinstance(inner, dict):
             model_type, text, path = inner.get("model_type") or row["text_type"], inner, row["text"]
         else:
-            model_type, text = row["text_type"], {}
+            model_type, text = row["text_type"], config if row.get("takes_top") else {}
         row = _row(table, model_type)
     if "spectra" not in row:
         raise NotKnown(f"its class for the model type {shown(model_type)} was not measured")
@@ -99,6 +99,7 @@ class Spectrum:
         self.is_quotient: bool = row["is_quotient"]
         self.reads: list[str] = row["reads"]
         self.pairs: int = row["pairs"]
+        self.block_pairs: int = row["block_pairs"]  # where the config has an object of its own
         self.slowest: float = row["slowest"]
 
     @property
@@ -153,6 +154,27 @@ class ClassReading:
         origins = {"base": base_from, "rotary_dim": dim_from, "scaling": scaling_from}
         return Seen(base, max(rotary.head_dim, rotary_dim), rotary_dim, scaling, origins)
 
+    def refuse(self, given: JsonObject, key: str) -> None:
+        """Raise Refused where the class fails with a scaling of the type that one object for all states."""
+        name = self.version.type_of(self, given)
+        if not isinstance(name, str):
+            return
+        refuses = self.row["refuses"]
+        by_type = f"{name} by type"
+        is_measured_by_type = name in ("mrope", "ntk", "su")
+        if is_measured_by_type:
+            refusal = refuses.get(name)
+        elif "rope_type" not in given and ("linear by type" in refuses) != ("linear" in refuses):
+            refusal = refuses.get(by_type, refuses.get("linear by type"))
+        else:
+            refusal = refuses.get(name)
+        if refusal is None or (given.get("factor") is not None and refusal == "KeyError: 'factor'"):
+            return
+        lacks_head = "NoneType" in refusal
+        if not (lacks_head and self.given.get("head_dim") is not None):
+            why = "no head_dim is stated" if lacks_head else refusal
+            raise Refused(f"{key} states the type {shown(name)}, with which its class fails: {why}")
+
     def _spectrum(self, kind: str) -> Spectrum:
         local = [spectrum for spectrum in self.spectra if spectrum.is_local]
         if kind == "sliding" and local:
@@ -196,7 +218,8 @@ class ClassReading:
             if share is None and self.given.get(name) is not None:
                 share, share_from = self.given[name], ("derived", f"head size × {self.key(name)}")
         if share is None:
-            share = 2 * spectrum.pairs / self._default_head(spectrum)
+            pairs = spectrum.block_pairs if part.is_given else spectrum.pairs
+            share = 2 * pairs / self._default_head(spectrum)
         rotary_dim = int(head * number("the rotated share", share) + 1e-9)
         if rotary_dim < 2 or rotary_dim % 2:
             raise NotKnown(f"it computes with {rotary_dim} rotated channels, which no pairs cover")
@@ -232,11 +255,6 @@ class ClassReading:
     def _scaling(self, part: Part) -> tuple[FrozenDict, Origin]:
         name = self.version.type_of(self, part.values)
         came_from = ("explicit", part.key) if part.is_given else self.of_class
-        refusal = self.row["refuses"].get(name) if isinstance(name, str) else None
-        lacks_head = refusal is not None and "NoneType" in refusal
-        if refusal is not None and not (lacks_head and self.given.get("head_dim") is not None):
-            why = "no head_dim is stated" if lacks_head else refusal
-            raise Refused(f"{part.key} states the type {shown(name)}, with which its class fails: {why}")
         renamed = {"mrope": "default", "su": "longrope"}.get(name, name) if isinstance(name, str) else name
         function = self.version.scalings.get(renamed) if isinstance(renamed, str) else None
         if function is None:

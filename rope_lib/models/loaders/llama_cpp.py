@@ -12,7 +12,7 @@ from ...theory.scaling import ORIGINAL_LENGTH
 from ..checks import shown
 from ..spec import FrozenDict, ModelSpec, Rotary
 from . import transformers_5
-from .seen import ModelFile, NotKnown
+from .seen import ModelFile, NotKnown, Refused
 
 PROGRAM = "llama.cpp of 2026-11 (llama-cpp-python 0.3.36)"
 
@@ -32,7 +32,10 @@ def read(file: ModelFile) -> ModelSpec:
     architecture = names[0] if isinstance(names, list) and names else None
     if architecture not in LLAMA + OTHERS:
         raise NotKnown(f"its converter for the architecture {shown(architecture)} was not read")
-    spec = transformers_5.read(file)
+    try:
+        spec = transformers_5.read(file)
+    except Refused as refusal:
+        raise NotKnown(f"its converter completes the file by transformers 5, which fails: {refusal}") from None
     notes: list[str] = []
     rotaries = tuple(_as_converted(rotary, architecture in LLAMA, notes) for rotary in spec.rotaries)
     return replace(spec, name=PROGRAM, rotaries=rotaries, notes=tuple(dict.fromkeys(notes)))

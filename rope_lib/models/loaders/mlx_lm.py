@@ -29,7 +29,6 @@ class Args:
 
 MODELS = {
     "gemma2": Args(10_000.0, needs_head_dim=True, is_scaled=False),
-    "internlm3": Args(10_000.0, has_head_dim=False),
     "llama": Args(10_000.0),
     "mixtral": Args(1_000_000.0, has_head_dim=False, is_scaled=False),
     "olmo2": Args(10_000.0),

@@ -16,6 +16,19 @@ from .seen import ModelFile, Refused
 
 PROGRAM = "transformers 4.57.6"
 
+# The spellings that show whether a spectrum of a class is scaled at all.
+SCALED = {
+    "linear",
+    "linear by type",
+    "yarn",
+    "llama3",
+    "longrope, original length at the top",
+    "su, original length at the top",
+}
+
+# Classes that take any scaling for one type.
+ALWAYS = {"llama4_text": "llama3"}
+
 
 def read(file: ModelFile) -> ModelSpec:
     """The rotation that transformers 4.57 runs; raises Refused and NotKnown."""
@@ -26,7 +39,9 @@ def _part(reading: ClassReading, spectrum: Spectrum) -> Part:
     key = reading.key("rope_scaling")
     given = reading.values.get("rope_scaling")
     is_given = "rope_scaling" in reading.given
-    if given is None or not {"linear", "linear by type"} & set(spectrum.reads):
+    if isinstance(given, dict):
+        reading.refuse(given, key)
+    if given is None or not SCALED & set(spectrum.reads):
         return Part({"rope_type": "default"}, key, is_given and given is None, is_of_kind=False)
     if not isinstance(given, dict):
         raise Refused(f"{key} is {shown(given)}, and it reads an object there")
@@ -37,8 +52,10 @@ def _part(reading: ClassReading, spectrum: Spectrum) -> Part:
 
 def _type_of(reading: ClassReading, given: JsonObject) -> Json:
     """The older name of the key goes first, except in a few classes."""
+    if reading.model_type in ALWAYS and reading.values.get("rope_scaling"):
+        return ALWAYS[reading.model_type]
     if reading.row["rope_type_first"]:
-        return given.get("rope_type", given.get("type", "default"))
+        return given.get("rope_type", given.get("type"))
     return given.get("type", given.get("rope_type"))
 
 

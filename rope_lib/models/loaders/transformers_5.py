@@ -46,6 +46,7 @@ def _part(reading: ClassReading, spectrum: Spectrum) -> Part:
         if "by kind" in reading.row["refuses"]:
             raise Refused(f"{key} holds an object for each kind of layers, with which its class fails")
         return _of_class(reading, label) if is_by_kind else Part({}, key, is_given=True, is_of_kind=False)
+    reading.refuse(given, key)
     if name in reading.row["refuses"]:
         raise Refused(f"{key} holds one object for all layers, with which its class fails")
     if not _WAYS[name] & set(spectrum.reads):
