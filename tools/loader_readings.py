@@ -1,14 +1,17 @@
 """Record what the installed transformers makes of configs, for `rope_lib.models.loaders` to be held to.
 
-    python tools/loader_readings.py           # write the table of the installed version
-    python tools/loader_readings.py --check   # exit 1 where the installed version says otherwise
+    python tools/loader_readings.py                           # measure every class: some twenty minutes
+    python tools/loader_readings.py --classes llama,phi3      # measure some classes again
+    python tools/loader_readings.py --classes llama --check   # compare, write nothing, exit 1 if they differ
+    python tools/loader_readings.py --rows                    # write the rows again from the kept readings
 
-Run it in an environment for each version: the shared one for transformers 5, and one with `transformers<5`
-and torch. It builds the model of every class that holds rotary modules, with few layers and without memory
-for weights, from each way to write a rotation (`SPELLINGS`), and records the spectra that its modules hold: of
-each the number of pairs, the fastest and the slowest frequency, the mean of the logarithms, and the factor on
-cos and sin; or the program's own refusal. For transformers 4 it also writes what the rules need to know of
-each class: the keys that move each spectrum, their defaults, and where the text model is nested.
+Run it in an environment of each version: the shared one for transformers 5, and one with `transformers<5`,
+torch and gguf. It builds the model of every class that holds rotary modules, with few layers and without
+memory for weights, from each way to write a rotation (`loader_spellings.spellings`), and keeps in
+tests/golden/loader_readings_N.json the spectra that its modules hold, or the program's own refusal; a way
+that changes nothing is left out. From these it makes rope_lib/models/loaders/transformers_N.json, what the
+rules need to know of each class: the keys that move each spectrum, the ways that it reads and those that it
+refuses, its defaults, where its text model is nested; and the keys of a GGUF file that it translates.
 """
 
 import argparse
@@ -20,15 +23,27 @@ import logging
 import os
 import re
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import gguf
 import torch
 import transformers
-from loader_spellings import DECLARED, NEEDED, SMALL, fingerprint, spellings
+from loader_spellings import (
+    DECLARED,
+    NEEDED,
+    SMALL,
+    fingerprint,
+    kept_text,
+    spellings,
+    with_repetition,
+    without_repetition,
+)
 from transformers import CONFIG_MAPPING, MODEL_MAPPING
+from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 MAJOR = transformers.__version__.split(".")[0]
@@ -39,8 +54,11 @@ MODELS = Path(transformers.__file__).parent / "models"
 OTHER = ("vision", "visual", "audio", "protein_encoder", "speech", "acoustic", "memory_attention")
 
 SERVED_BY = {"internlm3": "llama", "iquestcoder": "llama"}  # classes without modeling code of their own
-NOT_TEXT = re.compile("vision|audio|image|speech|asr|tts|codec|vit|dino|sam[23]|vq|musicgen|mimi|moshi|csm|vocal")
+NOT_TEXT = re.compile(
+    "vision|audio|image|speech|asr|tts|codec|vit|dino|sam[23]|vq|musicgen|mimi|moshi|csm|vocal"
+)
 ROTARY = re.compile("[Rr]otary|create_sinusoidal_positions")
+
 
 def config_classes():
     """Every config class by model type, those that only occur nested too."""
@@ -115,14 +133,17 @@ def held(model):
         if any(word in name for word in OTHER):
             continue
         kinds = getattr(module, "rope_type", "")
-        for kind in ([None] if not isinstance(kinds, dict) else kinds):
+        for kind in [None] if not isinstance(kinds, dict) else kinds:
             at_length(module, kinds if kind is None else kinds[kind], kind)
         for buffer, value in module.named_buffers(recurse=False):
             if buffer.endswith("inv_freq") and "original" not in buffer and value.device.type != "meta":
                 factor = getattr(module, buffer.replace("inv_freq", "attention_scaling"), 1.0)
                 parts = ("*" if part.isdigit() else part for part in f"{name}.{buffer}".split("."))
                 yield ".".join(parts), (value.double().flatten().tolist(), float(factor))
-        if type(module.__dict__.get("embed_positions")) is torch.Tensor or "embed_positions" in module._buffers:
+        if (
+            type(module.__dict__.get("embed_positions")) is torch.Tensor
+            or "embed_positions" in module._buffers
+        ):
             table = module.embed_positions
             if table.device.type == "meta":  # GPT-J and CodeGen keep sines
                 made = sys.modules[type(module).__module__].create_sinusoidal_positions
@@ -140,32 +161,32 @@ def at_length(module, rope_type, kind):
         module(torch.zeros(1), torch.tensor([[DECLARED - 1]]), *extra)
 
 
-def table():
-    """`{model type: {spelling: {module: fingerprint} or a refusal}}` of every class with a rotary module."""
+def measured(chosen):
+    """`{model type: {spelling: {module: fingerprint} or a refusal}}` of every class with a rotary module.
+
+    Of the `chosen` model types, or of all.
+    """
     found = {}
     for name, cls in sorted(config_classes().items()):
-        if len(sys.argv) > 2 and name not in sys.argv[2].split(",") and sys.argv[2] != "all":
+        if chosen and name not in chosen:
             continue
         if cls not in MODEL_MAPPING or NOT_TEXT.search(name) or not prepare(cls):
             continue
         plain = spectra(cls, {})
-        if isinstance(plain, str):
-            print(f"{name}: {plain}", file=sys.stderr)
         if isinstance(plain, str) or not plain:
+            print(f"{name}: {plain or 'no rotary module'}", file=sys.stderr)
             continue
-        pairs = len(next(iter(plain.values()))[0])
-        hidden = attribute(cls(), "hidden_size")
-        found[name] = {}
-        only = os.environ.get("ONLY")
-        for spelling, keys in spellings(pairs, hidden).items():
-            if only and spelling not in only.split(";"):
-                continue
-            made = spectra(cls, keys)
-            if not isinstance(made, str):
-                made = {module: fingerprint(spectrum) for module, spectrum in made.items()}
-            found[name][spelling] = made
+        ways = spellings(len(next(iter(plain.values()))[0]), attribute(cls(), "hidden_size"))
+        found[name] = {way: short(spectra(cls, keys)) for way, keys in ways.items()}
         print(name, file=sys.stderr, flush=True)
     return found
+
+
+def short(made):
+    """What is kept of the spectra of a model, or of a refusal."""
+    if isinstance(made, str):
+        return made[:80]
+    return {module: fingerprint(spectrum) for module, spectrum in made.items()}
 
 
 # The keys that may move a spectrum, by what they are for, with the spelling that shows it.
@@ -185,8 +206,8 @@ WAYS = {
 }  # fmt: skip
 # The types of scaling that a class may refuse, with the spelling that shows it.
 TYPES = {
-    "default": "base in rope_scaling", "linear": "linear", "yarn": "yarn", "llama3": "llama3", "dynamic": "dynamic",
-    "longrope": "longrope, original length at the top", "mrope": "mrope",
+    "default": "base in rope_scaling", "linear": "linear", "yarn": "yarn", "llama3": "llama3",
+    "dynamic": "dynamic", "longrope": "longrope, original length at the top", "mrope": "mrope",
     "su": "su, original length at the top", "ntk": "ntk",
 }  # fmt: skip
 OTHER_REFUSALS = {
@@ -225,7 +246,8 @@ def attribute(config, name):
 
 def class_row(cls, readings):
     """What the rules must know of a class: its defaults, and what moves each of its spectra."""
-    config, plain = cls(), readings["nothing"]
+    sizes = {key: value for key, value in NEEDED.get(cls.model_type, {}).items() if key == "head_dim"}
+    config, plain = cls(**sizes), readings["nothing"]
     defaults = {key: value for key in DEFAULTS if (value := attribute(config, key)) is not None}
 
     def moved(spelling, module, number):
@@ -270,6 +292,57 @@ def classes(readings):
             found[name]["takes_top"] = not isinstance(base, str) and base != measured["nothing"]
         elif measured:
             found[name] = class_row(cls, measured)
+        elif not found[name] and not mentions_rotary(cls):
+            found[name] = {"rope": False}
+    return found
+
+
+def mentions_rotary(cls):
+    """Whether the modeling code of a class speaks of rotary embeddings at all."""
+    folder = cls.__module__.split(".")[-2]
+    files = list((MODELS / SERVED_BY.get(folder, folder)).glob("modeling_*.py"))
+    return not files or any(ROTARY.search(file.read_text("utf-8")) for file in files)
+
+
+# A GGUF file's keys of rotation, with values by which they are known again in the config made of it.
+MARKS = {
+    "block_count": 7, "context_length": 7001, "embedding_length": 704, "attention.head_count": 11,
+    "attention.key_length": 96, "rope.dimension_count": 48, "rope.freq_base": 77_777.0,
+    "rope.freq_base_swa": 5_555.0, "attention.sliding_window": 333, "rope.scaling.type": "yarn",
+    "rope.scaling.factor": 3.0, "rope.scaling.original_context_length": 2222,
+}  # fmt: skip
+
+
+def gguf_rows():
+    """Of each architecture of GGUF files that it loads: the model type, and config key → key of the file."""
+    found = {}
+    for architecture in sorted(gguf.MODEL_ARCH_NAMES.values()):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.gguf"
+            writer = gguf.GGUFWriter(path, architecture)
+            writer.add_name("a model")
+            for key, value in MARKS.items():
+                add = {int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}[type(value)]
+                add(f"{architecture}.{key}", value)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            try:
+                config = load_gguf_checkpoint(str(path))["config"]
+            except Exception:  # an architecture that it does not know
+                continue
+        flat = {
+            **config,
+            **{f"rope_scaling.{key}": value for key, value in config.get("rope_scaling", {}).items()},
+        }
+        marks = {value: key for key, value in MARKS.items()}
+        keys = {
+            name: marks[value]
+            for name, value in flat.items()
+            if not isinstance(value, (dict, list)) and value in marks
+        }
+        found[architecture] = {"model_type": config.get("model_type"), "keys": keys}
     return found
 
 
@@ -285,17 +358,27 @@ def text_part(cls):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--classes", help="model types to measure, separated by commas; the others stay")
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    parser.add_argument("--rows", action="store_true", help="measure nothing")
+    options = parser.parse_args()
     logging.disable(logging.ERROR)
     warnings.simplefilter("ignore")
     source = f"transformers {transformers.__version__}"
-    target = Path(sys.argv[1])
-    if sys.argv[2:] == ["rows"]:
-        readings = json.loads(target.read_text())["classes"]
-    else:
-        readings = table()
-        target.write_text(json.dumps({"source": source, "classes": readings}))
-    if not os.environ.get("ONLY"):
-        target.with_suffix(".rows").write_text(json.dumps({"source": source, "classes": classes(readings)}))
+    kept = json.loads(READINGS.read_text(encoding="utf-8"))["classes"] if READINGS.is_file() else {}
+    chosen = set((options.classes or "").split(",")) - {""}
+    if not options.rows:
+        found = {name: without_repetition(made) for name, made in measured(chosen).items()}
+        if options.check:
+            differing = [name for name in found if found[name] != kept.get(name)]
+            sys.exit(f"another reading of {', '.join(differing)}" if differing else 0)
+        kept = {**kept, **found} if chosen else found
+        READINGS.write_text(kept_text(source, kept), encoding="utf-8")
+    rows = classes({name: with_repetition(made) for name, made in kept.items()})
+    lines = [f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(rows.items())]
+    head = f'{{"source": {json.dumps(source)}, "gguf": {json.dumps(gguf_rows())}, "classes": {{\n'
+    CLASSES.write_text(head + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

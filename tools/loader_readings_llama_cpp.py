@@ -3,9 +3,9 @@
     LLAMA_CPP=path/to/llama.cpp VERSION=0.3.36 python tools/loader_readings_llama_cpp.py
 
 `LLAMA_CPP` is a copy of llama.cpp with its folders conversion and gguf-py, such as the one inside the source
-distribution of llama-cpp-python, whose version is `VERSION`; transformers, torch and safetensors are installed.
-It converts a model without weights from each way to write a rotation, and records the keys of rotation in the
-GGUF file, and the divisors in its tensor.
+distribution of llama-cpp-python, whose version is `VERSION`; transformers, torch and safetensors are
+installed. It converts a model without weights from each way to write a rotation, and records the keys of
+rotation in the GGUF file, and the divisors in its tensor.
 """
 
 import json
@@ -18,12 +18,12 @@ from pathlib import Path
 ROOT = Path(os.environ["LLAMA_CPP"])
 sys.path[1:1] = [str(ROOT), str(ROOT / "gguf-py")]
 
-import conversion
-import gguf
-import torch
-import transformers
-from loader_spellings import CONVERTED, converted_config, spellings
-from safetensors.torch import save_file
+import conversion  # noqa: E402
+import gguf  # noqa: E402
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from loader_spellings import CONVERTED, converted_config, kept_text, spellings, without_repetition  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 
 TARGET = Path(__file__).resolve().parent.parent / "tests" / "golden" / "loader_readings_llama_cpp.json"
 KEYS = ("rope.", "context_length", "attention.key_length", "attention.head_count", "embedding_length")
@@ -55,9 +55,10 @@ def main():
     found = {}
     for architecture in CONVERTED:
         ways = spellings(32, 2048)
-        found[architecture] = {way: converted(converted_config(architecture, keys)) for way, keys in ways.items()}
+        made = {way: converted(converted_config(architecture, keys)) for way, keys in ways.items()}
+        found[architecture] = without_repetition(made)
     source = f"llama.cpp in llama-cpp-python {os.environ['VERSION']}, transformers {transformers.__version__}"
-    TARGET.write_text(json.dumps({"source": source, "classes": found}, indent=0) + "\n")
+    TARGET.write_text(kept_text(source, found), encoding="utf-8")
 
 
 if __name__ == "__main__":

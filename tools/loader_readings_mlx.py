@@ -9,13 +9,20 @@ rotary module as tools/loader_readings.py does.
 
 import importlib
 import inspect
-import json
 import typing
 from dataclasses import MISSING, fields
 from pathlib import Path
 
 import mlx.nn as nn
-from loader_spellings import MLX, MLX_MODELS, fingerprint, mlx_config, spellings
+from loader_spellings import (
+    MLX,
+    MLX_MODELS,
+    fingerprint,
+    kept_text,
+    mlx_config,
+    spellings,
+    without_repetition,
+)
 from mlx_lm import __version__
 
 TARGET = Path(__file__).resolve().parent.parent / "tests" / "golden" / "loader_readings_mlx.json"
@@ -31,7 +38,9 @@ def made(model, keys):
             config[field.name] = {int: 2, float: 1.0, bool: False, str: model}.get(field.type, [])
     try:
         args = module.ModelArgs.from_dict(config)
-        attention = next(getattr(module, name) for name in ("Attention", "MixtralAttention") if hasattr(module, name))
+        attention = next(
+            getattr(module, name) for name in ("Attention", "MixtralAttention") if hasattr(module, name)
+        )
         extra = {"layer_idx": 0} if "layer_idx" in inspect.signature(attention).parameters else {}
         return spectrum(attention(args, **extra).rope)
     except Exception as error:  # each model has errors of its own
@@ -54,8 +63,8 @@ def main():
     found: dict[str, typing.Any] = {}
     for model in MLX_MODELS:
         ways = spellings(32, MLX["hidden_size"])
-        found[model] = {spelling: made(model, keys) for spelling, keys in ways.items()}
-    TARGET.write_text(json.dumps({"source": f"mlx-lm {__version__}", "classes": found}, indent=0) + "\n")
+        found[model] = without_repetition({way: made(model, keys) for way, keys in ways.items()})
+    TARGET.write_text(kept_text(f"mlx-lm {__version__}", found), encoding="utf-8")
 
 
 if __name__ == "__main__":

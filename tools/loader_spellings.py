@@ -3,6 +3,7 @@
 The tools that run the programs and the tests of `rope_lib.models.loaders` share it; it imports no program.
 """
 
+import json
 import math
 
 # Models of several thousand experts are as slow to build as they are large.
@@ -38,7 +39,10 @@ WITHIN = {"original_max_position_embeddings": ORIGINAL}
 
 def spellings(pairs, hidden):
     """Each way to write a rotation of `pairs` frequencies, as keys of a config; by name."""
-    long = {"short_factor": [1.0 + i / 64 for i in range(pairs)], "long_factor": [2.0 + i for i in range(pairs)]}
+    long = {
+        "short_factor": [1.0 + i / 64 for i in range(pairs)],
+        "long_factor": [2.0 + i for i in range(pairs)],
+    }
 
     def scaling(kind, values, key="rope_type"):
         return {"rope_scaling": {key: kind, **values}}
@@ -90,7 +94,9 @@ def spellings(pairs, hidden):
                 "sliding_attention": {"rope_type": "default", "rope_theta": OTHER_THETA},
             }
         },
-        "linear by type, yarn by rope_type": {"rope_scaling": {"type": "linear", "rope_type": "yarn", **YARN}},
+        "linear by type, yarn by rope_type": {
+            "rope_scaling": {"type": "linear", "rope_type": "yarn", **YARN}
+        },
         "yarn": scaling("yarn", {**YARN, **WITHIN}),
         "yarn, original length at the top": {**scaling("yarn", YARN), **WITHIN},
         "yarn, both original lengths": {
@@ -119,12 +125,28 @@ def spellings(pairs, hidden):
 
 
 def fingerprint(spectrum):
-    """Five numbers that tell spectra apart: pairs, fastest, slowest, mean of the logarithms, and the factor."""
+    """Five numbers that tell spectra apart: pairs, fastest, slowest, mean logarithm, and the factor."""
     inv_freq, factor = spectrum
     rotating = [frequency for frequency in inv_freq if frequency > 0]
     mean = sum(map(math.log, rotating)) / len(rotating) if rotating else 0.0
     numbers = (max(inv_freq), min(inv_freq), mean, factor)
     return [len(inv_freq), *(float(f"{number:.6g}") for number in numbers)]
+
+
+def without_repetition(readings):
+    """Readings without the ways that change nothing."""
+    return {way: made for way, made in readings.items() if way == "nothing" or made != readings["nothing"]}
+
+
+def with_repetition(readings):
+    """The inverse of `without_repetition`."""
+    return {way: readings.get(way, readings["nothing"]) for way in spellings(1, 1)}
+
+
+def kept_text(source, classes):
+    """The text of a file of kept readings, one line for each class."""
+    lines = [f"  {json.dumps(name)}: {json.dumps(made)}" for name, made in sorted(classes.items())]
+    return f'{{"source": {json.dumps(source)}, "classes": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
 # The models of MLX-LM that are measured, and the keys that their configs state in any case.

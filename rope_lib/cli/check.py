@@ -28,7 +28,10 @@ from .options import (
     "--strict", is_flag=True, help="Refuse a file with a key that may bear on rotation, not understood."
 )
 @click.option(
-    "--loader", "loaders", type=LoaderName(), multiple=True,
+    "--loader",
+    "loaders",
+    type=LoaderName(),
+    multiple=True,
     help="Say instead what this program makes of the file; may be given again, or be all.",
 )
 def check(
@@ -47,9 +50,9 @@ def check(
     the local cache, or atlas:NAME. The exit status is 0 for a verdict, 3 for one that may not stand, since a
     key that may bear on rotation was not understood (2 with --strict), and 2 for input that cannot be judged.
 
-    With --loader the question is another: which rotation does that program run from this file, where does it
-    differ from what the file says, and by what phase error? The exit status is 0 where it is the same, 1 where
-    a program rotates otherwise or refuses the file, and 2 where no program's rule is known.
+    With --loader the question is another: which rotation does that program run from this file, where does
+    it differ from what the file says, and by what phase error? The exit status is 0 where it is the same, 1
+    where a program rotates otherwise or refuses the file, and 2 where no program's rule is known.
 
     \b
     Examples:

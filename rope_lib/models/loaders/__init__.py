@@ -1,4 +1,4 @@
-"""What other programs make of a model's file: which rotation each of them runs, by rules of one version of it.
+"""What other programs make of a model's file: the rotation that each runs, by rules of one version of it.
 
 A silent fault is a rotation that is not the trained one: a program that passes over the key in which a file
 states its base, takes a class default for it, and answers fluently with worse logits. Each module here holds

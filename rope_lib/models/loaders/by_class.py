@@ -7,7 +7,7 @@ which keys move it and in which spellings; what a version does with the object o
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ Origin = tuple[str, str]  # (provenance, the key or the reason)
 
 @dataclass(frozen=True)
 class Part:
-    """The object that describes one spectrum: the config's, or the class's own where it takes none of those."""
+    """The object that describes one spectrum: the config's, or the class's own where it takes none of it."""
 
     values: JsonObject
     key: str
@@ -38,54 +38,73 @@ class Version:
     part: "Callable[[ClassReading, Spectrum], Part]"
     type_of: "Callable[[ClassReading, JsonObject], Json]"
     scalings: "Mapping[str, Callable[[ScalingPart], JsonObject]]"
+    unruled: frozenset[str] = frozenset()  # model types whose classes complete a config by rules of their own
 
 
 @lru_cache(maxsize=4)
-def rows(table: str) -> dict[str, JsonObject]:
-    """The row of each model type: empty for classes without rotary modules."""
-    text = Path(__file__).with_name(table).read_text(encoding="utf-8")
-    found: dict[str, JsonObject] = json.loads(text)["classes"]
+def table_of(name: str) -> JsonObject:
+    """`{"source", "classes": row of each model type, "gguf": row of each architecture}` of a version."""
+    found: JsonObject = json.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
     return found
 
 
 def read(version: Version, file: ModelFile) -> ModelSpec:
     """The rotation that this version runs; raises Refused and NotKnown."""
-    if file.kind != "config.json":
-        raise NotKnown(f"what it makes of a {file.kind} is not established here")
-    reading = class_reading(version, file.keys)
+    if file.kind == "params.json":
+        raise NotKnown("it loads no params.json: a conversion writes a config.json first")
+    keys = file.keys if file.kind == "config.json" else config_of_gguf(version, file.keys)
+    reading = class_reading(version, keys)
+    if reading.row.get("rope") is False:
+        nothing = tuple(range(file.spec.num_layers))
+        return replace(file.spec, name=version.program, rotaries=(), unrotated_layers=nothing)
     if not file.spec.rotaries:
-        return file.spec
+        raise NotKnown(f"which layers of this file its {reading.model_type} rotates was not established")
     seen = [reading.seen(rotary) for rotary in file.spec.rotaries]
     return as_read_by(version.program, file.spec, seen, reading.notes())
 
 
+def config_of_gguf(version: Version, metadata: JsonObject) -> JsonObject:
+    """The config that this version makes of a GGUF file: the keys that it translates, and no others."""
+    architecture = metadata.get("general.architecture")
+    row = table_of(version.table)["gguf"].get(architecture)
+    if row is None:
+        raise Refused(f"it loads no GGUF file of the architecture {shown(architecture)}")
+    named = {name: metadata.get(f"{architecture}.{key}") for name, key in row["keys"].items()}
+    stated = {name: value for name, value in named.items() if value is not None}
+    return {"model_type": row["model_type"], **stated}
+
+
 def class_reading(version: Version, config: JsonObject) -> "ClassReading":
     """The class that takes the config, and the object that it takes."""
-    table = rows(version.table)
+    classes = table_of(version.table)["classes"]
     outer = config.get("model_type")
     if not isinstance(outer, str) or not outer:
         raise Refused("the config states no model_type, by which it finds a class")
     model_type, text, path = outer, config, ""
-    row = _row(table, outer)
+    row = _row(classes, outer, config)
     if "text" in row:
         inner = config.get(row["text"])
         if isinstance(inner, dict):
             model_type, text, path = inner.get("model_type") or row["text_type"], inner, row["text"]
         else:
             model_type, text = row["text_type"], config if row.get("takes_top") else {}
-        row = _row(table, model_type)
-    if "spectra" not in row:
+        row = _row(classes, model_type, config)
+    if model_type in version.unruled:
+        raise NotKnown(
+            f"its class for the model type {shown(model_type)} follows rules that are not written here"
+        )
+    if "spectra" not in row and row.get("rope") is not False:
         raise NotKnown(f"its class for the model type {shown(model_type)} was not measured")
     return ClassReading(version, model_type, row, text, path)
 
 
-def _row(table: Mapping[str, JsonObject], model_type: Json) -> JsonObject:
-    if model_type not in table:
-        raise Refused(
-            f"it has no class for the model type {shown(model_type)}; what a repository's own code makes "
-            "of the file is not known here"
-        )
-    return table[model_type]
+def _row(classes: Mapping[str, JsonObject], model_type: Json, config: JsonObject) -> JsonObject:
+    if model_type in classes:
+        return classes[model_type]
+    missing = f"it has no class for the model type {shown(model_type)}"
+    if "auto_map" in config:
+        raise NotKnown(f"{missing}, and runs the repository's own code if it may, which is not read here")
+    raise Refused(f"{missing}, and the file names no code of its own")
 
 
 class Spectrum:
@@ -115,12 +134,12 @@ class ClassReading:
         self, version: Version, model_type: str, row: JsonObject, config: JsonObject, path: str
     ) -> None:
         self.version, self.model_type, self.row = version, model_type, row
-        aliases: dict[str, str] = row["aliases"]
+        aliases: dict[str, str] = row.get("aliases", {})
         self.given = {aliases.get(key, key): value for key, value in config.items()}
         self.own_names = {name: own for own, name in aliases.items() if own in config}
-        self.values: Mapping[str, Json] = {**row["defaults"], **self.given}
+        self.values: Mapping[str, Json] = {**row.get("defaults", {}), **self.given}
         self.path = f"{path}." if path else ""
-        self.spectra = [Spectrum(module, one) for module, one in row["spectra"].items()]
+        self.spectra = [Spectrum(module, one) for module, one in row.get("spectra", {}).items()]
 
     def key(self, name: str) -> str:
         """The full name of a key, as the file has it."""
@@ -152,7 +171,9 @@ class ClassReading:
         is_scaled = scaling["type"] != "default"
         rotary_dim, dim_from = self._rotary_dim(spectrum, part, is_scaled, scaling["type"])
         origins = {"base": base_from, "rotary_dim": dim_from, "scaling": scaling_from}
-        return Seen(base, max(rotary.head_dim, rotary_dim), rotary_dim, scaling, origins)
+        is_part_of_head = {"qk_rope_head_dim", "rotary_dim"} & set(spectrum.size)
+        head_dim = rotary.head_dim if is_part_of_head else self._head(spectrum)[0]
+        return Seen(base, max(head_dim, rotary_dim), rotary_dim, scaling, origins)
 
     def refuse(self, given: JsonObject, key: str) -> None:
         """Raise Refused where the class fails with a scaling of the type that one object for all states."""
@@ -227,9 +248,11 @@ class ClassReading:
 
     def _head(self, spectrum: Spectrum) -> tuple[int, Origin]:
         if "head_dim" in self.given:
-            refusal = self.row["refuses"].get("head_dim" if self.given["head_dim"] is not None else "null head_dim")
+            stated = self.given["head_dim"]
+            refusal = self.row["refuses"].get("null head_dim" if stated is None else "head_dim")
             if refusal is not None:
-                raise Refused(f"{self.key('head_dim')} is {self.given['head_dim']}: {refusal}".replace("None", "null"))
+                value = "null" if stated is None else shown(stated)
+                raise Refused(f"{self.key('head_dim')} is {value}, with which its class fails: {refusal}")
         for name in reversed(spectrum.size):
             if self.given.get(name) is not None:
                 return int(number(self.key(name), self.given[name])), ("explicit", self.key(name))

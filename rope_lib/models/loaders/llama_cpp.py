@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...theory.scaling import ORIGINAL_LENGTH
-from ..checks import shown
+from ..checks import JsonObject, shown
 from ..spec import FrozenDict, ModelSpec, Rotary
 from . import transformers_5
 from .seen import ModelFile, NotKnown, Refused
@@ -32,18 +32,36 @@ def read(file: ModelFile) -> ModelSpec:
     architecture = names[0] if isinstance(names, list) and names else None
     if architecture not in LLAMA + OTHERS:
         raise NotKnown(f"its converter for the architecture {shown(architecture)} was not read")
+    block = file.keys.get("rope_parameters")
+    if isinstance(block, dict) and any(isinstance(value, dict) for value in block.values()):
+        raise NotKnown("what its converter makes of an object for each kind of layers was not established")
     try:
         spec = transformers_5.read(file)
     except Refused as refusal:
-        raise NotKnown(f"its converter completes the file by transformers 5, which fails: {refusal}") from None
+        raise NotKnown(
+            f"its converter completes the file by transformers 5, which fails: {refusal}"
+        ) from None
     notes: list[str] = []
-    rotaries = tuple(_as_converted(rotary, architecture in LLAMA, notes) for rotary in spec.rotaries)
+    original = _original(file.keys, spec.declared_context)
+    rotaries = tuple(
+        _as_converted(rotary, architecture in LLAMA, original, notes) for rotary in spec.rotaries
+    )
     return replace(spec, name=PROGRAM, rotaries=rotaries, notes=tuple(dict.fromkeys(notes)))
 
 
-def _as_converted(rotary: Rotary, is_llama: bool, notes: list[str]) -> Rotary:
+def _original(config: JsonObject, declared: int | None) -> Any:
+    """The length before scaling: the one inside the object, else the declared; never the one at the top."""
+    given = config.get("rope_scaling") or config.get("rope_parameters")
+    return (given.get(ORIGINAL_LENGTH) if isinstance(given, dict) else None) or declared
+
+
+def _as_converted(rotary: Rotary, is_llama: bool, original: Any, notes: list[str]) -> Rotary:
     """A spectrum as it stands in the file that the converter writes."""
     scaling: dict[str, Any] = rotary.scaling.plain()
+    if ORIGINAL_LENGTH in scaling and original is not None:
+        if scaling[ORIGINAL_LENGTH] != original:
+            notes.append(f"Its converter does not read {ORIGINAL_LENGTH} at the top of the config.")
+        scaling[ORIGINAL_LENGTH] = original
     name = scaling["type"]
     written: dict[str, Any] = {"type": "default"}
     if name == "linear":

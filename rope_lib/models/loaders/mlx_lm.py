@@ -4,7 +4,7 @@ A key without a field is dropped before the model sees it. Only models whose cod
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ...theory.scaling import ORIGINAL_LENGTH
@@ -89,9 +89,7 @@ def _head_dim(args: Args, config: JsonObject) -> tuple[int, tuple[str, str]]:
         if stated is None:
             raise Refused("head_dim is missing, and it asks for it")
         return int(number("head_dim", stated)), ("explicit", "head_dim")
-    hidden, heads = (
-        int(number(name, config.get(name))) for name in ("hidden_size", "num_attention_heads")
-    )
+    hidden, heads = (int(number(name, config.get(name))) for name in ("hidden_size", "num_attention_heads"))
     return hidden // heads, ("derived", "hidden_size / num_attention_heads")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from ..compare import LayerGroup, compare, spectrum_at
 from ..compare_record import group_record
-from ..spec import ModelSpec, Rotary
+from ..spec import Rotary
 from .seen import Loader, ModelFile, NotKnown, Refused
 
 # What a program makes of a file.
@@ -14,9 +14,9 @@ SAME, DIFFERENT, REFUSED, NOT_KNOWN = "same", "different", "refused", "not_known
 def loader_record(file: ModelFile, loader: Loader, context: int | None = None) -> dict[str, Any]:
     """The JSON object of a program's reading at a context in tokens, by default what the file declares.
 
-    `outcome` is one of `SAME`, `DIFFERENT`, `REFUSED` and `NOT_KNOWN`; `why` says in words why a file is refused
-    or nothing is known, else null. Of the groups of layers, A is the file and B the program. Layers and
-    positions count from 0; frequencies are in radians per token. Raises ValueError as `compare` does.
+    `outcome` is one of `SAME`, `DIFFERENT`, `REFUSED` and `NOT_KNOWN`; `why` says in words why a file is
+    refused or nothing is known, else null. Of the groups of layers, A is the file and B the program. Layers
+    and positions count from 0; frequencies are in radians per token. Raises ValueError as `compare` does.
     """
     record: dict[str, Any] = {
         "loader": loader.name,
@@ -37,7 +37,12 @@ def loader_record(file: ModelFile, loader: Loader, context: int | None = None) -
         return {**record, "outcome": REFUSED, "why": str(refusal)}
     except NotKnown as unknown:
         return {**record, "outcome": NOT_KNOWN, "why": str(unknown)}
-    comparison = compare(file.spec, seen, context)
+    try:
+        comparison = compare(file.spec, seen, context)
+    except ValueError as error:
+        if context is None and file.spec.declared_context is None:
+            raise  # no context to compare at
+        return {**record, "outcome": NOT_KNOWN, "why": f"what it reads makes no spectrum: {error}"}
     length = comparison.context or 1
     worst = [group.phase.worst for group in comparison.groups if group.phase is not None]
     return {

@@ -46,7 +46,9 @@ def _part(reading: ClassReading, spectrum: Spectrum) -> Part:
     if not isinstance(given, dict):
         raise Refused(f"{key} is {shown(given)}, and it reads an object there")
     # A base or a share inside the object is not read.
-    inner = {name: value for name, value in given.items() if name not in ("rope_theta", "partial_rotary_factor")}
+    inner = {
+        name: value for name, value in given.items() if name not in ("rope_theta", "partial_rotary_factor")
+    }
     return Part(inner, key, is_given, is_of_kind=False)
 
 

@@ -1,8 +1,8 @@
 """What transformers 5.23 reads from a `config.json`.
 
-One object describes the rotation, `rope_parameters`, or the older `rope_scaling`, which wins whole where both
-stand; the base and the share of a head at the top complete it. Classes with a spectrum for each kind of layers
-read an object for each kind, and some of them pass over an object for all.
+One object describes the rotation, `rope_parameters`, or the older `rope_scaling`, which wins whole where
+both stand; the base and the share of a head at the top complete it. Classes with a spectrum for each kind of
+layers read an object for each kind, and some of them pass over an object for all.
 """
 
 import math
@@ -32,9 +32,9 @@ def _part(reading: ClassReading, spectrum: Spectrum) -> Part:
     name = "rope_scaling" if reading.given.get("rope_scaling") else "rope_parameters"
     key, given = reading.key(name), reading.given.get(name)
     label, is_by_kind = _label(spectrum), _is_by_kind(reading)
-    if reading.given.get("rope_scaling") and reading.given.get("rope_parameters"):
-        if "both objects" in reading.row["refuses"]:
-            raise Refused(f"{key} and rope_parameters stand side by side, with which its class fails")
+    has_both = reading.given.get("rope_scaling") and reading.given.get("rope_parameters")
+    if has_both and "both objects" in reading.row["refuses"]:
+        raise Refused(f"{key} and rope_parameters stand side by side, with which its class fails")
     if not given:
         return _of_class(reading, label)
     if not isinstance(given, dict):
@@ -136,4 +136,5 @@ VERSION = Version(
         "longrope": _longrope,
         "proportional": _proportional,
     },
+    unruled=frozenset({"mistral4"}),
 )

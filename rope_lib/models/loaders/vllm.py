@@ -1,4 +1,4 @@
-"""What vLLM 0.33 reads from a `config.json`: transformers 5's reading of it, run by rotary modules of its own.
+"""What vLLM 0.33 reads from a `config.json`: what transformers 5 reads, run by rotary modules of its own.
 
 vLLM takes `config.rope_parameters` from the classes of transformers (5.16.1 or later) and hands it, with the
 head size, to `get_rope`. Only models whose code was read are known.
@@ -12,14 +12,14 @@ from ...theory.scaling import ORIGINAL_LENGTH
 from ..spec import FrozenDict, ModelSpec, Rotary
 from . import transformers_5
 from .by_class import class_reading
-from .seen import ModelFile, NotKnown
+from .seen import ModelFile, NotKnown, Refused
 
 PROGRAM = "vLLM 0.33.0"
 
 # Model types whose attention was read to call get_rope with the head size and the config's rope_parameters.
 PLAIN = (
-    "cohere", "cohere2", "exaone4", "gemma", "gemma2", "gemma3_text", "gemma3", "internlm3", "llama", "mistral",
-    "ministral", "mixtral", "olmo2", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "smollm3", "stablelm", "phi3",
+    "cohere", "cohere2", "exaone4", "gemma", "gemma2", "gemma3", "gemma3_text", "llama", "mistral", "mixtral",
+    "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "stablelm",
 )  # fmt: skip
 MLA = ("deepseek_v2", "deepseek_v3", "kimi_k2")
 
@@ -28,7 +28,10 @@ def read(file: ModelFile) -> ModelSpec:
     """The rotation that vLLM runs; raises Refused and NotKnown."""
     if file.kind != "config.json":
         raise NotKnown(f"what it makes of a {file.kind} is not established here")
-    model_type = class_reading(transformers_5.VERSION, file.keys).model_type
+    try:
+        model_type = class_reading(transformers_5.VERSION, file.keys).model_type
+    except Refused:
+        model_type = str(file.keys.get("model_type"))
     if model_type not in PLAIN + MLA:
         raise NotKnown(f"its code for the model type {model_type} was not read")
     spec = transformers_5.read(file)
