@@ -55,7 +55,8 @@ OTHER = ("vision", "visual", "audio", "protein_encoder", "speech", "acoustic", "
 
 SERVED_BY = {"internlm3": "llama", "iquestcoder": "llama"}  # classes without modeling code of their own
 NOT_TEXT = re.compile(
-    "vision|audio|image|speech|asr|tts|codec|vit|dino|sam[23]|vq|musicgen|mimi|moshi|csm|vocal"
+    "vision|audio|image|speech|asr|tts|codec|vit|dino|sam[23]|vq|musicgen|mimi|moshi|csm|vocal|evolla|blt|esm"
+    "|efficientloftr|moonshine|pixtral|clvp|^dia|t5gemma|edgetam|timesfm|music|voxtral|qwen2_5_omni|lasr|pe_"
 )
 ROTARY = re.compile("[Rr]otary|create_sinusoidal_positions")
 

@@ -128,7 +128,7 @@ def test_the_rules_of_mlx_lm_give_what_its_modules_hold(ways, kept):
 
 
 def of_gguf(written, base=10_000.0):
-    """The spectrum of the keys that llama.cpp's converter wrote, of a YaRN the length and the factor alone."""
+    """The spectrum of the keys that llama.cpp's converter wrote; of a YaRN the factor and the length too."""
     keys = written["keys"]
     quotient = keys["embedding_length"] // keys["attention.head_count"]
     dim = keys.get("rope.dimension_count", keys.get("attention.key_length", quotient))
@@ -147,7 +147,7 @@ def test_the_rules_of_llama_cpp_give_what_its_converter_writes(ways, kept):
             config = ways.converted_config(architecture, keys)
             made = run("llama.cpp", config, {**ways.converted_config(architecture, {}), "rope_theta": 1e4})
             written = found.get(way, found["nothing"])
-            if isinstance(made, str):  # its class in transformers 5 fails, or the rules do not reach so far
+            if isinstance(made, str):  # its class in transformers 5 fails, or no rule reaches so far
                 assert made == "not known"
                 continue
             assert not isinstance(written, str), (architecture, way)

@@ -219,6 +219,8 @@ class ClassReading:
             if isinstance(self.row["defaults"].get(name), int | float):
                 return float(self.row["defaults"][name]), self.of_class
         dim = 2 * spectrum.pairs
+        if not spectrum.slowest or dim == 2:
+            raise NotKnown(f"which base its class {self.model_type} assumes was not established")
         return float(round(spectrum.slowest ** (-dim / (dim - 2)))), self.of_class
 
     def _rotary_dim(
