@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from rope_lib.models.checks import shown
+from rope_lib.models.checks import shortened, shown
 from rope_lib.models.record import base_text, layers_text, scaling_and_length
 
 from .options import Json
 
 _LABEL, _VALUE = 22, 26  # columns
+_GROUPS = 16  # of layers, at most, that the lines describe
 
 
 def compare_lines(record: Mapping[str, Json]) -> Iterator[str]:
@@ -22,9 +23,15 @@ def compare_lines(record: Mapping[str, Json]) -> Iterator[str]:
         yield f"{head}  {_context(model)}"
     if record["context"] is not None:
         yield f"at {record['context']:,} tokens: {record['context_from']}"
-    for group in record["groups"]:
+    groups = sorted(record["groups"], key=lambda group: bool(group["same"]))
+    for group in groups[:_GROUPS]:
         yield ""
-        yield from _group_lines(group)
+        yield from _group_lines(record, group)
+    if len(groups) > _GROUPS:
+        yield ""
+        yield f"and {len(groups) - _GROUPS:,} more groups of layers, which --json prints"
+    if record["elsewhere"]:
+        yield ""
     for other in record["elsewhere"]:
         yield _elsewhere(other)
     yield ""
@@ -39,10 +46,12 @@ def _context(model: Mapping[str, Json]) -> str:
     return f"{model['num_layers']:,} layers, {stated}{before}"
 
 
-def _group_lines(group: Mapping[str, Json]) -> Iterator[str]:
+def _group_lines(record: Mapping[str, Json], group: Mapping[str, Json]) -> Iterator[str]:
     """The lines of the layers with one pair of spectra: how they are, where they part, and by how much."""
     mark = click.style("same", fg="green") if group["same"] else click.style("different", fg="red")
-    yield click.style(f"layers {layers_text(group['layers'])}", bold=True) + f"  {mark}{_common(group)}"
+    yield (
+        click.style(f"layers {layers_text(group['layers'])}", bold=True) + f"  {mark}{_common(record, group)}"
+    )
     partings = group["partings"]
     if partings:
         yield f"  {'':<{_LABEL}}{'A':<{_VALUE}}B".rstrip()
@@ -55,13 +64,13 @@ def _group_lines(group: Mapping[str, Json]) -> Iterator[str]:
         yield f"  to float32's rounding: {phase['worst']:.2g} rad at most"
 
 
-def _common(group: Mapping[str, Json]) -> str:
-    """What the layers of a group have in common."""
-    a, b = group["a"], group["b"]
-    if a is None and b is None:
-        return "  without rotary" if group["only_in"] is None else ""
-    if a is None or b is None or not group["same"]:
+def _common(record: Mapping[str, Json], group: Mapping[str, Json]) -> str:
+    """What the layers of a group that are the same have in common."""
+    if not group["same"]:
         return ""
+    if group["a"] is None:
+        return "  without rotary"
+    a = record["a"]["rotaries"][group["a"]]
     return f"  {a['kind']}, base {base_text(a['base'])}, {scaling_and_length(a['scaling'])}"
 
 
@@ -95,7 +104,8 @@ def _value(quantity: str, value: Json) -> str:
 def phase_lines(phase: Mapping[str, Json], first: str = "A") -> Iterator[str]:
     """How far two spectra are apart, relative to the `first`."""
     share = 100 * phase["largest_relative"]
-    yield f"  {'largest difference':<{_LABEL}}{share:,.3g}% of {first}'s frequency"
+    percent = f"{share:,.0f}" if 1_000 <= share < 1e9 else f"{share:.3g}"
+    yield f"  {'largest difference':<{_LABEL}}{percent}% of {first}'s frequency"
     yield f"  {'worst phase error':<{_LABEL}}{_radians(phase['worst'])} at the last position"
     for name, key in ("error above 0.1 rad", "first_beyond_tenth"), ("error above π", "first_beyond_pi"):
         yield f"  {name:<{_LABEL}}from position {phase[key]:,}"
@@ -117,7 +127,7 @@ def _conclusion(record: Mapping[str, Json]) -> Iterator[str]:
     """The answer, what would explain it, and what else to know."""
     for side in "a", "b":
         for name, value in record[side]["not_understood"].items():
-            yield f"  {f'{side.upper()}: not understood':<{_LABEL}}{name}: {shown(value)}"
+            yield f"  {f'{side.upper()}: not understood':<{_LABEL}}{shortened(name)}: {shown(value)}"
     if record["same"]:
         answer = click.style("the same rotation", fg="green", bold=True)
     else:

@@ -56,9 +56,12 @@ def report(models: tuple[str, ...], scheduler: str | None, workers: int | None, 
     if len(models) > 1 or scheduler is not None or workers is not None:
         _reports(models, scheduler, workers, options)
         return
-    with needs("a report needs", "report"):
-        from rope_lib.report.write import write_report
     try:
+        with needs("a report needs", "report"):
+            from rope_lib.report.source import check_named
+
+            check_named(options["out"], options["text_file"])
+            from rope_lib.report.write import write_report
         out = write_report(*models, **options, say=say)
     except ChildProcessError as error:
         raise click.ClickException(one_line(error)) from None

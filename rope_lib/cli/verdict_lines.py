@@ -1,13 +1,15 @@
 """A verdict as lines for the terminal; imports nothing slow, so that a verdict appears at once."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
-from rope_lib.models.checks import shown
+from rope_lib.models.checks import shortened, shown
 from rope_lib.models.record import BOUND_NAMES, base_text, layers_text, scaling_and_length
 from rope_lib.models.spec import scopes
+from rope_lib.models.summary import record_sentence
 
 from .options import Json
 
@@ -19,11 +21,13 @@ def verdict_lines(record: Mapping[str, Json]) -> Iterator[str]:
     """The lines of a verdict, a dict as `models.record.record` returns it."""
     original = record["original_context"]
     yield click.style(record["model"], bold=True) + f"  {record['architecture']}"
+    for warning in record["warnings"]:
+        yield from _wrapped("warning", warning)
     yield _row("layers", f"{record['num_layers']:,}", _origin(record, "num_layers"))
     declared = record["declared_context"]
     stated = "none" if declared is None else f"{declared:,}"
     yield _row("declared context", stated, _origin(record, "context"))
-    if record["context"] != declared:
+    if record["context"] not in (declared, None):
         yield _row("judged at", f"{record['context']:,}")
     if original is not None:
         yield _row("original context", f"{original:,}", _origin(record, "original_context"))
@@ -36,20 +40,43 @@ def verdict_lines(record: Mapping[str, Json]) -> Iterator[str]:
         yield from _rotary_lines(record, rotary, scope)
     yield ""
     not_understood = record["keys"]["not_understood"]
-    doubt = "  which may not stand: see the keys below" if not_understood else ""
-    yield _row("verdict", _verdict(record["verdict"], bold=True) + doubt)
     for name, value in not_understood.items():
-        yield _row("not understood", f"{name}: {shown(value)}")
-    width = min(shutil.get_terminal_size().columns, 100)
-    for reason in record["reasons"]:
-        yield click.wrap_text(reason, width, initial_indent="  ", subsequent_indent="    ")
+        yield _row("not understood", f"{shortened(name)}: {shown(value)}")
+    yield from _notes(record)
+    yield from _summary(record, "  which may not stand: see the keys above" if not_understood else "")
+
+
+def _notes(record: Mapping[str, Json]) -> Iterator[str]:
+    """What a reader should know of the reading, and an empty line if there is any of it."""
+    said = {sentence for part in record["summary"].values() for sentence in part}
+    notes = [reason for reason in record["reasons"] if reason not in said]
+    for note in notes:
+        yield from _wrapped("note", note)
+    if notes or record["keys"]["not_understood"]:
+        yield ""
+
+
+def _summary(record: Mapping[str, Json], doubt: str) -> Iterator[str]:
+    """What is known, what the paper says, and what nobody knows: a block each."""
+    summary = record["summary"]
+    yield from _block("known", summary["known"])
+    yield _row("paper A's opinion", _verdict(record["verdict"], bold=True) + doubt)
+    yield from _block("", summary["opinion"])
+    yield from _block("nobody knows", summary["unknown"])
+
+
+def _block(label: str, sentences: Sequence[str]) -> Iterator[str]:
+    for number, sentence in enumerate(sentences):
+        yield from _wrapped("" if number else label, sentence)
 
 
 def bound_lines(bounds: Mapping[str, Json]) -> Iterator[str]:
     """The lines of the bounds alone, and of a verdict if `bounds` holds one."""
     for name, value in bounds.items():
         if name == "verdict":
-            yield _row("verdict", _verdict(value))
+            yield _row("paper A's opinion", _verdict(value))
+        elif name == "record":
+            yield from _wrapped("", record_sentence(value))
         else:
             yield _row(BOUND_NAMES[name], base_text(value))
     if bounds["depth"] >= bounds["precision"]:
@@ -86,6 +113,13 @@ def _rotary_lines(record: Mapping[str, Json], rotary: Mapping[str, Json], scope:
 def _row(label: str, value: str, origin: str = "") -> str:
     row = f"  {label:<{_LABEL}}{value}"
     return f"{row:<{_LABEL + _VALUE + 2}}  {click.style(origin, dim=True)}" if origin else row
+
+
+def _wrapped(label: str, text: str) -> Iterator[str]:
+    """A label and a text beside it, over as many lines as it takes."""
+    width = max(min(shutil.get_terminal_size().columns, 100) - _LABEL - 2, 30)
+    for number, line in enumerate(textwrap.wrap(text, width, break_on_hyphens=False)):
+        yield _row("" if number else label, line)
 
 
 def _origin(record: Mapping[str, Json], quantity: str) -> str:

@@ -20,6 +20,20 @@ ORIGINS = ("table 1", "added")
 # RULER calls an average above that of Llama-2-7B-chat at 4K satisfactory.
 RULER_THRESHOLD = 85.6
 
+# Models that have another name in the atlas than in the case studies.
+NAMES_IN_ATLAS = {
+    "LLaMA-2 7B": "Llama 2 7B",
+    "LLaMA-2 70B": "Llama 2 70B",
+    "LLaMA-3 8B": "Llama 3 8B",
+    "LLaMA-3.1 8B": "Llama 3.1 8B",
+    "LLaMA-3.1 70B": "Llama 3.1 70B",
+    "LLaMA-3.1 405B": "Llama 3.1 405B",
+    "Mistral-7B v0.1": "Mistral 7B v0.1",
+    "Mistral-7B v0.2": "Mistral 7B Instruct v0.2",
+    "Mixtral 8x7B": "Mixtral 8x7B v0.1",
+    "Gradient Llama-3 8B 1048k": "Llama-3-8B-Instruct-Gradient-1048k",
+}
+
 _FILE = Path(__file__).with_name("case_studies.csv")
 
 

@@ -14,6 +14,7 @@ from .compare import UNROTATED, aligned_layers, spectrum_of_layers
 from .edits import EDITS, scaled
 from .spec import ModelSpec, Rotary
 
+MOST_KINDS = 8  # spectra of a model, up to which mistakes in one of them alone are tried
 LONGEST_PERIOD = 16  # layers after which a pattern of kinds is taken to repeat
 
 Made: TypeAlias = Iterator[tuple[str, ModelSpec]]  # what was done, and the model that it makes
@@ -48,7 +49,7 @@ def _mistaken_spectra(spec: ModelSpec) -> Made:
         changed = [index for index, rotary in enumerate(spec.rotaries) if edited[index] != rotary]
         if changed:
             yield text, replace(spec, rotaries=tuple(edited))
-        for index in changed if len(changed) > 1 else ():
+        for index in changed if 1 < len(changed) <= MOST_KINDS else ():
             rotaries = list(spec.rotaries)
             rotaries[index] = edited[index]
             where = f", in its layers of {spec.rotaries[index].kind} attention alone"
@@ -89,7 +90,7 @@ def _mistaken_kinds(spec: ModelSpec) -> Made:
         yield f"with the bases of {kinds} exchanged", replace(spec, rotaries=exchanged)
         exchanged = (replace(first, layers=second.layers), replace(second, layers=first.layers))
         yield f"with the layers of {kinds} exchanged", replace(spec, rotaries=exchanged)
-    for given in spec.rotaries if len(spec.rotaries) > 1 else ():
+    for given in spec.rotaries if 1 < len(spec.rotaries) <= MOST_KINDS else ():
         for name in ("base", "scaling"):
             given_to_all = tuple(replace(rotary, **{name: getattr(given, name)}) for rotary in spec.rotaries)
             yield (
@@ -109,33 +110,29 @@ def _mistaken_layers(spec: ModelSpec) -> Made:
     """Which layers rotate, or are of which kind, by another rule."""
     which = spectrum_of_layers(spec)
     kinds = [rotary.kind for rotary in spec.rotaries]
-    if spec.unrotated_layers and spec.rotaries:
+    if spec.unrotated_layers and 0 < len(spec.rotaries) <= MOST_KINDS:
+        text = f"with rotary in the layers without too, {len(spec.unrotated_layers):,} of them"
         for index in range(len(spec.rotaries)):
             filled = [index if own == UNROTATED else own for own in which]
-            yield (
-                f"with rotary in every layer, {len(spec.unrotated_layers):,} more",
-                _with_layers(spec, filled),
-            )
+            yield text, _with_layers(spec, filled)
         full = replace(spec.rotaries[0], kind="full", window=None, layers=spec.unrotated_layers)
         all_rotate = replace(spec, rotaries=(full, *spec.rotaries), unrotated_layers=())
-        yield f"with rotary in every layer, {len(spec.unrotated_layers):,} more", all_rotate
-    for index, kind in enumerate(kinds) if len(kinds) > 1 else ():
+        yield text, all_rotate
+    for index, kind in enumerate(kinds) if 1 < len(kinds) <= MOST_KINDS else ():
         only = [own if own == index else UNROTATED for own in which]
         yield f"with rotary in its layers of {kind} attention alone", _with_layers(spec, only)
     period = _period(which)
-    for shift in range(1, period or 0):
-        moved = [which[(layer + shift) % period] for layer in range(spec.num_layers)] if period else which
+    for shift in range(1, period):
+        moved = [which[(layer + shift) % period] for layer in range(spec.num_layers)]
         yield f"with its pattern of {period} layers moved by {shift}", _with_layers(spec, moved)
 
 
-def _period(which: Sequence[int]) -> int | None:
-    """After how many layers the pattern of spectra repeats, at most `LONGEST_PERIOD`; None if never."""
-    for period in range(2, min(LONGEST_PERIOD, len(which) - 1) + 1):
-        if len(set(which)) > 1 and all(
-            own == before for own, before in zip(which[period:], which, strict=False)
-        ):
+def _period(which: Sequence[int]) -> int:
+    """After how many layers the spectra repeat, at most `LONGEST_PERIOD`; 1 where all are alike, or never."""
+    for period in range(1, min(LONGEST_PERIOD, len(which) - 1) + 1):
+        if all(own == before for own, before in zip(which[period:], which, strict=False)):
             return period
-    return None
+    return 1
 
 
 def replacements(spec: ModelSpec, other: ModelSpec) -> Iterator[Change]:

@@ -17,13 +17,14 @@ from ..theory.comparison import PhaseDifference, phase_difference
 from ..theory.oscillators import frequencies
 from ..theory.scaling import ORIGINAL_LENGTH, SpectrumAndFactor, is_length_dependent
 from .atlas import AtlasModel
+from .limits import MOST_PAIRS
 from .params import ARCHITECTURES as PARAMS_ARCHITECTURES
-from .record import not_stated
 from .spec import ModelSpec, Rotary, scopes
 
-# Numbers are the same that differ by no more than this share: four units in the last place of float32. A file
-# holds a base or a divisor rounded to float32, and what wrote it computed with some such numbers.
-TOLERANCE = 2.0**-21
+# Numbers are the same that differ by no more than this share: eight units in the last place of float32. Files
+# hold bases, factors and divisors rounded to float32, each within half a unit, and converters compute the
+# divisors of Llama 3 in float32, within two units for every published model.
+TOLERANCE = 2.0**-20
 
 UNROTATED, ABSENT = -1, -2  # what a layer is that no spectrum drives; that only the other model has
 
@@ -45,8 +46,8 @@ class LayerGroup:
     """Layers that one spectrum of A drives, or none, and one of B, or none."""
 
     layers: tuple[int, ...]  # counted from 0
-    a: Rotary | None  # None where the layer does not rotate, or is absent
-    b: Rotary | None
+    a: int | None  # the place of the spectrum in A's `rotaries`; None where A does not rotate or has no layer
+    b: int | None
     only_in: str | None  # "A" or "B" for layers beyond the end of the other
     partings: tuple[Parting, ...]
     phase: PhaseDifference | None  # None where one is absent, or their pairs are of different channels
@@ -101,6 +102,10 @@ def compare(a: ModelSpec, b: ModelSpec, context: int | None = None) -> Compariso
     (False, 25)
     """
     chosen, why = _context(a, b, context)
+    for side, spec in ("A", a), ("B", b):
+        fault = _fault(spec, chosen or 1)
+        if fault:
+            raise ValueError(f"{side}: {spec.name}: {fault}")
     others = _other_lengths(a, b, chosen) if chosen is not None else []
     return Comparison(
         a=a,
@@ -108,7 +113,7 @@ def compare(a: ModelSpec, b: ModelSpec, context: int | None = None) -> Compariso
         context=chosen,
         context_from=why,
         groups=tuple(_groups(a, b, chosen or 1)),
-        elsewhere=tuple(_elsewhere(a, b, length) for length in others),
+        elsewhere=tuple(filter(None, (_elsewhere(a, b, length) for length in others))),
         remarks=tuple(_remarks(a, b)),
     )
 
@@ -117,14 +122,24 @@ def is_same_rotation(a: ModelSpec, b: ModelSpec, context: int) -> bool:
     """Whether two models turn alike in every layer and every input up to a context: `Comparison.is_same`."""
     if a.num_layers != b.num_layers:
         return False
-    lengths = (context, *(length for length in _other_lengths(a, b, context) if length < context))
+    shorter = [length for length in _other_lengths(a, b, context) if length < context]
+    for length in (context, *shorter):
+        faults = (
+            [] if length == context else [fault for fault in (_fault(a, length), _fault(b, length)) if fault]
+        )
+        if len(faults) == 1 or (not faults and not _alike_at(a, b, length, context)):
+            return False
+    return True
+
+
+def _alike_at(a: ModelSpec, b: ModelSpec, length: int, context: int) -> bool:
+    """Whether every layer turns alike at a length, and sees the same at the context."""
     return all(
         (first == UNROTATED and second == UNROTATED)
         or (
             first >= 0 and second >= 0 and _turn_alike(a.rotaries[first], b.rotaries[second], length, context)
         )
         for first, second in aligned_layers(a, b)
-        for length in lengths
     )
 
 
@@ -163,12 +178,22 @@ def _context(a: ModelSpec, b: ModelSpec, given: int | None) -> tuple[int | None,
         return None, "no layer of either rotates"
     first, second = a.declared_context, b.declared_context
     if first is None and second is None:
-        raise ValueError(f"neither {a.name} nor {b.name} declares a context: give one")
+        raise ValueError("neither A nor B declares a context: give one (--context)")
     if first is None or second is None:
         return first or second, f"what {'A' if second is None else 'B'} declares; the other states none"
     if first == second:
         return first, "what both declare"
     return max(first, second), f"the larger of what they declare, {first:,} and {second:,}"
+
+
+def _fault(spec: ModelSpec, context: int) -> str:
+    """Why a model has no spectrum at a context; empty where it has."""
+    try:
+        for rotary in spec.rotaries:
+            spectrum_at(rotary, context)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _other_lengths(a: ModelSpec, b: ModelSpec, context: int) -> list[int]:
@@ -188,18 +213,42 @@ def _other_lengths(a: ModelSpec, b: ModelSpec, context: int) -> list[int]:
     return sorted(lengths - {context})
 
 
-def _elsewhere(a: ModelSpec, b: ModelSpec, length: int) -> Elsewhere:
+def _elsewhere(a: ModelSpec, b: ModelSpec, length: int) -> Elsewhere | None:
+    """The comparison at another context; None where neither has a spectrum there."""
+    faults = [fault for fault in (_fault(a, length), _fault(b, length)) if fault]
+    if faults:
+        return Elsewhere(length, False, None) if len(faults) == 1 else None
     groups = list(_groups(a, b, length))
     phases = [group.phase.worst for group in groups if group.phase is not None]
     return Elsewhere(length, all(group.is_same for group in groups), max(phases, default=None))
 
 
+# How to say that values do not come from the file; and quantities that some kinds of files never state, since
+# the program that reads them knows.
+_WEAK = {"class_default": "by the default of the class", "assumed": "assumed"}
+_BY_CODE = ("layers", "unrotated_layers")
+
+
+def _not_stated(spec: ModelSpec) -> Iterator[str]:
+    """Which values of a model its files do not state, a sentence for each origin."""
+    by_origin: dict[tuple[str, str], list[str]] = {}
+    for quantity, provenance in spec.provenance.items():
+        if provenance == "assumed" or (provenance == "class_default" and quantity not in _BY_CODE):
+            by_origin.setdefault((provenance, spec.sources[quantity]), []).append(quantity)
+    for (provenance, source), names in by_origin.items():
+        yield f"not in the file: {', '.join(names)}, {_WEAK[provenance]} ({source})."
+
+
 def _remarks(a: ModelSpec, b: ModelSpec) -> Iterator[str]:
     """What a comparison rests on, and what it cannot see."""
     for side, spec in ("A", a), ("B", b):
-        yield from (f"{side}: {sentence}" for sentence in not_stated(spec))
+        yield from (f"{side}: {sentence}" for sentence in _not_stated(spec))
         if isinstance(spec, AtlasModel) and spec.confidence == "memory":
             yield f"{side}: the values of this row of the atlas are from memory."
+    by_axes = [any(rotary.scaling["type"] == "mrope" for rotary in spec.rotaries) for spec in (a, b)]
+    if by_axes[0] != by_axes[1]:
+        side = "A" if by_axes[0] else "B"
+        yield f"{side} shares its pairs out to the axes of images (mrope): all that is said here is for text."
     if _kind_of_file(a) != _kind_of_file(b) and a.rotaries and b.rotaries:
         yield (
             "These files do not say which channels form a pair, neighbors or the two halves of a head: "
@@ -217,7 +266,10 @@ def _kind_of_file(spec: ModelSpec) -> str:
 
 def _groups(a: ModelSpec, b: ModelSpec, context: int) -> Iterator[LayerGroup]:
     prefixes_a, prefixes_b = (scopes([rotary.kind for rotary in spec.rotaries]) for spec in (a, b))
-    for (first, second), layers in aligned_layers(a, b).items():
+    aligned = aligned_layers(a, b)
+    if len(aligned) > MOST_PAIRS:
+        raise ValueError(f"A and B must share at most {MOST_PAIRS:,} pairs of spectra, got {len(aligned):,}")
+    for (first, second), layers in aligned.items():
         rotary_a = a.rotaries[first] if first >= 0 else None
         rotary_b = b.rotaries[second] if second >= 0 else None
         only_in = "B" if first == ABSENT else "A" if second == ABSENT else None
@@ -229,7 +281,8 @@ def _groups(a: ModelSpec, b: ModelSpec, context: int) -> Iterator[LayerGroup]:
         else:
             partings = ()
         phase = None if only_in else _phase(rotary_a, rotary_b, context)
-        yield LayerGroup(tuple(layers), rotary_a, rotary_b, only_in, partings, phase)
+        a_or_none, b_or_none = (which if which >= 0 else None for which in (first, second))
+        yield LayerGroup(tuple(layers), a_or_none, b_or_none, only_in, partings, phase)
 
 
 def _one_sided(a: ModelSpec, first: int, b: ModelSpec, second: int) -> Parting:
@@ -273,7 +326,7 @@ def _partings(a: Rotary, b: Rotary, context: int, from_a: Origins, from_b: Origi
         pair = _most_different(freqs_a, freqs_b)
         values = float(freqs_a[pair]), float(freqs_b[pair])
         yield Parting(f"frequency of pair {pair}", *values, "", "", bears=True)
-        plain_a, plain_b = (frequencies(rotary.base, rotary.rotary_dim) for rotary in (a, b))
+        plain_a, plain_b = _plain(a.base, a.rotary_dim), _plain(b.base, b.rotary_dim)
         same_stretch = _close(freqs_a / plain_a, freqs_b / plain_b)
     if not _close(factor_a, factor_b):
         yield parting("attention factor", factor_a, factor_b, True, "scaling")
@@ -289,7 +342,8 @@ def _partings(a: Rotary, b: Rotary, context: int, from_a: Origins, from_b: Origi
     if a.base != b.base:
         yield parting("base", a.base, b.base, not same_freqs and not _close(a.base, b.base), "base")
     if a.scaling != b.scaling:
-        yield parting("scaling", a.scaling.plain(), b.scaling.plain(), not same_stretch, "scaling")
+        bears = not same_stretch or not _close(factor_a, factor_b)
+        yield parting("scaling", a.scaling.plain(), b.scaling.plain(), bears, "scaling")
 
 
 def _most_different(freqs_a: Floats, freqs_b: Floats) -> int:
@@ -321,6 +375,9 @@ def _turn_alike(a: Rotary, b: Rotary, length: int, context: int) -> bool:
 def _close(a: Any, b: Any) -> bool:
     """Whether numbers are the same within the tolerance; 0 is close to 0 alone."""
     return bool(np.all(np.abs(np.subtract(a, b)) <= TOLERANCE * np.abs(a)))
+
+
+_plain = lru_cache(maxsize=512)(frequencies)
 
 
 @lru_cache(maxsize=512)

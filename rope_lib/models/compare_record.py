@@ -11,8 +11,9 @@ from .spec import ModelSpec, Rotary
 def compare_record(comparison: Comparison, explanations: Explanations) -> dict[str, Any]:
     """The JSON object of a comparison and of what would explain it, as plain Python values.
 
-    Layers and positions count from 0; frequencies are in radians per token at the context. `phase` is null
-    for layers that only one model has, and where the two rotate different numbers of channels.
+    Layers and positions count from 0; frequencies are in radians per token at the context. `a` and `b` of a
+    group are places in `rotaries`, null where these layers do not rotate or are absent. `phase` is null for
+    layers that only one model has, and where the two rotate different numbers of channels.
 
     >>> from rope_lib.models import read_model
     >>> from rope_lib.models.compare import compare
@@ -27,9 +28,9 @@ def compare_record(comparison: Comparison, explanations: Explanations) -> dict[s
         "tolerance": TOLERANCE,
         "context": comparison.context,
         "context_from": comparison.context_from,
-        "a": _model_record(comparison.a),
-        "b": _model_record(comparison.b),
-        "groups": [group_record(group, comparison.context or 1) for group in comparison.groups],
+        "a": _model_record(comparison.a, comparison.context),
+        "b": _model_record(comparison.b, comparison.context),
+        "groups": [group_record(group) for group in comparison.groups],
         "elsewhere": [
             {"context": other.context, "same": other.is_same, "worst": other.worst}
             for other in comparison.elsewhere
@@ -43,37 +44,24 @@ def compare_record(comparison: Comparison, explanations: Explanations) -> dict[s
     }
 
 
-def _model_record(spec: ModelSpec) -> dict[str, Any]:
+def _model_record(spec: ModelSpec, context: int | None) -> dict[str, Any]:
     return {
         "model": spec.name,
         "architecture": spec.architecture,
         "num_layers": spec.num_layers,
         "declared_context": spec.declared_context,
         "original_context": spec.original_context,
+        "rotaries": [rotary_record(rotary, context or 1) for rotary in spec.rotaries],
         "unrotated_layers": list(spec.unrotated_layers),
         "not_understood": spec.keys.not_understood.plain(),
     }
 
 
-def group_record(group: LayerGroup, context: int) -> dict[str, Any]:
-    """The JSON object of the layers with one pair of spectra."""
-    return {
-        "layers": list(group.layers),
-        "same": group.is_same,
-        "only_in": group.only_in,
-        "a": _rotary_record(group.a, context),
-        "b": _rotary_record(group.b, context),
-        "partings": [_parting_record(parting) for parting in group.partings],
-        "phase": None if group.phase is None else asdict(group.phase),
-    }
-
-
-def _rotary_record(rotary: Rotary | None, context: int) -> dict[str, Any] | None:
-    """One spectrum at the context; None for layers without."""
-    if rotary is None:
-        return None
+def rotary_record(rotary: Rotary, context: int) -> dict[str, Any]:
+    """One spectrum at the context."""
     inv_freq, attention_factor = spectrum_at(rotary, context)
     return {
+        "layers": list(rotary.layers),
         "kind": rotary.kind,
         "base": rotary.base,
         "head_dim": rotary.head_dim,
@@ -82,6 +70,19 @@ def _rotary_record(rotary: Rotary | None, context: int) -> dict[str, Any] | None
         "scaling": rotary.scaling.plain(),
         "attention_factor": float(attention_factor),
         "inv_freq": inv_freq.tolist(),
+    }
+
+
+def group_record(group: LayerGroup) -> dict[str, Any]:
+    """The layers with one pair of spectra, which stand by their places in the lists of their models."""
+    return {
+        "layers": list(group.layers),
+        "same": group.is_same,
+        "only_in": group.only_in,
+        "a": group.a,
+        "b": group.b,
+        "partings": [_parting_record(parting) for parting in group.partings],
+        "phase": None if group.phase is None else asdict(group.phase),
     }
 
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ..theory.oscillators import frequencies
 from ..theory.scaling import ORIGINAL_LENGTH, SCALINGS, is_length_dependent
 from .compare import spectrum_at
@@ -33,6 +35,19 @@ def scaled(rotary: Rotary, **values: Any) -> Rotary:
 
 def _unscaled(rotary: Rotary, spec: ModelSpec) -> Rotary:
     return replace(rotary, scaling=UNSCALED) if SCALINGS[rotary.scaling["type"]].is_retrofit else rotary
+
+
+def _ramp_in_float32(rotary: Rotary, spec: ModelSpec) -> Rotary:
+    """Llama 3's divisors as a converter computes them: in float32, which the ramp's difference amplifies."""
+    if rotary.scaling["type"] != "llama3":
+        return rotary
+    names = ("factor", "low_freq_factor", "high_freq_factor", ORIGINAL_LENGTH)
+    factor, low, high, original = (np.float32(rotary.scaling[name]) for name in names)
+    exponents = np.arange(0, rotary.rotary_dim, 2, dtype=np.float32) / np.float32(rotary.rotary_dim)
+    turns = original / (np.float32(2 * np.pi) / (1 / np.float32(rotary.base) ** exponents))
+    kept = np.clip((turns - low) / (high - low), 0, 1) if high > low else (turns >= low).astype(np.float32)
+    divisors = (1 / ((1 - kept) / factor + kept)).astype(float).tolist()
+    return replace(rotary, scaling=FrozenDict(type="freq_factors", freq_factors=divisors))
 
 
 def _factor_squared(rotary: Rotary, spec: ModelSpec) -> Rotary:
@@ -163,6 +178,7 @@ EDITS: tuple[tuple[str, Edit], ...] = (
         partial(_with_base, base=DEFAULT_BASE),
     ),
     ("without its scaling", _unscaled),
+    ("with its ramp computed in float32", _ramp_in_float32),
     ("with its scaling applied twice", _stretched_twice),
     ("with its factor squared", _factor_squared),
     ("with the declared context in place of the original length", _from_declared),

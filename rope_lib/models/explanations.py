@@ -5,8 +5,9 @@ every layer and within the tolerance of `compare`. Known mistakes come before ba
 base"), and single changes before pairs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TypeAlias
 
 from ..theory.scaling import is_length_dependent
@@ -14,8 +15,8 @@ from .changes import Change, mistakes, replacements
 from .compare import Comparison, is_same_rotation
 from .spec import ModelSpec
 
-# A model with more numbers than this is not tried with two changes at once.
-MOST_NUMBERS = 4_096
+MOST_NUMBERS = 2_048  # layers and pairs of both models, up to which two changes at once are tried
+MOST_TRIED = 6_000  # models made for one of the four searches of `explain`
 
 
 @dataclass(frozen=True)
@@ -47,44 +48,65 @@ def explain(comparison: Comparison) -> Explanations:
     """
     if comparison.is_same:
         return Explanations((), 0)
-    a, b, context = comparison.a, comparison.b, comparison.context or 1
-    forward, backward = _Side("B is A", a, b, context), _Side("A is B", b, a, context)
     tried = 0
-    for level in (_single_mistakes, _single_replacements, _pairs_of_mistakes, _pairs):
+    for searches in _searches(comparison.a, comparison.b):
         found: dict[tuple[str, ...], Explanation] = {}
-        for side in (forward, backward):
-            for changes, made in level(side):
+        for words, wanted, candidates in searches:
+            for texts, made in islice(candidates, MOST_TRIED):
                 tried += 1
-                texts = tuple(change.text for change in changes)
-                if frozenset(texts) not in map(frozenset, found) and _is(made, side.wanted, context):
-                    found[texts] = Explanation(f"{side.words} {' and '.join(texts)}", texts)
+                if not _is_said(texts, found) and _is(made, wanted, comparison.context or 1):
+                    found[texts] = Explanation(f"{words} {' and '.join(texts)}", texts)
         if found:
             return Explanations(tuple(found.values()), tried)
     return Explanations((), tried)
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One direction: to make `wanted` from `given`."""
-
-    words: str
-    given: ModelSpec
-    wanted: ModelSpec
-    context: int
-
-    @property
-    def is_small(self) -> bool:
-        """Whether the models are small enough for two changes at once."""
-        numbers = sum(
-            rotary.rotary_dim // 2
-            + sum(len(value) for value in rotary.scaling.values() if isinstance(value, tuple))
-            for spec in (self.given, self.wanted)
-            for rotary in spec.rotaries
-        )
-        return numbers + self.given.num_layers + self.wanted.num_layers <= MOST_NUMBERS
+Candidates: TypeAlias = Iterator[tuple[tuple[str, ...], ModelSpec]]  # what was changed; the model made
+Changing: TypeAlias = Callable[[ModelSpec], Iterator[Change]]
 
 
-Candidates: TypeAlias = Iterator[tuple[tuple[Change, ...], ModelSpec]]
+def _searches(a: ModelSpec, b: ModelSpec) -> Iterator[list[tuple[str, ModelSpec, Candidates]]]:
+    """`(words, the model to make, candidates)`, those in one list being of one rank."""
+
+    def to_b(spec: ModelSpec) -> Iterator[Change]:
+        return replacements(spec, b)
+
+    def any_to_b(spec: ModelSpec) -> Iterator[Change]:
+        return chain(mistakes(spec), to_b(spec))
+
+    yield [("B is A", b, _once(mistakes, a)), ("A is B", a, _once(mistakes, b))]
+    yield [("B is A", b, _once(to_b, a))]
+    if _numbers(a) + _numbers(b) <= MOST_NUMBERS:
+        yield [("B is A", b, _twice(mistakes, a)), ("A is B", a, _twice(mistakes, b))]
+        yield [("B is A", b, _twice(any_to_b, a))]
+
+
+def _numbers(spec: ModelSpec) -> int:
+    return spec.num_layers + sum(rotary.rotary_dim // 2 for rotary in spec.rotaries)
+
+
+def _once(changes: Changing, spec: ModelSpec) -> Candidates:
+    for change in changes(spec):
+        yield (change.text,), change.made
+
+
+def _twice(changes: Changing, spec: ModelSpec) -> Candidates:
+    """Every two changes, one after the other."""
+    for first in changes(spec):
+        try:
+            for second in changes(first.made):
+                yield (first.text, second.text), second.made
+        except ValueError:  # the first change made a spectrum that does not exist
+            continue
+
+
+def _is_said(texts: tuple[str, ...], found: Iterable[tuple[str, ...]]) -> bool:
+    """Whether these changes are among the explanations: in another order, or of more layers."""
+    return any(
+        frozenset(texts) == frozenset(known)
+        or all(text.startswith(shorter) for text, shorter in zip(texts, known, strict=True))
+        for known in found
+    )
 
 
 def _is(made: ModelSpec, wanted: ModelSpec, context: int) -> bool:
@@ -95,42 +117,3 @@ def _is(made: ModelSpec, wanted: ModelSpec, context: int) -> bool:
         return all(is_same_rotation(made, wanted, each) for each in contexts)
     except ValueError:  # the change made a spectrum that does not exist
         return False
-
-
-def _single_mistakes(side: _Side) -> Candidates:
-    for change in mistakes(side.given):
-        yield (change,), change.made
-
-
-def _is_forward(side: _Side) -> bool:
-    return side.words == "B is A"
-
-
-def _single_replacements(side: _Side) -> Candidates:
-    if _is_forward(side):
-        for change in replacements(side.given, side.wanted):
-            yield (change,), change.made
-
-
-def _pairs_of_mistakes(side: _Side) -> Candidates:
-    yield from _twice(side, mistakes)
-
-
-def _pairs(side: _Side) -> Candidates:
-    def either(spec: ModelSpec) -> Iterator[Change]:
-        yield from mistakes(spec)
-        yield from replacements(spec, side.wanted)
-
-    if _is_forward(side):
-        yield from _twice(side, either)
-
-
-def _twice(side: _Side, changes: Callable[[ModelSpec], Iterator[Change]]) -> Candidates:
-    """Every two changes, one after the other."""
-    for first in changes(side.given) if side.is_small else ():
-        try:
-            for second in changes(first.made):
-                if second.made != side.given:
-                    yield (first, second), second.made
-        except ValueError:  # the first change made a spectrum that does not exist
-            continue

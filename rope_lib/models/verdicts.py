@@ -40,7 +40,7 @@ class Verdict:
     """What paper A's bounds say of a model."""
 
     spec: ModelSpec
-    context: Floats  # tokens
+    context: Floats  # tokens; NaN for a model without rotary that declares none, since it needs none
     epsilon: ArrayLike
     dtype: ArrayLike
     rotaries: tuple[RotaryVerdict, ...]
@@ -58,7 +58,7 @@ def judge(
 
     A layer with a window sees no more than that; the depth is the number of layers that a spectrum drives.
     `epsilon`, `dtype` and `context` may be arrays: they broadcast, and so do the numbers of the result.
-    Raises ValueError as `classify` does, and for a model that declares no context if none is given.
+    Raises ValueError as `classify` does, and if none is given for a model that rotates and declares none.
 
     >>> from rope_lib.models.config import read_config
     >>> spec = read_config({"model_type": "llama", "num_hidden_layers": 32, "head_dim": 128,
@@ -70,9 +70,9 @@ def judge(
     """
     if context is None:
         context = spec.declared_context
-    if context is None:
+    if context is None and spec.rotaries:
         raise ValueError(f"{spec.name} declares no context: give one")
-    contexts = positive("context", context)
+    contexts = np.asarray(np.nan) if context is None else positive("context", context)
     rotaries = tuple(_judge_rotary(rotary, contexts, epsilon, dtype) for rotary in spec.rotaries)
     return Verdict(spec, contexts, epsilon, dtype, rotaries, _worst(rotaries, contexts, epsilon, dtype))
 

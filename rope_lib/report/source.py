@@ -50,6 +50,14 @@ def text_path(path: str | Path) -> Path:
     return place
 
 
+def check_named(out: str | Path | None, text_file: str | Path | None) -> None:
+    """Raise ValueError or OSError for a folder or a text that no report can have: before torch is loaded."""
+    if out is not None:
+        new_folder(out)
+    if text_file is not None:
+        text_path(text_file)
+
+
 def new_folder(out: str | Path) -> Path:
     """The absolute path of a folder to write, or to replace if it exists.
 

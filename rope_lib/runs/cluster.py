@@ -1,21 +1,30 @@
-"""The workers that cells run on: processes of this machine, or those of a running Dask cluster."""
+"""The workers that cells run on: processes of this machine, or those of a running Dask cluster.
+
+Whoever can talk to a scheduler or a worker of Dask can have it run code. Those of this machine therefore
+speak TLS, and only to who has the key of this one sweep: not to the other users of the machine. A cluster
+that the user names is the user's to guard.
+"""
 
 import fcntl
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+import cryptography  # noqa: F401  # `Security.temporary` needs it, and says so late
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import silence_logging_cmgr
 
@@ -38,6 +47,12 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # training. This lets glibc keep freed memory, as in other processes; without glibc it has no effect.
 _MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 
+# Pages of Dask's web servers, which tell anyone of this machine what runs: none.
+_NO_PAGES: dict[str, list[str]] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+
 
 @contextmanager
 def connected(
@@ -52,7 +67,10 @@ def connected(
     `workers` is the number of these processes, by default one for each processor, or, if `resources` name the
     share of a GPU that a cell needs, as many as the GPUs hold. Each runs one cell at a time with `threads`
     threads, has the `resources` of one cell, and sees one of the GPUs, in turn. They end with this context,
-    and with this process, however it ends.
+    and with this process, however it ends. They refuse whoever does not have the key that is made for them.
+
+    A cluster at an address is trusted: it runs the cells, and this process loads what it answers. Name only
+    one whose users you trust, or whose own TLS settings, in Dask's configuration, keep the others out.
 
     Raises ValueError if no scheduler answers, or for `workers` together with a scheduler, which has its own.
     """
@@ -70,21 +88,56 @@ def connected(
         silence_logging_cmgr(_QUIET),
         children_inherit(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
         _own_scratch(),
-        LocalCluster(
-            n_workers=at_least_one(workers),
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=None,  # Dask must not pause a cell that needs much memory
-            dashboard_address=None,  # no web pages, and any free port: two sweeps must not collide
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            resources=resources,
-            silence_logs=_QUIET,
-        ) as cluster,
+        dask.config.set(_NO_PAGES),
+        _started(at_least_one(workers), resources) as cluster,
         Client(cluster) as client,
     ):
         if gpus:
             client.register_plugin(OneGPU(gpus))
         yield client
+
+
+@contextmanager
+def _started(workers: int, resources: Resources | None) -> Iterator[LocalCluster]:
+    """A cluster of processes of this machine, which an interrupt from the terminal reaches by this one alone.
+
+    One that arrives while they start ends them when they have started: half started, each would complain.
+    """
+    with ExitStack() as stack:
+        with _interrupts_put_off():
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    memory_limit=None,  # Dask must not pause a cell that needs much memory
+                    dashboard_address=None,
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any: two sweeps must not collide
+                    security=Security.temporary(),
+                    resources=resources,
+                    silence_logs=_QUIET,
+                )
+            )
+        yield cluster
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Let an interrupt wait until the end; threads and processes that are started meanwhile never get one."""
+    arrived: list[int] = []
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    resource_tracker.ensure_running()  # which would else be started with a child, and let it be interrupted
+    handler = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # this process has other threads
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
 
 
 def slots(client: Client, resources: Resources | None = None) -> int:

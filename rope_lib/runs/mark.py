@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .links import refuse_link
+
 PROVENANCE_FILE = "provenance.json"
 
 _SHOWN = 3  # names of other files that a message lists
@@ -141,12 +143,14 @@ def check_replaceable(folder: Path, maker: str) -> None:
 def output_folder(out: str | Path | None, default: str) -> Path:
     """The folder that a command writes, `default` if `out` is None.
 
-    Raises ValueError for an empty name or a root, and OSError for a file or where nothing can be written, so
-    that a command can refuse them before it does any work.
+    Raises ValueError for an empty name, a root, or a default that is a link, and OSError for a file or where
+    nothing can be written, so that a command can refuse them before it does any work.
     """
     if out is not None and str(out) == "":
         raise ValueError("out must name a folder, got ''")
     folder = Path(default if out is None else out)
+    if out is None:
+        refuse_link(folder)
     place = Path(os.path.realpath(folder))
     if not place.name:
         raise ValueError(f"out must name a folder, got {folder}")

@@ -26,6 +26,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from .folders import recover, replacing
+from .links import refuse_link
 from .mark import PROVENANCE_FILE, file_sha256, is_ours, made_by, maker_of
 
 JsonObject: TypeAlias = dict[str, Any]  # what json.loads makes of an object
@@ -83,6 +84,7 @@ def kept(
         return tables
     entry.parent.mkdir(parents=True, exist_ok=True)
     lock = entry.with_name(f".{entry.name}.lock")
+    refuse_link(lock)
     with FileLock(lock, timeout=-1 if wait else 0):  # the operating system drops it with the process
         tables = read_if_kept(entry, inputs)  # another process may have finished meanwhile
         if tables is not None:

@@ -38,6 +38,7 @@ from .cluster import Resources, connected, slots
 from .errors import one_line
 from .folders import recover_all
 from .grid import Cell
+from .links import refuse_link, refuse_links
 from .store import JsonObject, digest, is_entry, kept, read_if_kept, read_provenance
 
 TRIES = 3  # starts of a cell in one sweep, after which the deaths of its workers count as its failure
@@ -90,10 +91,13 @@ def run_cells(
 
     A cell that raises an error fails; one whose worker dies is started again, up to `TRIES` times. The other
     cells are finished in any case. Raises ValueError for a `compute` that is neither a function nor the name
-    of one, or as `connected` does, and ConnectionError if the scheduler goes away; finished cells are kept.
+    of one, for a link where cells are worked on, or as `connected` does, and ConnectionError if the scheduler
+    goes away; finished cells are kept.
     """
     cells = tuple(cells)
     job = _Job(_named(compute), Path(folder).absolute(), inputs or {}, uuid.uuid4().hex)
+    refuse_link(job.folder / "cells")
+    refuse_links(job.folder / "scratch")
     recover_all(job.folder / "cells", is_entry)
     missing = [cell for cell in cells if read_if_kept(job.entry(cell), job.inputs(cell)) is None]
     present = {cell.digest for cell in cells} - {cell.digest for cell in missing}

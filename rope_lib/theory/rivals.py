@@ -181,12 +181,23 @@ def longest_with_seen_angles(inv_freq: ArrayLike, trained_inv_freq: ArrayLike, t
     >>> longest_with_seen_angles([1.0, 5e-4], [1.0, 1e-3], 1_000)
     2000.0
     """
+    return float(np.min(seen_by_each_pair(inv_freq, trained_inv_freq, trained), initial=np.inf))
+
+
+def seen_by_each_pair(inv_freq: ArrayLike, trained_inv_freq: ArrayLike, trained: float) -> Floats:
+    """`longest_with_seen_angles` of each pair by itself: tokens, shape `(pairs,)`.
+
+    >>> seen_by_each_pair([1.0, 5e-4, 0.0], [1.0, 1e-3, 1e-4], 1_000)
+    array([  inf, 2000.,   inf])
+    """
     now, before = not_negative("inv_freq", inv_freq), not_negative("trained_inv_freq", trained_inv_freq)
     if now.shape != before.shape:
         raise ValueError(f"trained_inv_freq must have the shape of inv_freq {now.shape}, got {before.shape}")
     trained = one(positive, "trained", trained)
     limited = (before * trained < 2 * np.pi) & (now > 0)
-    return float(np.min(trained * before[limited] / now[limited], initial=np.inf))
+    reaches = np.full(now.shape, np.inf)
+    reaches[limited] = trained * before[limited] / now[limited]
+    return reaches
 
 
 def _log_turns(name: str, length: ArrayLike) -> Floats:

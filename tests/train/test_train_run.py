@@ -16,7 +16,7 @@ from rope_lib.runs.store import read_provenance, read_tables, save_tables
 from rope_lib.train import evaluate as evaluation
 from rope_lib.train.config import Config, Shape
 from rope_lib.train.evaluate import accuracy_by_distance, answers, evaluate, evaluation_batch, geometry
-from rope_lib.train.loop import CHECKPOINT, build, train
+from rope_lib.train.loop import CHECKPOINT, KEPT, build, train
 from rope_lib.train.run import inputs, run
 from rope_lib.train.spectrum import Rotation
 from rope_lib.train.transformer import Transformer
@@ -257,7 +257,39 @@ def test_the_command_writes_tables_with_their_provenance(toml, tmp_path, monkeyp
         pd.testing.assert_frame_equal(table, expected[name], check_dtype=False, check_exact=True)
     assert invoke(toml).exit_code == 0  # a folder of its own is replaced
     assert invoke(toml, "--keep").exit_code == 0
-    assert (tmp_path / "rope-train-tiny-training" / CHECKPOINT).is_file()
+    assert (tmp_path / "rope-train-tiny-training" / KEPT).is_file()
+
+
+def test_no_later_run_removes_or_replaces_weights_that_were_kept(toml, tmp_path, monkeypatch):
+    training, other = tmp_path / "out-training", tmp_path / "other.toml"
+    other.write_text("seed = 1\n" + TOML)
+    assert invoke(toml, "--out", tmp_path / "out", "--keep").exit_code == 0
+    kept = (training / KEPT).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("rope_lib.train.loop.loss_of", None)  # a step would fail
+        for options in ([], ["--keep"], ["--force"]):
+            assert invoke(toml, "--out", tmp_path / "out", *options).exit_code == 0
+            assert [path.name for path in training.iterdir()] == [KEPT]
+    for options in ([], ["--keep"]):
+        result = invoke(other, "--out", tmp_path / "out", *options)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert f"{training / KEPT}: must be weights of this config" in result.stderr
+        assert "add --force to keep out-training as out-training.old" in result.stderr
+        assert (training / KEPT).read_bytes() == kept
+    assert invoke(other, "--out", tmp_path / "out", "--keep", "--force").exit_code == 0
+    assert (tmp_path / "out-training.old" / KEPT).read_bytes() == kept != (training / KEPT).read_bytes()
+
+
+def test_a_stopped_run_of_another_config_is_put_aside_by_force_alone(toml, tmp_path):
+    training = tmp_path / "out-training"
+    training.mkdir()
+    (training / CHECKPOINT).write_bytes(b"theirs")
+    result = invoke(toml, "--out", tmp_path / "out")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert (training / CHECKPOINT).read_bytes() == b"theirs"
+    assert invoke(toml, "--out", tmp_path / "out", "--force").exit_code == 0
+    assert (tmp_path / "out-training.old" / CHECKPOINT).read_bytes() == b"theirs"
+    assert not training.exists()
 
 
 def test_text_is_named_by_its_digest():

@@ -2,9 +2,10 @@
 (function () {
   "use strict";
 
-  const { rope, ropeDrawing, calculatorState: state } = globalThis;
+  const { rope, ropeDrawing, ropeRecord, calculatorState: state } = globalThis;
   const { count } = ropeDrawing;
   const FURTHEST = 2_000_000; // tokens searched for Men et al.'s first negative distance
+  const NO_TRAINING = "How far its pairs turned in training: nothing states its length.";
   const SLICE = 30; // milliseconds of that search between two breaths of the page
 
   const at = (name) => document.getElementById(`calc-${name}`);
@@ -191,6 +192,10 @@
     }
     const still = model.unrotated_layers.length;
     if (still) parts.push(line("p", `${still} of its ${model.num_layers} layers do not rotate.`));
+    parts.push(line("p", ropeRecord.recordSentence(whole.record), "calc-record"));
+    const training = whole.training.shown;
+    const angles = training ? ropeRecord.seenSentence(shown, training, whole.context) : NO_TRAINING;
+    parts.push(line("p", angles, "calc-seen"));
     at("verdict").replaceChildren(...parts);
   }
 

@@ -5,7 +5,7 @@
 (function (global) {
   "use strict";
 
-  const rope = global.rope;
+  const { rope, ropeRecord } = global;
   const models = global.ropeAtlas.models;
 
   const DEFAULT_MODEL = "Llama 3.1 8B";
@@ -166,7 +166,7 @@
     const options = { epsilon: numbers.epsilon, dtype: values.dtype };
     const model = chosen && !changedFields(values).length ? chosen : describedModel(values, numbers);
     try {
-      const verdict = rope.judge(model, numbers.context, options);
+      const verdict = ropeRecord.judge(model, numbers.context, options);
       const index = model === chosen ? Number(values.rotary) : 0;
       const shown = verdict.rotaries[index] ?? null;
       const longest = shown && rope.longestContexts(shown.effective_base, shown.layers.length, options.epsilon);
@@ -203,7 +203,25 @@
       num_layers: rotary.layers.length, declared_context: model?.declared_context ?? null,
       original_context: model?.original_context ?? scaling.original_max_position_embeddings ?? null,
       rotaries: [rotary], unrotated_layers: [],
+      training: describedTraining(values, numbers),
     };
+  }
+
+  // What may change of a model without changing the weights that were trained.
+  const OF_THE_ROTATION = ["base", "scaling", "factor", "original"];
+
+  /* The training that the fields tell of: that of the model whose rotation they change, or what was typed. */
+  function describedTraining(values, numbers) {
+    const own = ownRotary(values), changed = changedFields(values), model = findModel(values.model);
+    const typed = isUsed(values, "original") && (!model || changed.includes("original"));
+    const untold = { shown: null, longest: null };
+    if (typed && TYPED[values.scaling]?.includes("original")) {
+      const stage = { name: "original", length: numbers.original, base: null };
+      return { ...untold, shown: { ...stage, provenance: "declared", source: "typed" } };
+    }
+    const of = model?.training.shown;
+    if (!of || changed.some((field) => !OF_THE_ROTATION.includes(field))) return untold;
+    return { ...untold, shown: { ...of, base: of.base ?? own.base } };
   }
 
   const LABELS = {

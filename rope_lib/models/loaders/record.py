@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..compare import LayerGroup, compare, spectrum_at
-from ..compare_record import group_record
+from ..compare import Comparison, LayerGroup, compare, spectrum_at
+from ..compare_record import group_record, rotary_record
 from ..spec import Rotary
 from .seen import Loader, ModelFile, NotKnown, Refused
 
@@ -50,7 +50,7 @@ def loader_record(file: ModelFile, loader: Loader, context: int | None = None) -
         "outcome": SAME if comparison.is_same else DIFFERENT,
         "context": comparison.context,
         "groups": [
-            {**group_record(group, length), "slowest": _slowest(group, length)} for group in comparison.groups
+            _group_record(group, comparison, length) for group in comparison.groups
         ],
         "elsewhere": [
             {"context": other.context, "same": other.is_same, "worst": other.worst}
@@ -61,12 +61,20 @@ def loader_record(file: ModelFile, loader: Loader, context: int | None = None) -
     }
 
 
-def _slowest(group: LayerGroup, context: int) -> list[float | None]:
-    """The slowest frequency that rotates, in the file and in the program: radians per token, or null."""
-    return [_slowest_of(rotary, context) for rotary in (group.a, group.b)]
+def _group_record(group: LayerGroup, comparison: Comparison, context: int) -> dict[str, Any]:
+    """The layers with one spectrum in the file and one in the program, each as it is at the context."""
+    file = None if group.a is None else comparison.a.rotaries[group.a]
+    program = None if group.b is None else comparison.b.rotaries[group.b]
+    return {
+        **group_record(group),
+        "a": None if file is None else rotary_record(file, context),
+        "b": None if program is None else rotary_record(program, context),
+        "slowest": [_slowest(rotary, context) for rotary in (file, program)],
+    }
 
 
-def _slowest_of(rotary: Rotary | None, context: int) -> float | None:
+def _slowest(rotary: Rotary | None, context: int) -> float | None:
+    """The slowest frequency that rotates, in radians per token."""
     if rotary is None:
         return None
     inv_freq = spectrum_at(rotary, context)[0]
