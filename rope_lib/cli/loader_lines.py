@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from rope_lib.models.checks import shown
+from rope_lib.models.checks import shortened, shown
 from rope_lib.models.record import base_text, layers_text, scaling_and_length
 
 from .compare_lines import parting_lines, phase_lines
@@ -25,7 +25,7 @@ def loader_lines(record: Mapping[str, Json]) -> Iterator[str]:
     """The lines of what several programs make of a file, as `cli.loaders` collects it."""
     yield f"{click.style(record['model'], bold=True)}  {record['architecture']}, a {record['kind']}"
     for name, value in record["not_understood"].items():
-        yield f"  {'not understood':<{_LABEL}}{name}: {shown(value)}"
+        yield f"  {'not understood':<{_LABEL}}{shortened(name)}: {shown(value)}"
     for loader in record["loaders"]:
         yield ""
         yield from _one(loader)
@@ -45,7 +45,8 @@ def _one(loader: Mapping[str, Json]) -> Iterator[str]:
             yield f"  at {other['context']:,} tokens: another rotation{worst}"
     for note in loader["notes"]:
         yield from _wrapped(note)
-    yield from _wrapped(loader["known_by"], dim=True)
+    if loader["outcome"] in ("same", "different"):
+        yield from _wrapped(loader["known_by"], dim=True)
 
 
 def _group(group: Mapping[str, Json]) -> Iterator[str]:

@@ -33,8 +33,8 @@ def config(tmp_path):
 def test_a_base_that_a_program_passes_over_is_exit_1_with_the_phase_error(config):
     result = run("check", config(**BLOCK), "--loader", "transformers-4")
     assert result.exit_code == 1
-    for part in ("transformers 4.57", "another rotation", "10,000", "1,000,000", "worst phase error",
-                 "error above 0.1 rad", "error above π", "slowest pair", "rope_parameters is not read"):  # fmt: skip
+    bases, errors = ("10,000", "1,000,000"), ("worst phase error", "error above 0.1 rad", "error above π")
+    for part in ("another rotation", *bases, *errors, "slowest pair", "rope_parameters is not read"):
         assert part in result.output, part
 
 
@@ -109,3 +109,19 @@ def test_the_command_needs_neither_torch_nor_transformers(config):
     )
     command = [sys.executable, "-c", code, "check", str(config(rope_theta=1e6)), "--loader", "all"]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def test_a_context_that_is_none_and_one_that_no_one_states(config):
+    path = config(max_position_embeddings=None, rope_theta=1e6)
+    for arguments in (["--context", 0], []):
+        result = run("check", path, "--loader", "mlx-lm", *arguments)
+        assert result.exit_code == 2
+        assert len(result.output.splitlines()) == 1
+        assert "context" in result.output
+
+
+def test_what_a_file_says_never_reaches_the_terminal_raw(config):
+    scaling = {"type": "linear", "factor": 2.0, "x\x1b": 1}
+    for keys in ({"model_type": "\x1b[31mred"}, {"rope_scaling": scaling}):
+        output = run("check", config(rope_theta=1e6, **keys), "--loader", "all").output
+        assert "\x1b" not in output

@@ -246,6 +246,24 @@ def test_vllm_runs_the_long_factors_for_short_inputs_too():
     assert {other["context"]: other["same"] for other in found["elsewhere"]}[4096] is False
 
 
+def test_vllm_rotates_the_share_of_a_head_that_transformers_passes_over():
+    config = {**LLAMA, "rope_theta": 1e4, "partial_rotary_factor": 0.5}
+    assert made_of(config, "vllm")["groups"][0]["b"]["rotary_dim"] == 64
+    assert made_of(config, "transformers-5")["groups"][0]["b"]["rotary_dim"] == 128
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"model_type": "qwen2", "dual_chunk_attention_config": {"chunk_size": 4096}},
+        {"rope_scaling": {"type": "ntk", "factor": 2.0}},
+        {"model_type": "granite"},
+    ],
+)
+def test_what_vllm_does_with_a_config_is_not_guessed(keys):
+    assert made_of({**LLAMA, "rope_theta": 1e4, **keys}, "vllm")["outcome"] == "not_known"
+
+
 def test_llama_cpp_loses_the_temperature_of_a_yarn():
     config = {**LLAMA, "rope_theta": 1e6, "rope_scaling": {**YARN, "attention_factor": 1.0}}
     found = made_of(config, "llama.cpp")

@@ -3,7 +3,16 @@
 A silent fault is a rotation that is not the trained one: a program that passes over the key in which a file
 states its base, takes a class default for it, and answers fluently with worse logits. Each module here holds
 one program's rules, as a function from a file to a `ModelSpec` of what the program runs; `Refused` is the
-program's own refusal, and `NotKnown` says that its rule is not established here. Nothing is guessed.
+program's own refusal, and `NotKnown` says that its rule is not established here. Nothing is guessed. Which
+layers rotate, and what their attention sees, is taken from the file's own reading.
+
+A checkpoint that transformers 5 wrote, in transformers 4:
+
+>>> from rope_lib.models.config import read_config
+>>> config = {"model_type": "llama", "num_hidden_layers": 2, "hidden_size": 256, "num_attention_heads": 2}
+>>> config["rope_parameters"] = {"rope_type": "default", "rope_theta": 1_000_000.0}
+>>> LOADERS["transformers-4"].read(ModelFile("config.json", config, read_config(config))).rotaries[0].base
+10000.0
 
 To add a program, write its module and its entry in `LOADERS`.
 """
@@ -18,7 +27,7 @@ from .seen import Loader, ModelFile, NotKnown, Refused
 
 __all__ = ["LOADERS", "Loader", "ModelFile", "NotKnown", "Refused", "model_file"]
 
-_MEASURED = "The rules give what the package's own rotary modules hold, for each way to write a rotation."
+_MEASURED = "Measured: the rules give the spectra that the package's own rotary modules hold."
 
 LOADERS = {
     loader.name: loader
@@ -41,7 +50,7 @@ LOADERS = {
             "vllm",
             vllm.PROGRAM,
             vllm.read,
-            "The rules are read from its code, and were not run.",
+            "Read: the rules are those of its code, which was not run.",
             (
                 "vllm/model_executor/layers/rotary_embedding/__init__.py: get_rope",
                 "vllm/transformers_utils/config.py: patch_rope_parameters",
@@ -58,7 +67,7 @@ LOADERS = {
             "llama.cpp",
             llama_cpp.PROGRAM,
             llama_cpp.read,
-            "Its converter was run; its runtime's rules are read from its code.",
+            "Measured for its converter; the rules of its runtime are read from its code.",
             ("conversion/base.py: TextModel", "conversion/llama.py", "src/llama-context.cpp"),
         ),
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...theory.arguments import one, whole
 from ..compare import Comparison, LayerGroup, compare, spectrum_at
 from ..compare_record import group_record, rotary_record
 from ..spec import Rotary
@@ -16,7 +17,8 @@ def loader_record(file: ModelFile, loader: Loader, context: int | None = None) -
 
     `outcome` is one of `SAME`, `DIFFERENT`, `REFUSED` and `NOT_KNOWN`; `why` says in words why a file is
     refused or nothing is known, else null. Of the groups of layers, A is the file and B the program. Layers
-    and positions count from 0; frequencies are in radians per token. Raises ValueError as `compare` does.
+    and positions count from 0; frequencies are in radians per token. Raises ValueError for a context that is
+    no whole number of at least 1, and where none is given and none declared.
     """
     record: dict[str, Any] = {
         "loader": loader.name,
@@ -31,17 +33,22 @@ def loader_record(file: ModelFile, loader: Loader, context: int | None = None) -
         "worst": None,
         "notes": [],
     }
+    if context is not None:
+        one(whole, "context", context, 1)
     try:
         seen = loader.read(file)
     except Refused as refusal:
         return {**record, "outcome": REFUSED, "why": str(refusal)}
     except NotKnown as unknown:
         return {**record, "outcome": NOT_KNOWN, "why": str(unknown)}
+    except (TypeError, ValueError, ArithmeticError) as error:  # a value that the file's reading left alone
+        why = f"its rules cannot compute with a value of the file: {error}"
+        return {**record, "outcome": NOT_KNOWN, "why": why}
+    if context is None and file.spec.declared_context is None and (file.spec.rotaries or seen.rotaries):
+        raise ValueError(f"{file.spec.name} declares no context: give the one to compare at with --context")
     try:
         comparison = compare(file.spec, seen, context)
     except ValueError as error:
-        if context is None and file.spec.declared_context is None:
-            raise  # no context to compare at
         return {**record, "outcome": NOT_KNOWN, "why": f"what it reads makes no spectrum: {error}"}
     length = comparison.context or 1
     worst = [group.phase.worst for group in comparison.groups if group.phase is not None]
@@ -49,9 +56,7 @@ def loader_record(file: ModelFile, loader: Loader, context: int | None = None) -
         **record,
         "outcome": SAME if comparison.is_same else DIFFERENT,
         "context": comparison.context,
-        "groups": [
-            _group_record(group, comparison, length) for group in comparison.groups
-        ],
+        "groups": [_group_record(group, comparison, length) for group in comparison.groups],
         "elsewhere": [
             {"context": other.context, "same": other.is_same, "worst": other.worst}
             for other in comparison.elsewhere

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..checks import Json, JsonObject, shown
-from ..spec import FrozenDict, ModelSpec, Rotary
+from ..spec import FrozenDict, ModelSpec, Rotary, scopes
 
 
 class Refused(ValueError):
@@ -31,12 +31,8 @@ class Loader:
     name: str
     program: str  # with its version
     read: Callable[[ModelFile], ModelSpec]  # raises Refused and NotKnown
-    known_by: str  # how its rules are known, in one sentence
+    known_by: str  # how its rules are known, in words
     sources: tuple[str, ...]  # where its code states them
-
-
-# The quantities of a spectrum that a program reads anew; the others stand as the file's reading has them.
-REREAD = ("base", "head_dim", "rotary_dim", "scaling", "factor")
 
 
 @dataclass(frozen=True)
@@ -54,8 +50,6 @@ def as_read_by(program: str, file: ModelSpec, seen: Sequence[Seen], notes: Seque
     """The spec of a program's reading: the layers of the file's own, each spectrum as in `seen`."""
     rotaries: list[Rotary] = []
     provenance, sources = dict(file.provenance), dict(file.sources)
-    from ..spec import scopes
-
     for rotary, one, scope in zip(
         file.rotaries, seen, scopes([rotary.kind for rotary in file.rotaries]), strict=True
     ):

@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from ...theory.scaling import ORIGINAL_LENGTH
+from ..checks import shown
 from ..spec import FrozenDict, ModelSpec, Rotary
 from . import transformers_5
-from .by_class import class_reading
-from .seen import ModelFile, NotKnown, Refused
+from .by_class import ClassReading, class_reading
+from .seen import ModelFile, NotKnown, Refused, number
 
 PROGRAM = "vLLM 0.33.0"
 
@@ -21,27 +22,43 @@ PLAIN = (
     "cohere", "cohere2", "exaone4", "gemma", "gemma2", "gemma3", "gemma3_text", "llama", "mistral", "mixtral",
     "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "stablelm",
 )  # fmt: skip
+# Those of them whose heads are always hidden_size / num_attention_heads.
+QUOTIENT = ("qwen2", "qwen2_moe")
 MLA = ("deepseek_v2", "deepseek_v3", "kimi_k2")
 
 
 def read(file: ModelFile) -> ModelSpec:
-    """The rotation that vLLM runs; raises Refused and NotKnown."""
+    """The rotation that vLLM runs; raises NotKnown."""
     if file.kind != "config.json":
         raise NotKnown(f"what it makes of a {file.kind} is not established here")
     try:
-        model_type = class_reading(transformers_5.VERSION, file.keys).model_type
-    except Refused:
-        model_type = str(file.keys.get("model_type"))
-    if model_type not in PLAIN + MLA:
-        raise NotKnown(f"its code for the model type {model_type} was not read")
-    spec = transformers_5.read(file)
-    declared = spec.declared_context
-    rotaries = tuple(_as_run(rotary, declared, model_type in MLA) for rotary in spec.rotaries)
+        reading = class_reading(transformers_5.VERSION, file.keys)
+        spec = transformers_5.read(file)
+    except Refused as refusal:  # it has code of its own for types that transformers does not know
+        raise NotKnown(f"transformers 5, from which it takes the config, fails: {refusal}") from None
+    if reading.model_type not in PLAIN + MLA:
+        raise NotKnown(f"its code for the model type {shown(reading.model_type)} was not read")
+    for name in ("dual_chunk_attention_config", *(("head_dim",) if reading.model_type in QUOTIENT else ())):
+        if reading.given.get(name) is not None:
+            raise NotKnown(f"what it does with {reading.key(name)} of this model was not established")
+    is_mla = reading.model_type in MLA
+    share = None if is_mla else _share(reading)
+    rotaries = tuple(_as_run(rotary, spec.declared_context, is_mla, share) for rotary in spec.rotaries)
     return replace(spec, name=PROGRAM, rotaries=rotaries)
 
 
-def _as_run(rotary: Rotary, declared: int | None, is_mla: bool) -> Rotary:
-    """A spectrum as `get_rope` computes it."""
+def _share(reading: ClassReading) -> float | None:
+    """The share of a head that the config states at the top or in its object: `get_rope` reads it always."""
+    blocks = (reading.given.get("rope_scaling"), reading.given.get("rope_parameters"), reading.given)
+    stated = (block.get("partial_rotary_factor") for block in blocks if isinstance(block, dict))
+    share = next((value for value in stated if value is not None), None)
+    return None if share is None else number("partial_rotary_factor", share)
+
+
+def _as_run(rotary: Rotary, declared: int | None, is_mla: bool, share: float | None) -> Rotary:
+    """A spectrum as `get_rope` computes it, of a `share` of the head where one is stated."""
+    if share is not None:
+        rotary = replace(rotary, rotary_dim=int(rotary.head_dim * share))
     scaling: dict[str, Any] = rotary.scaling.plain()
     name = scaling["type"]
     if name == "dynamic" and "alpha" not in scaling:
