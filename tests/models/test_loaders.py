@@ -202,6 +202,41 @@ def test_the_same_base_at_the_top_as_well_saves_it():
     assert made_of({**WRITTEN_BY_5, "rope_theta": 1_000_000.0}, "transformers-4")["outcome"] == "same"
 
 
+def as_transformers_5_saves(config):
+    """The config with all of its rotation in one block, as transformers 5 writes it."""
+    text = dict(config)
+    block = dict(text.pop("rope_scaling", None) or {})
+    block["rope_type"] = block.get("rope_type", block.pop("type", "default"))
+    if "rope_theta" in text:
+        block["rope_theta"] = text.pop("rope_theta")
+    return {**text, "rope_parameters": block}
+
+
+# Published configs: what is lost when transformers 5 saves them and transformers 4 loads them again.
+LOST = {
+    "Qwen/Qwen3-8B": (1e6, 1e4),
+    "deepseek-ai/DeepSeek-V3": (1e4, 1e4),  # the base is that of its class; the scaling is gone
+    "meta-llama/Meta-Llama-3.1-8B": (5e5, 1e4),
+    "mistralai/Mixtral-8x7B-v0.1": None,  # its class assumes what it states
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_published_model_saved_again(name, root):
+    published = json.loads((root / "tests" / "golden" / "configs.json").read_text(encoding="utf-8"))[name]
+    assert made_of(published, "transformers-4")["outcome"] == "same"
+    saved = as_transformers_5_saves(published)
+    assert made_of(saved, "transformers-5")["outcome"] == "same"
+    found = made_of(saved, "transformers-4")
+    if LOST[name] is None:
+        assert found["outcome"] == "same"
+    else:
+        (group,) = found["groups"]
+        assert found["outcome"] == "different"
+        assert (group["a"]["base"], group["b"]["base"]) == LOST[name]
+        assert group["b"]["scaling"] == {"type": "default"}
+
+
 def test_mlx_lm_passes_over_the_block_for_llama_and_reads_it_for_qwen3():
     assert made_of(WRITTEN_BY_5, "mlx-lm")["outcome"] == "different"
     qwen3 = {**WRITTEN_BY_5, "model_type": "qwen3", "head_dim": 128}
