@@ -111,6 +111,16 @@ def test_the_rules_of_transformers_give_what_its_modules_hold(version, ways, kep
     assert unknown < compared / 30
 
 
+def test_transformers_5_differs_from_no_config_that_states_nothing(ways, kept):
+    """The reader's defaults are those of its classes, so that a difference would be a false alarm."""
+    outcomes = {}
+    for model_type in kept("5")["classes"].keys() - WITHOUT_LAYERS:
+        plain = {"model_type": model_type, **ways.SMALL, **ways.NEEDED.get(model_type, {})}
+        outcomes.setdefault(made_of(plain, "transformers-5")["outcome"], []).append(model_type)
+    assert outcomes.keys() <= {"same", "not_known"}, outcomes
+    assert len(outcomes["same"]) > 20 * len(outcomes["not_known"])
+
+
 def loader_row(version, model_type):
     module = importlib.import_module("rope_lib.models.loaders.by_class")
     return module.table_of(f"transformers_{version}.json")["classes"][model_type]

@@ -171,7 +171,7 @@ class ClassReading:
         is_scaled = scaling["type"] != "default"
         rotary_dim, dim_from = self._rotary_dim(spectrum, part, is_scaled, scaling["type"])
         origins = {"base": base_from, "rotary_dim": dim_from, "scaling": scaling_from}
-        is_part_of_head = {"qk_rope_head_dim", "rotary_dim"} & set(spectrum.size)
+        is_part_of_head = "rotary_dim" in spectrum.size or self.values.get("qk_rope_head_dim") is not None
         head_dim = rotary.head_dim if is_part_of_head else self._head(spectrum)[0]
         return Seen(base, max(head_dim, rotary_dim), rotary_dim, scaling, origins)
 
