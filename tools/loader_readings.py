@@ -56,7 +56,7 @@ OTHER = ("vision", "visual", "audio", "protein_encoder", "speech", "acoustic", "
 SERVED_BY = {"internlm3": "llama", "iquestcoder": "llama"}  # classes without modeling code of their own
 NOT_TEXT = re.compile(
     "vision|audio|image|speech|asr|tts|codec|vit|dino|sam[23]|vq|musicgen|mimi|moshi|csm|vocal|evolla|blt|esm"
-    "|efficientloftr|moonshine|pixtral|clvp|^dia|t5gemma|edgetam|timesfm|music|voxtral|qwen2_5_omni|lasr|pe_"
+    "|efficientloftr|moonshine|pixtral|clvp|^dia|t5gemma|edgetam|timesfm|music|voxtral|word_timestamp|qwen2_5_omni|lasr|pe_"
 )
 ROTARY = re.compile("[Rr]otary|create_sinusoidal_positions")
 
@@ -214,6 +214,7 @@ TYPES = {
 OTHER_REFUSALS = {
     "linear by type": "linear by type", "llama3 by type": "llama3 by type",
     "by kind": "bases by kind", "rope_parameters": "base in rope_parameters", "head_dim": "head_dim",
+    "null rope_scaling": "scaling null", "empty rope_scaling": "scaling empty",
     "null head_dim": "head_dim null", "both objects": "linear beside another base in rope_parameters",
 }  # fmt: skip
 DEFAULTS = (

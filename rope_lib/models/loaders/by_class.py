@@ -164,6 +164,7 @@ class ClassReading:
 
     def seen(self, rotary: Rotary) -> Seen:
         """The spectrum that drives the layers of one of the file's spectra."""
+        self.refuse_nothing()
         spectrum = self._spectrum(rotary.kind)
         part = self.version.part(self, spectrum)
         scaling, scaling_from = self._scaling(part)
@@ -174,6 +175,16 @@ class ClassReading:
         is_part_of_head = "rotary_dim" in spectrum.size or self.values.get("qk_rope_head_dim") is not None
         head_dim = rotary.head_dim if is_part_of_head else self._head(spectrum)[0]
         return Seen(base, max(head_dim, rotary_dim), rotary_dim, scaling, origins)
+
+    def refuse_nothing(self) -> None:
+        """Raise Refused where the class fails with a rope_scaling that is null or empty."""
+        if "rope_scaling" in self.given and not self.given["rope_scaling"]:
+            stated = "null" if self.given["rope_scaling"] is None else "empty"
+            refusal = self.row["refuses"].get(f"{stated} rope_scaling")
+            if refusal is not None:
+                raise Refused(
+                    f"{self.key('rope_scaling')} is {stated}, with which its class fails: {refusal}"
+                )
 
     def refuse(self, given: JsonObject, key: str) -> None:
         """Raise Refused where the class fails with a scaling of the type that one object for all states."""

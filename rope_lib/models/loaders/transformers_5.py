@@ -136,5 +136,5 @@ VERSION = Version(
         "longrope": _longrope,
         "proportional": _proportional,
     },
-    unruled=frozenset({"mistral4"}),
+    unruled=frozenset({"deepseek_v4", "mistral4"}),
 )
