@@ -13,6 +13,7 @@ import typing
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+import mlx.core as mx
 import mlx.nn as nn
 from loader_spellings import (
     MLX,
@@ -25,6 +26,7 @@ from loader_spellings import (
 )
 from mlx_lm import __version__
 
+ATTENTION = ("Attention", "MixtralAttention", "DeepseekV3Attention", "AttentionBlock")
 TARGET = Path(__file__).resolve().parent.parent / "tests" / "golden" / "loader_readings_mlx.json"
 
 
@@ -38,9 +40,7 @@ def made(model, keys):
             config[field.name] = {int: 2, float: 1.0, bool: False, str: model}.get(field.type, [])
     try:
         args = module.ModelArgs.from_dict(config)
-        attention = next(
-            getattr(module, name) for name in ("Attention", "MixtralAttention") if hasattr(module, name)
-        )
+        attention = next(getattr(module, name) for name in ATTENTION if hasattr(module, name))
         extra = {"layer_idx": 0} if "layer_idx" in inspect.signature(attention).parameters else {}
         return spectrum(attention(args, **extra).rope)
     except Exception as error:  # each model has errors of its own
@@ -55,6 +55,7 @@ def spectrum(rope):
     elif isinstance(rope, nn.RoPE):
         periods = [rope.base ** (2 * pair / rope.dims) / rope.scale for pair in range(rope.dims // 2)]
     else:  # by the length of the input: unscaled up to the declared context
+        rope(mx.zeros((1, 1, 1, rope.dims)))  # some models hand on no declared context, and fail here
         periods = [rope.base ** (2 * pair / rope.dims) for pair in range(rope.dims // 2)]
     return {"rope": fingerprint(([1 / period for period in periods], float(factor)))}
 

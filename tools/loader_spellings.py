@@ -150,7 +150,10 @@ def kept_text(source, classes):
 
 
 # The models of MLX-LM that are measured, and the keys that their configs state in any case.
-MLX_MODELS = ("gemma2", "llama", "mixtral", "olmo2", "qwen2", "qwen3", "qwen3_moe", "seed_oss")
+MLX_MODELS = (
+    "deepseek_v3", "gemma2", "gpt_oss", "llama", "mixtral", "olmo2", "qwen2", "qwen3", "qwen3_moe",
+    "seed_oss",
+)  # fmt: skip
 MLX = {
     "hidden_size": 2048,
     "num_attention_heads": 32,

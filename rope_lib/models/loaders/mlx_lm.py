@@ -24,11 +24,14 @@ class Args:
     needs_head_dim: bool = False
     is_scaled: bool = True  # whether it hands rope_scaling on to its rotary module
     reads_parameters: bool = False  # whether it knows the rope_parameters of transformers 5
-    place: str = ""  # the file in mlx_lm/models
+    hands_on_context: bool = True  # whether its rotary module gets the declared context
+    size: tuple[str, int] | None = None  # another key that states the rotated channels, and its default
 
 
 MODELS = {
+    "deepseek_v3": Args(10_000.0, size=("qk_rope_head_dim", 64)),
     "gemma2": Args(10_000.0, needs_head_dim=True, is_scaled=False),
+    "gpt_oss": Args(150_000.0, hands_on_context=False, size=("head_dim", 64)),
     "llama": Args(10_000.0),
     "mixtral": Args(1_000_000.0, has_head_dim=False, is_scaled=False),
     "olmo2": Args(10_000.0),
@@ -51,14 +54,14 @@ def read(file: ModelFile) -> ModelSpec:
         raise NotKnown(f"its code for the model type {shown(model_type)} was not read")
     args, config = MODELS[served], file.keys
     base, base_from = _base(args, config, served)
-    head_dim, dim_from = _head_dim(args, config)
+    rotary_dim, dim_from = _rotary_dim(args, config, served)
     scaling, scaling_from = _scaling(args, config, served)
     seen = Seen(
         base,
-        head_dim,
-        head_dim,
+        max([rotary_dim, *(rotary.head_dim for rotary in file.spec.rotaries if args.size)]),
+        rotary_dim,
         scaling,
-        {"base": base_from, "head_dim": dim_from, "rotary_dim": dim_from, "scaling": scaling_from},
+        {"base": base_from, "rotary_dim": dim_from, "scaling": scaling_from},
     )
     notes = []
     if config.get("rope_parameters") and not args.reads_parameters:
@@ -83,7 +86,12 @@ def _base(args: Args, config: JsonObject, served: str) -> tuple[float, tuple[str
     return args.base, ("class_default", place)
 
 
-def _head_dim(args: Args, config: JsonObject) -> tuple[int, tuple[str, str]]:
+def _rotary_dim(args: Args, config: JsonObject, served: str) -> tuple[int, tuple[str, str]]:
+    if args.size is not None:
+        name, default = args.size
+        if name in config:
+            return int(number(name, config[name])), ("explicit", name)
+        return default, ("class_default", f"mlx_lm/models/{served}.py")
     stated = config.get("head_dim")
     if args.needs_head_dim or (args.has_head_dim and stated):
         if stated is None:
@@ -106,6 +114,8 @@ def _scaling(args: Args, config: JsonObject, served: str) -> tuple[FrozenDict, t
     if not isinstance(given, dict):
         raise Refused(f"{key} is {shown(given)}, and it reads an object there")
     name = given.get("type") or given.get("rope_type", "default")
+    if name in ("dynamic", "longrope") and not args.hands_on_context:
+        raise Refused(f"{key} states the type {shown(name)}, and its rotary module gets no declared context")
     function = _SCALINGS.get(name) if isinstance(name, str) else None
     if function is None:
         raise Refused(f"{key} states the type {shown(name)}, which it does not know")
