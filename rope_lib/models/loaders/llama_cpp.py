@@ -14,7 +14,7 @@ from ..spec import FrozenDict, ModelSpec, Rotary
 from . import transformers_5
 from .seen import ModelFile, NotKnown, Refused
 
-PROGRAM = "llama.cpp of 2026-11 (llama-cpp-python 0.3.36)"
+PROGRAM = "llama.cpp (in llama-cpp-python 0.3.36)"
 
 # Architectures of config.json whose converter writes a rotation by the rules below, and whether it writes the
 # divisors of llama3 as a tensor.
