@@ -11,7 +11,7 @@ from pathlib import Path
 PAGE = "book/calculator"
 FOLDER = "calculator"  # below _static
 SCRIPTS = (  # page.js comes last
-    "rope.js", "atlas.js", "record.js", "drawing.js", "state.js", "combobox.js", "page.js",
+    "rope.js", "atlas.js", "record.js", "compare.js", "drawing.js", "state.js", "combobox.js", "page.js",
 )  # fmt: skip
 STYLE = "calculator.css"
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
-from rope_lib.runs.errors import one_line
+from rope_lib.runs.errors import one_line, printable
 
 Json: TypeAlias = Any  # what JSON can hold: numbers, strings, lists, dicts
 
@@ -113,8 +113,13 @@ def workers_errors() -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Write a line on the progress to standard error."""
-    click.echo(line, err=True)
+    """Write a line on the progress to standard error; control characters of names in it are escaped."""
+    click.echo(printable(line), err=True)
+
+
+def print_path(*parts: str | os.PathLike[str]) -> None:
+    """Print the path of a result, on one line of printable characters."""
+    click.echo(printable(os.path.join(*parts)))
 
 
 def print_json(found: Json) -> None:

@@ -1,13 +1,22 @@
 """`rope-lib report`: a model measured past its declared context."""
 
-import os
 from typing import Any
 
 import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Lengths, Number, force_option, needs, say, scheduler_option, workers_errors
+from .options import (
+    InputError,
+    Lengths,
+    Number,
+    force_option,
+    needs,
+    print_path,
+    say,
+    scheduler_option,
+    workers_errors,
+)
 
 
 @click.command()
@@ -67,7 +76,7 @@ def report(models: tuple[str, ...], scheduler: str | None, workers: int | None, 
         raise click.ClickException(one_line(error)) from None
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
-    click.echo(os.path.join(out, "report.html"))
+    print_path(out, "report.html")
 
 
 def _reports(
@@ -81,6 +90,6 @@ def _reports(
     with workers_errors():
         folders, failed = write_reports(models, **options, scheduler=scheduler, workers=workers, say=say)
     for folder in folders:
-        click.echo(os.path.join(folder, "report.html"))
+        print_path(folder, "report.html")
     if failed:
         raise click.ClickException(f"{len(failed)} of {len(models)} models could not be measured")

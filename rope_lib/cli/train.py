@@ -1,6 +1,5 @@
 """`rope-lib train` and `rope-lib sweep`: controlled experiments, one model or a grid of them."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +9,16 @@ import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Number, force_option, needs, say, scheduler_option, workers_errors
+from .options import (
+    InputError,
+    Number,
+    force_option,
+    needs,
+    print_path,
+    say,
+    scheduler_option,
+    workers_errors,
+)
 
 
 @click.command()
@@ -34,9 +42,9 @@ def train(config: str, out: str | None, device: str, keep: bool, force: bool) ->
     """
     with needs("training needs", "models"):
         from rope_lib.measure.device import choose_device
-        from rope_lib.runs.folders import alone, beside
+        from rope_lib.runs.folders import alone, beside, made_if_missing
         from rope_lib.runs.links import refuse_links
-        from rope_lib.runs.mark import check_replaceable, output_folder
+        from rope_lib.runs.mark import check_elsewhere, check_replaceable, output_folder
         from rope_lib.runs.store import circumstances, save_tables
         from rope_lib.train.config import Config
         from rope_lib.train.run import forget, inputs, keep_weights, others_weights, run
@@ -46,12 +54,13 @@ def train(config: str, out: str | None, device: str, keep: bool, force: bool) ->
     try:
         chosen = Config.from_toml(config)
         folder = output_folder(out, f"rope-train-{Path(config).stem}").absolute()
+        check_elsewhere(folder)
         if not force:
             check_replaceable(folder, "train")
         device = choose_device(device)
         # Beside the result, which appears when it is complete.
         unfinished = folder.with_name(f"{folder.name}-training")
-        with alone(unfinished), _gone_when_empty(unfinished):
+        with made_if_missing(folder.parent), alone(unfinished), _gone_when_empty(unfinished):
             refuse_links(unfinished)
             if other := others_weights(chosen, unfinished):
                 aside = beside(unfinished)
@@ -73,7 +82,7 @@ def train(config: str, out: str | None, device: str, keep: bool, force: bool) ->
     except KeyboardInterrupt:
         say("Stopped. The same command goes on where this one left off.")
         sys.exit(130)
-    click.echo(os.path.join(folder, "summary.parquet"))
+    print_path(folder, "summary.parquet")
 
 
 @contextmanager
@@ -115,6 +124,6 @@ def sweep(
         tables, swept = run_grid(
             grid, size=size, scheduler=scheduler, workers=workers, out=out, force=force, say=say
         )
-    click.echo(tables)
+    print_path(tables)
     if swept.failed:
         raise click.ClickException(f"{len(swept.failed)} cells failed; the same command tries them again")

@@ -66,6 +66,12 @@ class CaseStudy:
     pretrain_base: float | None  # the base before any extension
     ruler: float | None  # RULER average at `context_length`, percent
     ruler_4k: float | None  # RULER average at 4K, percent
+    window: int | None  # tokens that each layer sees; None where it sees all
+
+    @property
+    def longest_distance(self) -> int:
+        """The longest distance in tokens that a rotation of this model spans: its context, or its window."""
+        return self.context_length if self.window is None else min(self.context_length, self.window)
 
 
 @lru_cache(maxsize=1)
@@ -123,6 +129,7 @@ def parse_row(row: Mapping[str, str]) -> CaseStudy:
         pretrain_base=optional("pretrain_base", float),
         ruler=optional("ruler", float),
         ruler_4k=optional("ruler_4k", float),
+        window=optional("window", int),
     )
 
 

@@ -177,5 +177,6 @@ def disagreements(
     base, context, layers, trained = np.array(
         [(case.effective_base, case.context_length, case.num_layers, case.train_length) for case in cases]
     ).T
-    stable = classify(base, context, layers, epsilon=epsilon, dtype=dtype) == "stable"
+    seen = [case.longest_distance for case in cases]
+    stable = classify(base, seen, layers, epsilon=epsilon, dtype=dtype) == "stable"
     return int(np.sum(stable != works)), int(np.sum((context <= trained) != works))

@@ -24,6 +24,7 @@ from rope_lib.runs.folders import replacing
 from rope_lib.runs.mark import (
     PROVENANCE_FILE,
     check_replaceable,
+    check_utf8,
     is_ours,
     made_by,
     output_folder,
@@ -34,7 +35,7 @@ from rope_lib.runs.store import circumstances, save_tables
 from .findings import Findings, examine, subject
 from .page import page
 from .plan import estimate_line, plan
-from .source import absolute, check_utf8, new_folder, text_path
+from .source import absolute, new_folder, text_path
 
 NOTEBOOK = Path(__file__).with_name("any_model.ipynb")
 PAGE, EXECUTED, TABLES = "report.html", "report.ipynb", "tables"

@@ -5,20 +5,15 @@ speak TLS, and only to who has the key of this one sweep: not to the other users
 that the user names is the user's to guard.
 """
 
-import fcntl
 import logging
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
-from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -30,13 +25,13 @@ from distributed.utils import silence_logging_cmgr
 
 from .children import children_inherit
 from .errors import one_line
+from .temporary import temporary_folder
 
 CONNECT = 10  # seconds to wait for a scheduler to answer
 
 Resources: TypeAlias = Mapping[str, float]  # the amount of each resource that a cell needs
 
-_SCRATCH = "rope-lib-workers-"  # how the names of scratch folders begin
-_SETTLED = 60  # seconds after which a scratch folder that nobody holds locked is a dead sweep's
+SCRATCH = "workers"  # the purpose of the temporary folders of Dask
 
 _QUIET = logging.CRITICAL + 1  # `run_cells` reports what goes wrong, in one line for each cell
 
@@ -194,34 +189,10 @@ class OneGPU(WorkerPlugin):
 def _own_scratch() -> Iterator[None]:
     """A new folder for the scratch of Dask, which puts it first on the import path of all its processes.
 
-    Dask's own choice is one folder for all users of the machine, in which any of them can put a module. What
-    killed sweeps left of theirs is removed.
+    Dask's own choice is one folder for all users of the machine, in which any of them can put a module.
     """
-    for old in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
-        with suppress(OSError), _locked(old) as descriptor:
-            described = os.fstat(descriptor)
-            if described.st_uid == os.getuid() and time.time() - described.st_mtime > _SETTLED:
-                shutil.rmtree(old, ignore_errors=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=_SCRATCH, ignore_cleanup_errors=True) as folder,
-        _locked(folder),
-        dask.config.set({"temporary-directory": folder}),
-    ):
+    with temporary_folder(SCRATCH) as folder, dask.config.set({"temporary-directory": str(folder)}):
         yield
-
-
-@contextmanager
-def _locked(folder: str | Path) -> Iterator[int]:
-    """A descriptor of a folder that this process alone holds locked, until it ends, however it ends.
-
-    Raises BlockingIOError if another process does, and other OSErrors for what is no folder or another's.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _client_of(scheduler: str) -> Client:

@@ -150,6 +150,19 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def made_if_missing(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; those that are made are removed at the end if nothing is in them."""
+    missing = list(itertools.takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            for path in missing:
+                path.rmdir()
+
+
 def beside(folder: Path) -> Path:
     """The first of `<folder>.old`, `<folder>.old-2`, … that is free."""
     numbered = (f"{folder.name}.old" if n == 1 else f"{folder.name}.old-{n}" for n in itertools.count(1))

@@ -154,10 +154,11 @@ def liu_extrapolation_limit(
 ) -> Float64:
     """Longest context of a model trained with `base`, then tuned with `tuned_base`.
 
-    T_extra = 2π·β^(d_extra/d): the period of the first pair that did not complete a turn in training. Liu et
-    al. (2310.05209) state it for tuned bases above `liu_critical_base` of the tuning length; check that
-    separately. An untuned model has `tuned_base` = `base`. Raises ValueError as `liu_critical_dimension`, and
-    for a `tuned_base` not above 1.
+    T_extra = 2π·β^(d_extra/d): the period of the first pair that completed no turn in training. An untuned
+    model has `tuned_base` = `base`; if it has such a pair, its limit lies between T and T·base^(2/d),
+    whatever the model does. Liu et al. (2310.05209) state the limit for tuned bases above
+    `liu_critical_base` of the tuning length; check that separately. Raises ValueError as
+    `liu_critical_dimension`, and for a `tuned_base` not above 1.
 
     >>> float(liu_extrapolation_limit(4096, 128, 10_000, 1_000_000).round())
     129027.0
@@ -174,7 +175,7 @@ def longest_with_seen_angles(inv_freq: ArrayLike, trained_inv_freq: ArrayLike, t
     Training at `trained_inv_freq` on `trained` tokens shows a pair all angles up to the trained length times
     its frequency, and every angle once it has completed a turn. Both spectra have shape `(pairs,)`. Infinite
     if no pair meets an angle that it has not seen. With the spectrum unchanged it is the trained length: a
-    stricter reading of Liu et al. 2310.05209, whose limit is the period of the slowest pair that completed a
+    stricter reading of Liu et al. 2310.05209, whose limit is the period of the fastest pair that completed no
     turn. Raises ValueError for frequencies that are not finite numbers ≥ 0, two shapes, or a trained length
     that is not positive.
 

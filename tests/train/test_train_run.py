@@ -1,6 +1,8 @@
 """What a trained model is asked, against numbers from its logits and keys; the run; the command."""
 
 import json
+import os
+import sys
 import tomllib
 from dataclasses import replace
 
@@ -344,6 +346,35 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(out, toml, tmp_pa
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "out must " in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+@pytest.mark.parametrize("out", [os.fsdecode(b"\xff"), "loop", "o" * 240])
+def test_what_could_not_be_saved_is_refused_before_training(out, toml, tmp_path, monkeypatch):
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rope_lib.train.run.run", None)
+    result = invoke(toml, "--out", out)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "tiny.toml"]
+
+
+@pytest.mark.parametrize("out", [".", ".."])
+def test_the_current_folder_is_not_moved_even_if_forced(out, toml, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    result = invoke(toml, "--out", out, "--force")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "out must be a folder other than the current one and those above" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "tiny.toml"]
+
+
+def test_paths_are_shown_escaped(toml, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["rope-lib", "train", "\x1b[31m", os.fsdecode(b"\xff")])
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # as in no notebook
+    result = invoke(toml, "--out", tmp_path / "red\x1b[31m")
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/red\\x1b[31m/summary.parquet\n")
+    command = read_provenance(tmp_path / "red\x1b[31m")["command"]
+    assert command == r"rope-lib train '\x1b[31m' '\udcff'"
 
 
 def test_a_second_run_into_a_folder_says_so(toml, tmp_path):

@@ -5,17 +5,18 @@
 (function (global) {
   "use strict";
 
-  const { rope, ropeRecord } = global;
+  const { rope, ropeCompare, ropeRecord } = global;
   const models = global.ropeAtlas.models;
 
   const DEFAULT_MODEL = "Llama 3.1 8B";
   const FIELDS = [
     "model", "rotary", "context", "base", "layers", "head_dim", "scaling", "factor", "original", "epsilon", "dtype",
+    "beside",
   ];
   const OF_THE_MODEL = ["base", "layers", "head_dim", "scaling", "factor", "original"];
   const OWN_NUMBERS = {
     model: "", rotary: "0", context: "4096", base: "10000", layers: "32", head_dim: "128", scaling: "default",
-    factor: "", original: "", epsilon: "0.95", dtype: "float32",
+    factor: "", original: "", epsilon: "0.95", dtype: "float32", beside: "",
   };
 
   // The retrofits that a reader can type, and the fields that they use. Others come with a model of the atlas.
@@ -91,7 +92,7 @@
   function toQuery(values) {
     const model = findModel(values.model), start = startingValues(model, values.rotary), query = new URLSearchParams();
     for (const field of FIELDS) {
-      const always = model ? field === "model" : !["model", "rotary", "epsilon", "dtype"].includes(field);
+      const always = model ? field === "model" : !["model", "rotary", "epsilon", "dtype", "beside"].includes(field);
       const differs = values[field] !== (field === "rotary" ? "0" : start[field]);
       if (isUsed(values, field) && (always || differs)) query.set(field, values[field]);
     }
@@ -145,10 +146,16 @@
     return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
   }
 
-  /* { errors, model, verdict, shown, longest, options }: what is wrong, by field, or the verdict on the model and, of
-     its rotaries, the one to show (null for a model without any) with the longest contexts of its effective base. */
+  /* { errors, model, verdict, shown, longest, options, beside, compared }: what is wrong, by field, or the verdict on
+     the model and, of its rotaries, the one to show (null for a model without any) with the longest contexts of its
+     effective base; and the model that it is compared with, if any, with what `ropeCompare` finds. */
   function evaluate(values) {
     const errors = {}, numbers = {}, chosen = findModel(values.model);
+    const beside = findModel(values.beside) ?? null;
+    if (values.beside && !beside) {
+      const error = `beside must be one of the ${models.length} of the atlas, got ${values.beside}`;
+      return { errors: { beside: error } };
+    }
     if (values.model && !chosen) {
       return { errors: { model: `model must be one of the ${models.length} of the atlas, got ${values.model}` } };
     }
@@ -170,7 +177,8 @@
       const index = model === chosen ? Number(values.rotary) : 0;
       const shown = verdict.rotaries[index] ?? null;
       const longest = shown && rope.longestContexts(shown.effective_base, shown.layers.length, options.epsilon);
-      return { errors, model, verdict, shown, longest, options };
+      const compared = beside && ropeCompare.compare(model, beside, numbers.context);
+      return { errors, model, verdict, shown, longest, options, beside, compared };
     } catch (error) {
       const field = FIELD_OF[error.field] ?? error.field;
       return { errors: { [FIELDS.includes(field) ? field : "scaling"]: complaint(error) } };
