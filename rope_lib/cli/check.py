@@ -6,6 +6,7 @@ import click
 
 from rope_lib.runs.errors import one_line
 
+from .loaders import LoaderName, check_loaders
 from .options import (
     NOT_UNDERSTOOD,
     InputError,
@@ -29,6 +30,10 @@ from .options import (
 @click.option(
     "--strict", is_flag=True, help="Refuse a file with a key that may bear on rotation, not understood."
 )
+@click.option(
+    "--loader", "loaders", type=LoaderName(), multiple=True,
+    help="Say instead what this program makes of the file; may be given again, or be all.",
+)  # fmt: skip
 def check(
     source: str,
     context: int | None,
@@ -37,6 +42,7 @@ def check(
     as_json: bool,
     download: bool,
     strict: bool,
+    loaders: tuple[str, ...],
 ) -> None:
     """Judge a model by paper A's bounds, and say where each number comes from.
 
@@ -48,13 +54,21 @@ def check(
     and what nobody knows. A length of training is known (from the case studies or the atlas), declared (by
     the model's files) or assumed (a default of its class).
 
+    With --loader the question is another: which rotation does that program run from this file, where does
+    it differ from what the file says, and by what phase error? The exit status is 0 where it is the same, 1
+    where a program rotates otherwise or refuses the file, and 2 where no program's rule is known.
+
     \b
     Examples:
       rope-lib check config.json
+      rope-lib check config.json --loader transformers-4
       rope-lib check path/to/model --context 131072
       rope-lib check model.gguf --json
       rope-lib check "atlas:Llama 3.1 8B" --dtype bfloat16
     """
+    if loaders:
+        check_loaders(source, loaders, context, as_json, download, strict)
+        return
     from rope_lib.models import judge
     from rope_lib.models.record import record
 

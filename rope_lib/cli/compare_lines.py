@@ -56,10 +56,10 @@ def _group_lines(record: Mapping[str, Json], group: Mapping[str, Json]) -> Itera
     if partings:
         yield f"  {'':<{_LABEL}}{'A':<{_VALUE}}B".rstrip()
     for parting in partings:
-        yield from _parting_lines(parting)
+        yield from parting_lines(parting)
     phase = group["phase"]
     if phase is not None and not group["same"] and phase["worst"] > 0:
-        yield from _phase_lines(phase)
+        yield from phase_lines(phase)
     elif phase is not None and phase["worst"] > 0:
         yield f"  to float32's rounding: {phase['worst']:.2g} rad at most"
 
@@ -74,14 +74,16 @@ def _common(record: Mapping[str, Json], group: Mapping[str, Json]) -> str:
     return f"  {a['kind']}, base {base_text(a['base'])}, {scaling_and_length(a['scaling'])}"
 
 
-def _parting_lines(parting: Mapping[str, Json]) -> Iterator[str]:
-    """The two values of a quantity, and where they come from."""
+def parting_lines(parting: Mapping[str, Json], sides: tuple[str, str] = ("A", "B")) -> Iterator[str]:
+    """The two values of a quantity, and where they come from, with what the two sides are called."""
     quantity = parting["quantity"]
     a, b = (_value(quantity, parting[side]) for side in ("a", "b"))
     remark = "" if parting["bears_on_rotation"] else click.style("  no difference to the rotation", dim=True)
     yield f"  {quantity:<{_LABEL}}{a:<{_VALUE}}{b}{remark}"
     origins = [
-        f"{side.upper()} {parting[f'origin_{side}']}" for side in ("a", "b") if parting[f"origin_{side}"]
+        f"{name} {parting[f'origin_{side}']}"
+        for side, name in zip(("a", "b"), sides, strict=True)
+        if parting[f"origin_{side}"]
     ]
     if origins:
         yield click.style(f"    {'; '.join(origins)}", dim=True)
@@ -99,10 +101,11 @@ def _value(quantity: str, value: Json) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _phase_lines(phase: Mapping[str, Json]) -> Iterator[str]:
+def phase_lines(phase: Mapping[str, Json], first: str = "A") -> Iterator[str]:
+    """How far two spectra are apart, relative to the `first`."""
     share = 100 * phase["largest_relative"]
     percent = f"{share:,.0f}" if 1_000 <= share < 1e9 else f"{share:.3g}"
-    yield f"  {'largest difference':<{_LABEL}}{percent}% of A's frequency"
+    yield f"  {'largest difference':<{_LABEL}}{percent}% of {first}'s frequency"
     yield f"  {'worst phase error':<{_LABEL}}{_radians(phase['worst'])} at the last position"
     for name, key in ("error above 0.1 rad", "first_beyond_tenth"), ("error above π", "first_beyond_pi"):
         yield f"  {name:<{_LABEL}}from position {phase[key]:,}"

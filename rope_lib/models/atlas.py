@@ -78,8 +78,7 @@ def atlas_config(name: str) -> JsonObject:
     'llama3'
     """
     model = atlas_model(name)
-    rows = json.loads(_FILE.read_text(encoding="utf-8"))["models"]
-    config: JsonObject = next(row["config"] for row in rows if row["name"] == model.name)
+    config: JsonObject = next(row["config"] for row in _rows() if row["name"] == model.name)
     return config
 
 

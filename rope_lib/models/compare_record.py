@@ -30,7 +30,7 @@ def compare_record(comparison: Comparison, explanations: Explanations) -> dict[s
         "context_from": comparison.context_from,
         "a": _model_record(comparison.a, comparison.context),
         "b": _model_record(comparison.b, comparison.context),
-        "groups": [_group_record(group) for group in comparison.groups],
+        "groups": [group_record(group) for group in comparison.groups],
         "elsewhere": [
             {"context": other.context, "same": other.is_same, "worst": other.worst}
             for other in comparison.elsewhere
@@ -51,13 +51,13 @@ def _model_record(spec: ModelSpec, context: int | None) -> dict[str, Any]:
         "num_layers": spec.num_layers,
         "declared_context": spec.declared_context,
         "original_context": spec.original_context,
-        "rotaries": [_rotary_record(rotary, context or 1) for rotary in spec.rotaries],
+        "rotaries": [rotary_record(rotary, context or 1) for rotary in spec.rotaries],
         "unrotated_layers": list(spec.unrotated_layers),
         "not_understood": spec.keys.not_understood.plain(),
     }
 
 
-def _rotary_record(rotary: Rotary, context: int) -> dict[str, Any]:
+def rotary_record(rotary: Rotary, context: int) -> dict[str, Any]:
     """One spectrum at the context."""
     inv_freq, attention_factor = spectrum_at(rotary, context)
     return {
@@ -73,7 +73,8 @@ def _rotary_record(rotary: Rotary, context: int) -> dict[str, Any]:
     }
 
 
-def _group_record(group: LayerGroup) -> dict[str, Any]:
+def group_record(group: LayerGroup) -> dict[str, Any]:
+    """The layers with one pair of spectra, which stand by their places in the lists of their models."""
     return {
         "layers": list(group.layers),
         "same": group.is_same,

@@ -37,7 +37,7 @@ def read_model(source: JsonObject | str | bytes | os.PathLike[str], *, download:
         return read_params(source) if is_params(source) else read_config(source)
     if not isinstance(source, str | bytes | os.PathLike):
         raise ValueError(f"source must be a dict, a path or a Hugging Face id, got {type(source).__name__}")
-    return _read_file(*_located(os.fsdecode(source), download))
+    return _read_file(*find_file(source, download=download))
 
 
 def config_of(source: str | os.PathLike[str], *, download: bool = False) -> JsonObject | None:
@@ -45,15 +45,19 @@ def config_of(source: str | os.PathLike[str], *, download: bool = False) -> Json
 
     `source` is a path or a Hugging Face id that `read_model` reads. Raises as that does.
     """
-    path, _ = _located(os.fspath(source), download)
+    path, _ = find_file(source, download=download)
     if path.suffix.lower() == ".gguf" or _begins_with(path, MAGIC) or path.name == "params.json":
         return None
     config = json_object(_line(path), load_json(path))
     return None if is_params(config) else config
 
 
-def _located(text: str, download: bool) -> tuple[Path, str]:
-    """`(file, name of the model)` of a path or a Hugging Face id."""
+def find_file(source: str | bytes | os.PathLike[str], *, download: bool = False) -> tuple[Path, str]:
+    """`(file, name of the model)` of a source that is no dict: see `read_model`.
+
+    Raises FileNotFoundError where nothing is found, and ValueError for a folder with several candidates.
+    """
+    text = os.fsdecode(source)
     path = Path(text)
     if not text or not path.exists():
         if not REPOSITORY.fullmatch(text):
