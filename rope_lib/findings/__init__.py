@@ -23,6 +23,7 @@ __all__ = [
     "least_base",
     "limits",
     "long_inputs",
+    "misread",
     "pair_weights",
     "rounding",
     "safe_spectra",
