@@ -23,7 +23,7 @@ def switched_off(reading: Reading, num_layers: int) -> tuple[str, str] | None:
     defaults, code = reading.defaults, f"the code of {reading.model_type} models"
     if reading.family.rotates_nothing:
         return "class_default", f"{code} rotates nothing"
-    if defaults.get("rope") is False and reading.peek("rope") is not True:
+    if defaults.get("rope") is False and not _says_that_it_rotates(reading):
         return "class_default", f"no rotary embedding in the code of {defaults['source']}"
     if reading.family.alibi_depth == num_layers:
         reading.inert("rope_theta", "ALiBi needs no base")
@@ -51,6 +51,13 @@ def switched_off(reading: Reading, num_layers: int) -> tuple[str, str] | None:
         if parameters is None or (isinstance(parameters, dict) and parameters.get("rope_theta") is None):
             return "explicit", f"{reading.key('rope_parameters')} without a base"
     return None
+
+
+def _says_that_it_rotates(reading: Reading) -> bool:
+    """Whether a config says so in words, against a class of transformers that rotates nothing."""
+    words = (str(reading.peek(name)).lower() for name in POSITIONS)
+    by_word = any(part in word for word in words for part in ROTARY_POSITIONS)
+    return reading.peek("rope") is True or (by_word and _states_base(reading))
 
 
 def _other_positions(reading: Reading) -> str | None:
