@@ -8,7 +8,7 @@ import re
 from . import checks
 from .checks import Json, JsonObject, shown
 from .families import Rotating
-from .reading import Reading
+from .reading import NAMES, Reading
 from .switches import switched_off
 
 NO_ROPE = "no_rope"
@@ -92,6 +92,7 @@ def layer_kinds(reading: Reading, num_layers: int, window: int | None) -> list[s
         kinds = _repeating(reading, num_layers, window) or _of_class(reading, num_layers)
         kinds = kinds or [SLIDING if window else FULL] * num_layers
         if window is None:
+            _doubt_without_window(reading, kinds)
             kinds = [FULL if kind == SLIDING else kind for kind in kinds]
     elif SLIDING in kinds and window is None:
         key = reading.key("sliding_window")
@@ -141,6 +142,15 @@ def _kinds_by(reading: Reading, name: str, num_layers: int) -> list[str] | None:
     period = checks.length_in_tokens(reading.key(name), value)
     first = _first_of_period(reading, name, special)
     return [others if (layer + 1 - first) % period else special for layer in range(num_layers)]
+
+
+def _doubt_without_window(reading: Reading, kinds: list[str]) -> None:
+    """Doubt the key that tells sliding layers apart where nothing says that there is no window."""
+    says_none = any(reading.states(name) for name in (*NAMES["window"], "use_sliding_window"))
+    if SLIDING in kinds and not says_none and not reading.defaults:
+        for name in PERIODS:
+            if reading.key(name) == reading.sources.get("layers"):
+                reading.doubt(name)
 
 
 def check_statements(reading: Reading, kinds: list[str], window: int | None) -> None:

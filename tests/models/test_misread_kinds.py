@@ -513,6 +513,12 @@ def test_numbers_that_say_that_there_is_no_window(key, none):
     assert not spec.keys.not_understood
 
 
+def test_a_pattern_of_sliding_layers_without_a_window_is_reported():
+    assert doubted({**BARE, "sliding_window_pattern": 4}) == {"sliding_window_pattern"}
+    assert not doubted({**BARE, "sliding_window_pattern": 4, "sliding_window": None})
+    assert not doubted({**BARE, "sliding_window_pattern": 4, "sliding_window": 512})
+
+
 # Statements that are made twice
 
 
