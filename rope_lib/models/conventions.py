@@ -13,7 +13,7 @@ from .checks import Json, JsonObject
 from .layers import FULL, SLIDING
 from .reading import Reading
 
-# Keys that scale positions where their value is not this one, and that no code here is known for.
+# Keys that bear on rotation where their value is not this one, and whose other values nobody here knows.
 _NEUTRAL: JsonObject = {
     "rope_position_scale": 1,  # Phi-3-small
     "compression_ratio": 1,  # ERNIE 4.5
@@ -30,6 +30,7 @@ _NEUTRAL: JsonObject = {
     "interpolate_factor": 1,
     "order_of_interleaved_layers": "local_attn_first",  # Command R7B, beside layer_switch
     "use_pos_enc": True,  # LFM2
+    "attention_method": "MLA",  # LongCat
     "use_rope_layers": [],  # Step 3.5
 }
 

@@ -465,6 +465,7 @@ def test_blocks_of_two_attention_layers():
     spec, rotary = only(config)
     assert (spec.num_layers, len(rotary.layers), rotary.rotary_dim) == (56, 56, 64)
     assert spec.provenance["num_layers"] == "derived"
+    assert not spec.keys.not_understood
     assert read_model({**config, "num_hidden_layers": 56}) == spec
     with pytest.raises(ValueError, match=r"^num_hidden_layers and 2 × num_layers must agree, got 28 and 56"):
         read_model({**config, "num_hidden_layers": 28})
