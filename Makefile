@@ -90,7 +90,7 @@ fuzz: setup  ## feed 100,000 mutated files to each reader, with atheris, which n
 	$(PY) tests/models/fuzz_config.py --atheris 100000 1
 
 ATTACKS := $(filter-out %/conftest.py,$(wildcard tests/attack/*.py))
-attack: setup  ## attack the readers, the command and its saves: hostile files, odd options, kills; half an hour
+attack: setup  ## attack the readers, the commands and their saves: hostile files, odd options, kills; an hour
 	@set -e; for script in $(ATTACKS); do echo "$$script"; PYTHONPATH=$(CURDIR) $(PY) "$$script"; done
 
 bench: setup  ## run every script in benchmarks

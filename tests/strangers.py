@@ -12,12 +12,14 @@ from reports import TEXT
 # What the packages look for and may not find: recorded by `tests/attack/strangers_code.py`.
 OPTIONAL = """
     _pydev_bundle _pydevd_bundle _pydevd_bundle_ext _pydevd_frame_eval _pydevd_sys_monitoring
-    argcomplete azure backports black boto3 brotli brotlicffi chardet cityhash colorama crick cuda
+    argcomplete azure backports bcrypt black boto3 brotli brotlicffi chardet cityhash colorama crick cuda
     cython distributed_ucxx django envwrap flint fqdn gcsfs gilknocker github gmpy gmpy2 google h2
-    ipywidgets isoduration java jsonpointer jupyter_server_proxy lz4 mmh3 monkeytype mpl_toolkits
+    ipywidgets isoduration java jsonpointer jupyter_server_proxy lz4 mistral_common mmh3 monkeytype
+    mpl_toolkits
     opt_einsum org orjson prometheus_client pydevconsole pydevd_file_utils pydevd_plugins pydevd_tracing
-    pydot pynvml rfc3339_validator rfc3986_validator rfc3987 rfc3987_syntax rmm scikits setproctitle
-    simplejson sksparse snappy socksio substrait thread torch_xla torchcomms torchdistx triton uarray
+    pydot pynvml rfc3339_validator rfc3986_validator rfc3987 rfc3987_syntax rmm scikits sentencepiece
+    setproctitle simplejson sksparse snappy socksio substrait thread torch_xla torchcomms torchdistx triton
+    uarray
     uri_template webcolors xxhash zstandard
 """
 CUSTOMIZING = ("sitecustomize", "usercustomize", "ipython_config", "ipython_kernel_config", "jupyter_config")
@@ -31,6 +33,7 @@ evaluation = { lengths = [16], examples = 2, geometry = 1 }
 REPORT = ["--text", "text.txt", "--lengths", "64,128", "--device", "cpu", "--out", "out"]
 QUICK = {
     "check": ["check", "config.json"],
+    "compare": ["compare", "config.json", "first"],
     "bounds": ["bounds", "--context", 8192],
     "atlas": ["atlas", "qwen"],
     "claims": ["claims", "A1"],
@@ -44,7 +47,7 @@ SLOW = {
 
 COMMAND = """
 import sys
-from rope_lib.cli import main
+from rope_lib.__main__ import main
 if __name__ == "__main__":
     sys.argv[0] = "rope-lib"
     sys.exit(main())

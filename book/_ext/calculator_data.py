@@ -5,35 +5,64 @@ fetch: so the data is a script too. It comes from the library, so that page and 
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 PAGE = "book/calculator"
 FOLDER = "calculator"  # below _static
-SCRIPTS = ("rope.js", "atlas.js", "drawing.js", "state.js", "combobox.js", "page.js")  # page.js comes last
+SCRIPTS = (  # page.js comes last
+    "rope.js", "atlas.js", "record.js", "compare.js", "drawing.js", "state.js", "combobox.js", "page.js",
+)  # fmt: skip
 STYLE = "calculator.css"
 
 MODEL = (
     "name", "hf_id", "confidence", "num_layers", "declared_context", "trained_context", "original_context",
     "unrotated_layers",
 )  # fmt: skip
+CASE = (
+    "model",
+    "effective_base",
+    "context_length",
+    "num_layers",
+    "train_length",
+    "observed",
+)  # of a case study
 ROTARY = ("layers", "kind", "base", "head_dim", "rotary_dim", "window", "scaling")
 
 
 def atlas_script(models) -> str:
-    """A script that sets the global `ropeAtlas` to these models, a line each; the same models, the same text.
+    """A script that sets the global `ropeAtlas`; the same models, the same text.
 
-    Raises ValueError for a number that JSON has no word for.
+    It holds these models, a line each, and the case studies that work or fail. Raises ValueError for a number
+    that JSON has no word for.
     """
-    rows = [
-        {key: getattr(model, key) for key in MODEL}
-        | {"rotaries": [{key: getattr(rotary, key) for key in ROTARY} for rotary in model.rotaries]}
-        for model in models
-    ]
     encoder = json.JSONEncoder(
         allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=lambda mapping: mapping.plain()
     )
-    lines = map(encoder.encode, rows)
-    return "globalThis.ropeAtlas = {models: [\n" + ",\n".join(lines) + "\n]};\n"
+    lines = [",\n".join(map(encoder.encode, rows)) for rows in (map(model_row, models), case_rows())]
+    return f"globalThis.ropeAtlas = {{models: [\n{lines[0]}\n],\ncases: [\n{lines[1]}\n]}};\n"
+
+
+def model_row(model) -> dict:
+    """What the page needs of a model, and of its training."""
+    from rope_lib.models.training import longest_training, shown_training
+
+    stages = {"shown": shown_training(model), "longest": longest_training(model)}
+    return {key: getattr(model, key) for key in MODEL} | {
+        "rotaries": [{key: getattr(rotary, key) for key in ROTARY} for rotary in model.rotaries],
+        "training": {name: stage and asdict(stage) for name, stage in stages.items()},
+    }
+
+
+def case_rows() -> list[dict]:
+    """The case studies that the record of the verdicts counts, with what the rule of seen angles says."""
+    from rope_lib.models.track_record import decided_cases, has_seen_angles
+
+    return [
+        {key: getattr(case, key) for key in CASE}
+        | {"has_seen_angles": None if case.pretrain_length is None else has_seen_angles(case)}
+        for case in decided_cases()
+    ]
 
 
 def write_atlas(app) -> None:

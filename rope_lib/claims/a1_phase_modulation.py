@@ -5,7 +5,7 @@ import numpy as np
 from rope_lib.theory.arguments import Floats
 from rope_lib.theory.oscillators import frequencies, rotate
 
-from .claim import HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .settings import BASE, HEAD_DIM
 
 
@@ -64,12 +64,14 @@ CLAIMS = (
         standing="stated",
         chapter="01_oscillator_bank",
         in_short="RoPE is phase modulation; scores depend on relative position only",
-        measure=measure_relative_position,
-        judge=judge_relative_position,
-        refuted_by={
-            "norm_change": 1e-15,
-            "score_change": 0.1,
-            "score_size": 30.0,
-        },
+        formula=Row(
+            measure=measure_relative_position,
+            judge=judge_relative_position,
+            refuted_by={
+                "norm_change": 1e-15,
+                "score_change": 0.1,
+                "score_size": 30.0,
+            },
+        ),
     ),
 )

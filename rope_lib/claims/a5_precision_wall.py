@@ -5,7 +5,7 @@ import numpy as np
 from rope_lib.theory.bounds import precision_wall
 from rope_lib.theory.precision import FLOAT32, direct_product, phase_error
 
-from .claim import HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers
+from .claim import HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers, Row
 from .settings import HEAD_DIM
 
 
@@ -50,15 +50,17 @@ CLAIMS = (
         standing="stated",
         chapter="05_precision_wall",
         in_short="rounding limits the position, hardly the base",
-        measure=measure_wall,
-        judge=judge_wall,
-        refuted_by={
-            "wall": 8388608.0,
-            "low_base": 10000.0,
-            "high_base": 1000000000000.0,
-            "low_base_error": 0.001,
-            "high_base_error": 0.001,
-            "far_error": 0.01,
-        },
+        consequence=Row(
+            measure=measure_wall,
+            judge=judge_wall,
+            refuted_by={
+                "wall": 8388608.0,
+                "low_base": 10000.0,
+                "high_base": 1000000000000.0,
+                "low_base_error": 0.001,
+                "high_base_error": 0.001,
+                "far_error": 0.01,
+            },
+        ),
     ),
 )

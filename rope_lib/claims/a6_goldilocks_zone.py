@@ -3,7 +3,7 @@
 from rope_lib.models.case_studies import known_to_work
 from rope_lib.theory.bounds import goldilocks_zone
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .settings import EPSILON
 
 
@@ -43,13 +43,15 @@ CLAIMS = (
         standing="stated",
         chapter="06_goldilocks_zone",
         in_short="the zone is as good as its two sides; models work below it and above it",
-        measure=measure_zone,
-        judge=judge_zone,
-        refuted_by={
-            "works": 9,
-            "hypothetical_is_empty": False,
-            "below": 0,
-            "above": 0,
-        },
+        practice=Row(
+            measure=measure_zone,
+            judge=judge_zone,
+            refuted_by={
+                "works": 9,
+                "hypothetical_is_empty": False,
+                "below": 0,
+                "above": 0,
+            },
+        ),
     ),
 )

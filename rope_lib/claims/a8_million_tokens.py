@@ -2,7 +2,7 @@
 
 from rope_lib.theory.precision import FLOAT64_ANGLE
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 
 
 def measure_million() -> Numbers:
@@ -47,13 +47,15 @@ CLAIMS = (
         standing="stated",
         chapter="05_precision_wall",
         in_short="with float64 angles a shift by a billion tokens changes nothing",
-        needs=("model",),
-        measure=measure_million,
-        judge=judge_million,
-        refuted_by={
-            "loss": 2.8,
-            "change_at_million": 0.0,
-            "change_at_billion_float64": 0.0,
-        },
+        consequence=Row(
+            measure=measure_million,
+            judge=judge_million,
+            refuted_by={
+                "loss": 2.8,
+                "change_at_million": 0.0,
+                "change_at_billion_float64": 0.0,
+            },
+            needs=("model",),
+        ),
     ),
 )

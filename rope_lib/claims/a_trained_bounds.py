@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers, Row
 
 # A bound that holds may be contradicted by at most this share of the trials about which it says something.
 FEW = 0.1
@@ -139,10 +139,12 @@ CLAIMS = (
         in_short=(
             "just below the bound models learn late, not never; beyond their training most fail above it too"
         ),
-        needs=("results",),
-        measure=_measure("aliasing (A2)"),
-        judge=judge_bound,
-        refuted_by=_REFUTING,
+        practice=Row(
+            measure=_measure("aliasing (A2)"),
+            judge=judge_bound,
+            refuted_by=_REFUTING,
+            needs=("results",),
+        ),
     ),
     Claim(
         id="A3-trained",
@@ -151,9 +153,11 @@ CLAIMS = (
         standing="stated",
         chapter="18_which_bound",
         in_short="models work far below the bound; above it, within training, none fails",
-        needs=("results",),
-        measure=_measure("stability (A3)"),
-        judge=judge_bound,
-        refuted_by={**_REFUTING, "counterexamples": 9, "lowest": 0.1, "inside_below_work": 39},
+        practice=Row(
+            measure=_measure("stability (A3)"),
+            judge=judge_bound,
+            refuted_by={**_REFUTING, "counterexamples": 9, "lowest": 0.1, "inside_below_work": 39},
+            needs=("results",),
+        ),
     ),
 )

@@ -6,7 +6,7 @@ The measurement is the kept result of experiment 1, see `a_trained_bounds`.
 import numpy as np
 
 from .a_trained_bounds import FEW
-from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers, Row
 
 
 def measure_trained_depth() -> Numbers:
@@ -97,20 +97,22 @@ CLAIMS = (
             "after equal steps a second layer needs a larger base within training; models below the bound "
             "work"
         ),
-        needs=("results",),
-        measure=measure_trained_depth,
-        judge=judge_trained_depth,
-        refuted_by={
-            "seeds": 3,
-            "demanded": 1.41,
-            "pairs": 20,
-            "factor": 1.5,
-            "factor_low": 0.6,
-            "factor_high": 1.2,
-            "difference": -0.2,
-            "difference_longer": -0.15,
-            "inside_below": 40,
-            "inside_below_work": 2,
-        },
+        practice=Row(
+            measure=measure_trained_depth,
+            judge=judge_trained_depth,
+            refuted_by={
+                "seeds": 3,
+                "demanded": 1.41,
+                "pairs": 20,
+                "factor": 1.5,
+                "factor_low": 0.6,
+                "factor_high": 1.2,
+                "difference": -0.2,
+                "difference_longer": -0.15,
+                "inside_below": 40,
+                "inside_below_work": 2,
+            },
+            needs=("results",),
+        ),
     ),
 )

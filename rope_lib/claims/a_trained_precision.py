@@ -3,7 +3,7 @@
 The measurement is the kept result of experiment 2, which chapter 19 draws from and runs a part of again.
 """
 
-from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers, Row
 
 # A model withstands the rounding if it keeps this share of its accuracy with exact angles.
 KEPT = 0.9
@@ -68,28 +68,30 @@ CLAIMS = (
         standing="stated",
         chapter="19_precision_by_intervention",
         in_short="of models trained at four bases, the lowest loses most to rounding, in every arithmetic",
-        needs=("results",),
-        measure=measure_trained_wall,
-        judge=judge_trained_wall,
-        refuted_by={
-            "bases": 4,
-            "seeds": 3,
-            "float64_change": 0.0,
-            "float64_shift": 1000000000,
-            "sides": {
-                "bfloat16": {
-                    "wall": 128.0,
-                    "below": 0.5,
-                    "beyond": 0.9,
-                    "beyond_at_start": 1.0,
-                },
-                "float32": {
-                    "wall": 8388608.0,
-                    "below": 0.9,
-                    "beyond": 1.0,
-                    "beyond_at_start": 1.0,
+        consequence=Row(
+            measure=measure_trained_wall,
+            judge=judge_trained_wall,
+            refuted_by={
+                "bases": 4,
+                "seeds": 3,
+                "float64_change": 0.0,
+                "float64_shift": 1000000000,
+                "sides": {
+                    "bfloat16": {
+                        "wall": 128.0,
+                        "below": 0.5,
+                        "beyond": 0.9,
+                        "beyond_at_start": 1.0,
+                    },
+                    "float32": {
+                        "wall": 8388608.0,
+                        "below": 0.9,
+                        "beyond": 1.0,
+                        "beyond_at_start": 1.0,
+                    },
                 },
             },
-        },
+            needs=("results",),
+        ),
     ),
 )

@@ -1,6 +1,6 @@
 """B1: keys and queries form tight, separated, opposing clusters."""
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .observed import observed
 
 
@@ -59,19 +59,21 @@ CLAIMS = (
         standing="stated",
         chapter="10_clusters_and_sinks",
         in_short="tight, separate clusters; opposed only after the rotation, and weakly",
-        needs=("model",),
-        measure=measure_clusters,
-        judge=judge_clusters,
-        refuted_by={
-            "length": 8192,
-            "heads": 270,
-            "explained": 0.77,
-            "cosine_before": 0.0,
-            "cosine_after": -0.1,
-            "tight": 0.97,
-            "separated": 0.98,
-            "opposed_before": 0.46,
-            "opposed_after": 0.46,
-        },
+        consequence=Row(
+            measure=measure_clusters,
+            judge=judge_clusters,
+            refuted_by={
+                "length": 8192,
+                "heads": 270,
+                "explained": 0.77,
+                "cosine_before": 0.0,
+                "cosine_after": -0.1,
+                "tight": 0.97,
+                "separated": 0.98,
+                "opposed_before": 0.46,
+                "opposed_after": 0.46,
+            },
+            needs=("model",),
+        ),
     ),
 )

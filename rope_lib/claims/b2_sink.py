@@ -1,6 +1,6 @@
 """B2: the sink token has a short key and the largest score."""
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .observed import observed
 
 
@@ -58,18 +58,20 @@ CLAIMS = (
             "the sink's key is short; its score is the largest in the later layers, and in none of the early "
             "ones"
         ),
-        needs=("model",),
-        measure=measure_sink,
-        judge=judge_sink,
-        refuted_by={
-            "length": 8192,
-            "norm_ratio": 0.3,
-            "layers": 30,
-            "layers_without": 12,
-            "short": 0.3,
-            "first_wins": 0.7,
-            "recent_wins": 0.25,
-            "sink_heads": 0.8,
-        },
+        consequence=Row(
+            measure=measure_sink,
+            judge=judge_sink,
+            refuted_by={
+                "length": 8192,
+                "norm_ratio": 0.3,
+                "layers": 30,
+                "layers_without": 12,
+                "short": 0.3,
+                "first_wins": 0.7,
+                "recent_wins": 0.25,
+                "sink_heads": 0.8,
+            },
+            needs=("model",),
+        ),
     ),
 )

@@ -2,7 +2,7 @@
 
 import math
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .observed import observed
 
 
@@ -71,33 +71,35 @@ CLAIMS = (
         standing="stated",
         chapter="11_dispersal",
         in_short="rotation beyond the training length disperses the clusters, in every head",
-        needs=("model",),
-        measure=measure_dispersal,
-        judge=judge_dispersal,
-        refuted_by={
-            "trained": 8192,
-            "longest": 16384,
-            "keys_pre": 0.8,
-            "keys_pre_longest": 0.8,
-            "keys_post": 0.4,
-            "keys_post_longest": 0.2,
-            "keys_falling": 1.0,
-            "keys_inside": -0.05,
-            "keys_beyond": -0.2,
-            "queries_pre": 0.8,
-            "queries_pre_longest": 0.8,
-            "queries_post": 0.4,
-            "queries_post_longest": 0.2,
-            "queries_falling": 1.0,
-            "queries_inside": -0.05,
-            "queries_beyond": -0.2,
-            "silhouette_pre": 0.8,
-            "silhouette_pre_longest": 0.8,
-            "silhouette_post": 0.4,
-            "silhouette_post_longest": 0.2,
-            "silhouette_falling": 0.5,
-            "silhouette_inside": -0.05,
-            "silhouette_beyond": -0.2,
-        },
+        consequence=Row(
+            measure=measure_dispersal,
+            judge=judge_dispersal,
+            refuted_by={
+                "trained": 8192,
+                "longest": 16384,
+                "keys_pre": 0.8,
+                "keys_pre_longest": 0.8,
+                "keys_post": 0.4,
+                "keys_post_longest": 0.2,
+                "keys_falling": 1.0,
+                "keys_inside": -0.05,
+                "keys_beyond": -0.2,
+                "queries_pre": 0.8,
+                "queries_pre_longest": 0.8,
+                "queries_post": 0.4,
+                "queries_post_longest": 0.2,
+                "queries_falling": 1.0,
+                "queries_inside": -0.05,
+                "queries_beyond": -0.2,
+                "silhouette_pre": 0.8,
+                "silhouette_pre_longest": 0.8,
+                "silhouette_post": 0.4,
+                "silhouette_post_longest": 0.2,
+                "silhouette_falling": 0.5,
+                "silhouette_inside": -0.05,
+                "silhouette_beyond": -0.2,
+            },
+            needs=("model",),
+        ),
     ),
 )

@@ -14,7 +14,7 @@ from rope_lib.theory.dispersal import (
 )
 from rope_lib.theory.oscillators import frequencies, rotate
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .settings import HEAD_DIM, TRAINED
 
 # The bank on which the lemmas are tried. Every base has these limits; this one comes near them at a length
@@ -130,17 +130,19 @@ CLAIMS = (
         standing="stated",
         chapter="12_theorem",
         in_short="rotation shrinks the first singular value of one direction by √2 to √d in the limit",
-        measure=measure_shrinking,
-        judge=judge_shrinking,
-        refuted_by={
-            "smallest": 1.2,
-            "largest": 11.313708498984761,
-            "head_dim": 128,
-            "length": 262144,
-            "beating": 1.15,
-            "distance": 0.01,
-            "undercut": 0.0,
-        },
+        formula=Row(
+            measure=measure_shrinking,
+            judge=judge_shrinking,
+            refuted_by={
+                "smallest": 1.2,
+                "largest": 11.313708498984761,
+                "head_dim": 128,
+                "length": 262144,
+                "beating": 1.15,
+                "distance": 0.01,
+                "undercut": 0.0,
+            },
+        ),
     ),
     Claim(
         id="B5",
@@ -149,12 +151,14 @@ CLAIMS = (
         standing="second-hand",
         chapter="12_theorem",
         in_short="the Frobenius norm stays",
-        measure=measure_frobenius,
-        judge=judge_frobenius,
-        refuted_by={
-            "spectra": 5,
-            "change": 0.001,
-        },
+        formula=Row(
+            measure=measure_frobenius,
+            judge=judge_frobenius,
+            refuted_by={
+                "spectra": 5,
+                "change": 0.001,
+            },
+        ),
     ),
     Claim(
         id="B6",
@@ -163,14 +167,16 @@ CLAIMS = (
         standing="second-hand",
         chapter="12_theorem",
         in_short="so the stable rank of one direction grows by 2 to d",
-        measure=measure_stable_rank,
-        judge=judge_stable_rank,
-        refuted_by={
-            "head_dim": 128,
-            "length": 40000,
-            "plane": 1.0,
-            "smallest": 1.5,
-            "largest": 127.5,
-        },
+        formula=Row(
+            measure=measure_stable_rank,
+            judge=judge_stable_rank,
+            refuted_by={
+                "head_dim": 128,
+                "length": 40000,
+                "plane": 1.0,
+                "smallest": 1.5,
+                "largest": 127.5,
+            },
+        ),
     ),
 )

@@ -1,6 +1,6 @@
 """B7: the first singular value falls with length, and the stable rank rises."""
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .observed import observed
 
 
@@ -83,27 +83,29 @@ CLAIMS = (
         in_short=(
             "the first singular value falls faster beyond training by doubling of the length, not by token"
         ),
-        needs=("model",),
-        measure=measure_trends,
-        judge=judge_trends,
-        refuted_by={
-            "trained": 8192,
-            "last": 4096,
-            "longest": 16384,
-            "first_ratio": 0.9,
-            "trained_ratio": 0.7,
-            "longest_ratio": 0.6,
-            "inside": -0.04,
-            "last_inside": -0.07,
-            "beyond": -0.1,
-            "first_rank": 1.7,
-            "longest_rank": 3.5,
-            "falls": True,
-            "rank_rises": False,
-            "extra_low": -0.06,
-            "extra_high": -0.04,
-            "by_token_inside": -1e-05,
-            "by_token_beyond": -2e-05,
-        },
+        consequence=Row(
+            measure=measure_trends,
+            judge=judge_trends,
+            refuted_by={
+                "trained": 8192,
+                "last": 4096,
+                "longest": 16384,
+                "first_ratio": 0.9,
+                "trained_ratio": 0.7,
+                "longest_ratio": 0.6,
+                "inside": -0.04,
+                "last_inside": -0.07,
+                "beyond": -0.1,
+                "first_rank": 1.7,
+                "longest_rank": 3.5,
+                "falls": True,
+                "rank_rises": False,
+                "extra_low": -0.06,
+                "extra_high": -0.04,
+                "by_token_inside": -1e-05,
+                "by_token_beyond": -2e-05,
+            },
+            needs=("model",),
+        ),
     ),
 )

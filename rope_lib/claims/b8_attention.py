@@ -1,6 +1,6 @@
 """B8: the sink loses its attention beyond training, and the largest score rises."""
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .observed import observed
 
 
@@ -55,20 +55,22 @@ CLAIMS = (
         standing="second-hand",
         chapter="11_dispersal",
         in_short="the sink loses its attention beyond training; the largest score rises only there",
-        needs=("model",),
-        measure=measure_attention,
-        judge=judge_attention,
-        refuted_by={
-            "trained": 8192,
-            "longest": 16384,
-            "least_inside": 0.23,
-            "most_inside": 0.28,
-            "attention": 0.24,
-            "attention_longest": 0.05,
-            "falls": True,
-            "score_shortest": 4.0,
-            "score": 4.0,
-            "score_longest": 4.0,
-        },
+        consequence=Row(
+            measure=measure_attention,
+            judge=judge_attention,
+            refuted_by={
+                "trained": 8192,
+                "longest": 16384,
+                "least_inside": 0.23,
+                "most_inside": 0.28,
+                "attention": 0.24,
+                "attention_longest": 0.05,
+                "falls": True,
+                "score_shortest": 4.0,
+                "score": 4.0,
+                "score_longest": 4.0,
+            },
+            needs=("model",),
+        ),
     ),
 )

@@ -11,7 +11,7 @@ from rope_lib.theory.dispersal import (
     uniform_coherence,
 )
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
 from .settings import HEAD_DIM, TRAINED
 
 # What the paper says of each spectrum: whether it meets C1 and C2.
@@ -81,37 +81,39 @@ CLAIMS = (
         standing="second-hand",
         chapter="13_safe_spectra",
         in_short="two criteria sort the spectra as stated; one of them is met nearly, not quite",
-        measure=measure_criteria,
-        judge=judge_criteria,
-        refuted_by={
-            "base 500,000": {
-                "limit": 0.09,
-                "wide_limit": 0.03,
-                "turns": 0.002,
-                "done": 0.4,
-                "above_limit": 3.0,
+        formula=Row(
+            measure=measure_criteria,
+            judge=judge_criteria,
+            refuted_by={
+                "base 500,000": {
+                    "limit": 0.09,
+                    "wide_limit": 0.03,
+                    "turns": 0.002,
+                    "done": 0.4,
+                    "above_limit": 3.0,
+                },
+                "HalfRoPE": {
+                    "limit": 0.7,
+                    "wide_limit": 0.7,
+                    "turns": 0.002,
+                    "done": 0.5,
+                    "above_limit": 0.2,
+                },
+                "HighFreq": {
+                    "limit": 0.09,
+                    "wide_limit": 0.03,
+                    "turns": 2.0,
+                    "done": 0.96,
+                    "above_limit": 0.01,
+                },
+                "RoPE-ID": {
+                    "limit": 0.7,
+                    "wide_limit": 0.7,
+                    "turns": 2.0,
+                    "done": 0.5,
+                    "above_limit": 0.0,
+                },
             },
-            "HalfRoPE": {
-                "limit": 0.7,
-                "wide_limit": 0.7,
-                "turns": 0.002,
-                "done": 0.5,
-                "above_limit": 0.2,
-            },
-            "HighFreq": {
-                "limit": 0.09,
-                "wide_limit": 0.03,
-                "turns": 2.0,
-                "done": 0.96,
-                "above_limit": 0.01,
-            },
-            "RoPE-ID": {
-                "limit": 0.7,
-                "wide_limit": 0.7,
-                "turns": 2.0,
-                "done": 0.5,
-                "above_limit": 0.0,
-            },
-        },
+        ),
     ),
 )

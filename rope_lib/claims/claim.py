@@ -1,12 +1,20 @@
-"""The papers' claims as objects: what is stated, how it is tested, and what the test finds.
+"""The papers' claims as objects: what is stated, how it is tested, and what the tests find.
 
-A claim has two parts that can be run: `measure` produces numbers and `judge` turns numbers into a finding.
-Keeping them apart shows that a check can fail: each claim carries numbers that would refute it, and the tests
-hand `judge` numbers for every verdict that it can reach. The book's page of claims, the README's table, the
-command `rope-lib claims` and the tests read the same objects.
+A claim is tested in up to three rows:
 
-Neither paper's full text was available. `standing` says how each statement is known: `stated` by the
-abstract or summary, `second-hand` from reports of the text, `reconstructed` from its formulas.
+``formula``      is the derivation right?
+``consequence``  does the mechanism that it names occur in a model, at the strength that it states?
+``practice``     does it predict which models work, better than the simplest rival?
+
+A row has two parts that can be run: `measure` produces numbers and `judge` turns numbers into a finding.
+Keeping them apart shows that a check can fail: each row carries numbers that would refute it, and the tests
+hand `judge` numbers for every verdict that it can reach. `joined` makes one verdict of the rows, by the same
+rule for every claim. The book's page of claims, the README's table, the command `rope-lib claims` and the
+tests read the same objects.
+
+Neither paper's full text was available. `standing` says how each statement is known: `stated` by the paper's
+own abstract, summary or code; `second-hand` from reports of its text by others; `reconstructed` by us, from
+its formulas or as what its statement predicts.
 """
 
 import re
@@ -27,6 +35,8 @@ REFUTED: Verdict = "does not hold as stated"
 NOT_TESTABLE: Verdict = "not testable here"
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
+ROWS = ("formula", "consequence", "practice")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -43,9 +53,72 @@ class Finding:
             raise ValueError(f"verdict must be one of {', '.join(VERDICTS)}, got {self.verdict!r}")
 
 
+Rule = Callable[[Numbers], Finding]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One of the tests of a claim: a measurement, and the rule that judges it."""
+
+    measure: Callable[[], Numbers]
+    judge: Rule  # which its docstring states
+    refuted_by: Numbers = field(hash=False)  # a possible result of the measurement that refutes the claim
+    needs: tuple[Need, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """A rule that judged a claim before the present ones, with the verdict that it gives on today's data."""
+
+    until: str  # the day of the change, as 2026-11-25
+    rule: str
+    why: str  # it was changed
+    row: str  # the row whose numbers it judges: one of ROWS
+    judge: Callable[[Numbers], Verdict]
+
+
+def joined(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """One verdict from those of a claim's rows, by row.
+
+    A claim holds if every row that could be tested holds. It does not hold as stated if its formula does not,
+    or if no other row that could be tested holds, be it with a caveat; without any such row the formula
+    decides alone. In all other cases it holds with a caveat. Rows that are not testable count for nothing;
+    if no row is testable, nor is the claim.
+
+    >>> joined({"formula": HOLDS, "consequence": REFUTED, "practice": CAVEAT})
+    'holds with a caveat'
+    >>> joined({"formula": HOLDS, "consequence": REFUTED, "practice": NOT_TESTABLE})
+    'does not hold as stated'
+    """
+    tested = {row: verdict for row, verdict in verdicts.items() if verdict != NOT_TESTABLE}
+    if not tested:
+        return NOT_TESTABLE
+    if set(tested.values()) == {HOLDS}:
+        return HOLDS
+    others = [verdict for row, verdict in tested.items() if row != "formula"]
+    if tested.get("formula") == REFUTED or (others and set(others) == {REFUTED}):
+        return REFUTED
+    return CAVEAT
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the rows of a claim find, and the verdict that they give together."""
+
+    rows: Mapping[str, Finding]
+    earlier: tuple[Verdict, ...] = ()  # by each rule of the claim's history, in its order
+
+    @property
+    def verdict(self) -> Verdict:
+        """The joined verdict, one of `VERDICTS`."""
+        return joined({name: finding.verdict for name, finding in self.rows.items()})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One statement of a paper with the check that tests it.
+    """One statement of a paper with the rows that test it.
+
+    Raises ValueError for a claim without a row.
 
     >>> claim = Claim(
     ...     id="A9",
@@ -54,9 +127,11 @@ class Claim:
     ...     standing="reconstructed",
     ...     chapter="01_oscillator_bank",
     ...     in_short="they make four",
-    ...     measure=lambda: {"sum": 2 + 2},
-    ...     judge=lambda numbers: Finding(HOLDS if numbers["sum"] == 5 else REFUTED, "The sum is {sum}."),
-    ...     refuted_by={"sum": 4},
+    ...     formula=Row(
+    ...         measure=lambda: {"sum": 2 + 2},
+    ...         judge=lambda found: Finding(HOLDS if found["sum"] == 5 else REFUTED, "It is {sum}."),
+    ...         refuted_by={"sum": 4},
+    ...     ),
     ... )
     >>> claim.check().verdict
     'does not hold as stated'
@@ -68,19 +143,35 @@ class Claim:
     standing: Standing
     chapter: str  # the notebook that derives and measures it
     in_short: str  # what was found, in one line
-    measure: Callable[[], Numbers]
-    judge: Callable[[Numbers], Finding]  # the rule, which its docstring states
-    refuted_by: Numbers = field(hash=False)  # a possible result of the measurement that refutes the claim
-    needs: tuple[Need, ...] = ()
+    formula: Row | None = None
+    consequence: Row | None = None
+    practice: Row | None = None
+    history: tuple[Earlier, ...] = ()  # the oldest first
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise ValueError(f"{self.id} must have at least one of the rows {', '.join(ROWS)}, got none")
 
     @property
     def paper(self) -> str:
         """The paper's letter, A or B."""
         return place_of(self.id)[0]
 
-    def check(self) -> Finding:
-        """Measure and judge. Raises what `measure` raises where something that it needs is missing."""
-        return self.judge(self.measure())
+    @property
+    def rows(self) -> dict[str, Row]:
+        """The rows that the claim has, by name, in the order of `ROWS`."""
+        return {name: row for name in ROWS if (row := getattr(self, name)) is not None}
+
+    def check(self) -> Findings:
+        """Measure and judge every row, and by every earlier rule.
+
+        Raises what a `measure` raises where something that it needs is missing.
+        """
+        numbers = {name: row.measure() for name, row in self.rows.items()}
+        return Findings(
+            {name: row.judge(numbers[name]) for name, row in self.rows.items()},
+            tuple(earlier.judge(numbers[earlier.row]) for earlier in self.history),
+        )
 
 
 # The paper, the number of the claim in it and, where the claim is tested on models trained for the purpose, a

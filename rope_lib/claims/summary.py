@@ -2,22 +2,31 @@
 
 from collections.abc import Mapping
 
-from .claim import Claim, Finding
+from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, ROWS, Claim, Findings, Verdict
 
 START, END = "<!-- claims -->", "<!-- end of claims -->"
 
+IN_SHORT: Mapping[Verdict, str] = {HOLDS: "yes", CAVEAT: "partly", REFUTED: "no", NOT_TESTABLE: "untested"}
+ABSENT = "–"  # a row that a claim does not have
 
-def summary(findings: Mapping[Claim, Finding]) -> str:
+
+def summary(findings: Mapping[Claim, Findings]) -> str:
     """A Markdown table of claims with their verdicts, each in short.
 
     >>> from rope_lib.claims import claims
-    >>> print(summary({claim: claim.check() for claim in claims()[:1]}))
-    | claim | verdict | in short |
-    | --- | --- | --- |
-    | A1 | holds | RoPE is phase modulation; scores depend on relative position only |
+    >>> print(summary({claim: claim.check() for claim in claims() if claim.id == "B5"}))
+    | claim | formula | consequence | practice | verdict | in short |
+    | --- | --- | --- | --- | --- | --- |
+    | B5 | yes | – | – | holds | the Frobenius norm stays |
     """
-    rows = [f"| {claim.id} | {found.verdict} | {claim.in_short} |" for claim, found in findings.items()]
-    return "\n".join(["| claim | verdict | in short |", "| --- | --- | --- |", *rows])
+    head = ["claim", *ROWS, "verdict", "in short"]
+    rows = [[claim.id, *row_words(found), found.verdict, claim.in_short] for claim, found in findings.items()]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+
+
+def row_words(found: Findings) -> list[str]:
+    """The verdicts of a claim's rows in one word each, in the order of `ROWS`."""
+    return [IN_SHORT[found.rows[name].verdict] if name in found.rows else ABSENT for name in ROWS]
 
 
 def with_summary(text: str, table: str) -> str:

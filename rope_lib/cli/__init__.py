@@ -7,7 +7,7 @@ import click
 
 from rope_lib import __version__
 
-from . import atlas, check, claims, report, train
+from . import atlas, check, claims, compare, report, train
 from .guard import Guarded
 
 
@@ -20,6 +20,7 @@ def main() -> None:
     Exit status:
       0    a result
       1    something failed: a package or a claim's input is missing, a cell or a model failed, a disk is full
+           (compare: also where the two differ)
       2    input or options that cannot be judged or run
       3    a verdict that may not stand: a key that may bear on rotation was not understood
       130  interrupted; report, train and sweep go on when the same command is run again
@@ -34,6 +35,7 @@ def main() -> None:
 
 for command in (
     check.check,
+    compare.compare,
     atlas.atlas,
     check.bounds,
     claims.claims,

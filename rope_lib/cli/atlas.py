@@ -1,6 +1,7 @@
 """`rope-lib atlas`: published models with their verdicts."""
 
 import sys
+from dataclasses import asdict
 
 import click
 
@@ -30,7 +31,9 @@ def atlas(
 ) -> None:
     """List published models with the verdict of paper A's bounds on each.
 
-    FILTER keeps the models whose name, id, architecture, scaling or verdict contains it.
+    FILTER keeps the models whose name, id, architecture, scaling or verdict contains it. The last line is
+    the record of these verdicts (with --json and --csv on standard error): how often they are wrong about
+    published models of known behavior.
 
     \b
     Examples:
@@ -39,6 +42,8 @@ def atlas(
       rope-lib atlas --csv > atlas.csv
     """
     from rope_lib.cli.atlas_rows import atlas_rows, print_csv, print_table
+    from rope_lib.models.summary import record_sentence
+    from rope_lib.models.track_record import track_record
 
     try:
         rows = atlas_rows(filter, sort, context=context, epsilon=epsilon, dtype=dtype)
@@ -52,3 +57,6 @@ def atlas(
         print_csv(rows, sys.stdout)
     else:
         print_table(rows)
+    if rows:
+        line = record_sentence(asdict(track_record(epsilon, dtype)))
+        click.echo(line, err=as_json or as_csv)

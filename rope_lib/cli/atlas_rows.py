@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO, TypeAlias
 
 from rope_lib.models.atlas import AtlasModel, atlas
+from rope_lib.models.training import seen_angles, shown_training
 from rope_lib.models.verdicts import judge
 
 from .terminal import print_table as print_terminal_table
@@ -14,10 +15,14 @@ Row: TypeAlias = dict[str, Value]
 
 COLUMNS = (
     "model", "hf_id", "release", "layers", "context", "trained_context", "base", "scaling", "effective_base",
-    "kind", "window", "rotary_dim", "verdict", "verdict_without_scaling", "confidence", "source",
+    "kind", "window", "rotary_dim", "verdict", "verdict_without_scaling", "seen_angles", "training",
+    "training_is", "confidence", "source",
 )  # fmt: skip
-_IN_TERMINAL = ("model", "layers", "context", "base", "scaling", "effective_base", "verdict", "confidence")
-_NUMBERS = ("layers", "context", "base", "effective_base")
+_IN_TERMINAL = (
+    "model", "layers", "context", "seen_angles", "training_is", "base", "scaling", "effective_base",
+    "verdict", "confidence",
+)  # fmt: skip
+_NUMBERS = ("layers", "context", "seen_angles", "base", "effective_base")
 
 
 def atlas_rows(
@@ -29,6 +34,10 @@ def atlas_rows(
     dtype: str = "float32",
 ) -> list[Row]:
     """One dict for each model, with COLUMNS: its worst spectrum and the verdict on it.
+
+    `seen_angles` is the length in tokens up to which no pair of any spectrum turns farther than in the
+    training, None where no length does or that training is unknown; `training` is the
+    length of that training, and `training_is` says whether it is known, declared or assumed.
 
     `filter` keeps the models whose name, id, architecture, scaling or verdict contains it; `sort` is a
     column, with a minus before it for the reverse order. What a model does not have is None and sorts last.
@@ -57,7 +66,7 @@ def _order(value: Value) -> Any:
 
 def _row(model: AtlasModel, context: int | None, epsilon: float, dtype: str) -> tuple[Row, str]:
     """`(row, text to search)` of one model."""
-    if context is None and model.declared_context is None:
+    if context is None and model.declared_context is None and model.rotaries:
         raise ValueError(f"{model.name} declares no context: give --context")
     verdict = judge(model, context=context, epsilon=epsilon, dtype=dtype)
     worst = next((judged for judged in verdict.rotaries if judged.verdict == verdict.verdict), None)
@@ -66,7 +75,7 @@ def _row(model: AtlasModel, context: int | None, epsilon: float, dtype: str) -> 
         "hf_id": model.hf_id,
         "release": model.release,
         "layers": model.num_layers,
-        "context": int(verdict.context),
+        "context": model.declared_context if context is None else int(context),
         "trained_context": model.trained_context,
         "base": None,
         "scaling": None,
@@ -76,10 +85,18 @@ def _row(model: AtlasModel, context: int | None, epsilon: float, dtype: str) -> 
         "rotary_dim": None,
         "verdict": str(verdict.verdict),
         "verdict_without_scaling": None,
+        "seen_angles": None,
+        "training": None,
+        "training_is": None,
         "confidence": model.confidence,
         "source": model.source,
     }
     if worst is not None:
+        training = shown_training(model)
+        if training is not None:
+            least = min(seen_angles(one, training, float(verdict.context)).after for one in model.rotaries)
+            row["seen_angles"] = int(least) if least < float("inf") else None
+            row |= {"training": training.length, "training_is": training.provenance}
         row |= {
             "base": worst.rotary.base,
             "scaling": worst.rotary.scaling["type"],

@@ -1,5 +1,7 @@
 """`rope-lib check` and `rope-lib bounds`: paper A's bounds on a model, or on numbers alone."""
 
+from dataclasses import asdict
+
 import click
 
 from rope_lib.runs.errors import one_line
@@ -7,6 +9,7 @@ from rope_lib.runs.errors import one_line
 from .options import (
     NOT_UNDERSTOOD,
     InputError,
+    Json,
     Number,
     dtype_option,
     epsilon_option,
@@ -41,6 +44,10 @@ def check(
     the local cache, or atlas:NAME. The exit status is 0 for a verdict, 3 for one that may not stand, since a
     key that may bear on rotation was not understood (2 with --strict), and 2 for input that cannot be judged.
 
+    The last lines tell apart what is known of the model, what paper A says with the record of its verdicts,
+    and what nobody knows. A length of training is known (from the case studies or the atlas), declared (by
+    the model's files) or assumed (a default of its class).
+
     \b
     Examples:
       rope-lib check config.json
@@ -48,16 +55,16 @@ def check(
       rope-lib check model.gguf --json
       rope-lib check "atlas:Llama 3.1 8B" --dtype bfloat16
     """
-    from rope_lib.models import ModelSpec, judge, read_model
+    from rope_lib.models import judge
     from rope_lib.models.record import record
 
-    try:
-        if source.startswith("atlas:"):
-            from rope_lib.models.atlas import atlas_model
+    from .sources import read_source
 
-            spec: ModelSpec = atlas_model(source.removeprefix("atlas:"))
-        else:
-            spec = read_model(source, download=download)
+    try:
+        spec = read_source(source, download=download)
+        if context is None and spec.declared_context is None and spec.rotaries:
+            key = "max_position_embeddings (in a GGUF file, context_length)"
+            raise ValueError(f"{source}: {key} is missing: give the context to judge at with --context")
         found = record(judge(spec, context=context, epsilon=epsilon, dtype=dtype))
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
@@ -93,20 +100,21 @@ def bounds(
     dtype: str,
     as_json: bool,
 ) -> None:
-    """Print paper A's bounds on the base, and the verdict on a base if one is given.
+    """Print paper A's bounds on the base, and the verdict on a base, with its record, if one is given.
 
     \b
     Examples:
       rope-lib bounds --context 131072 --layers 32
       rope-lib bounds --context 8192 --layers 32 --base 500000
     """
+    from rope_lib.models.track_record import track_record
     from rope_lib.models.verdicts import classify
     from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
 
     if base is not None and head_dim is not None:
         raise InputError("--base is judged by the paper's own bounds: leave out --head-dim")
     try:
-        found: dict[str, float | str] = {
+        found: dict[str, Json] = {
             "aliasing": float(aliasing_bound(context, head_dim=head_dim)),
             "stability": float(stability_bound(context, epsilon, head_dim=head_dim)),
             "depth": float(stability_bound(context, epsilon, layers=layers, head_dim=head_dim)),
@@ -114,6 +122,7 @@ def bounds(
         }
         if base is not None:
             found["verdict"] = str(classify(base, context, layers, epsilon=epsilon, dtype=dtype))
+            found["record"] = asdict(track_record(epsilon, dtype))
     except ValueError as error:
         raise InputError(one_line(error)) from None
     if as_json:

@@ -48,31 +48,28 @@ def claims(ids: tuple[str, ...], as_json: bool) -> None:
     else:
         from .terminal import print_table
 
-        table = [
-            (
-                row["id"],
-                f"{row['statement']} ({row['standing']})",
-                row["verdict"] or NOT_CHECKED,
-                row["evidence"],
-            )
-            for row in rows
-        ]
-        print_table(("", "claim", "verdict", "evidence"), table, show_lines=True)
+        print_table(("", "claim", "verdict", "evidence"), _lines(rows), show_lines=True)
     missing = [row["id"] for row in rows if row["verdict"] is None]
     if missing:
         raise click.ClickException(f"not checked, as an input is missing: {', '.join(missing)}")
 
 
 def _row(claim: Claim) -> dict[str, Json]:
-    """A claim with its finding; the verdict is None where something is missing, which the evidence names."""
-    verdict: str | None
-    try:
-        finding = claim.check()
-        verdict, evidence = finding.verdict, finding.evidence
-    except ModuleNotFoundError as error:
-        verdict, evidence = None, f"The package {error.name} is missing: install rope-lib[models]."
-    except FileNotFoundError as error:
-        verdict, evidence = None, one_line(error)
+    """A claim with what its rows find; where something is missing, the verdict is None and it is named."""
+    from rope_lib.claims.claim import ROWS, joined
+
+    numbers, found = {}, dict.fromkeys(ROWS)
+    for name, row in claim.rows.items():
+        try:
+            numbers[name] = row.measure()
+            finding = row.judge(numbers[name])
+            found[name] = {"verdict": finding.verdict, "evidence": finding.evidence}
+        except ModuleNotFoundError as error:
+            evidence = f"The package {error.name} is missing: install rope-lib[models]."
+            found[name] = {"verdict": None, "evidence": evidence}
+        except FileNotFoundError as error:
+            found[name] = {"verdict": None, "evidence": one_line(error)}
+    verdicts = {name: row["verdict"] for name, row in found.items() if row is not None}
     return {
         "id": claim.id,
         "paper": claim.paper,
@@ -80,6 +77,34 @@ def _row(claim: Claim) -> dict[str, Json]:
         "place": claim.place,
         "standing": claim.standing,
         "chapter": claim.chapter,
-        "verdict": verdict,
-        "evidence": evidence,
+        **found,
+        "verdict": None if None in verdicts.values() else joined(verdicts),
+        "history": [
+            {
+                "date": earlier.until,
+                "rule": earlier.rule,
+                "verdict": earlier.judge(numbers[earlier.row]) if earlier.row in numbers else None,
+                "why": earlier.why,
+            }
+            for earlier in claim.history
+        ],
     }
+
+
+def _lines(rows: list[dict[str, Json]]) -> list[tuple[str, str, str, str]]:
+    """The table for the terminal: a line for each claim, and one for each of its rows if it has several."""
+    from rope_lib.claims.claim import ROWS
+
+    lines = []
+    for row in rows:
+        tests = {name: row[name] for name in ROWS if row[name] is not None}
+        claim = f"{row['statement']} ({row['standing']})"
+        if len(tests) == 1:
+            (test,) = tests.values()
+            lines.append((row["id"], claim, test["verdict"] or NOT_CHECKED, test["evidence"]))
+            continue
+        lines.append((row["id"], claim, row["verdict"] or NOT_CHECKED, ""))
+        lines += [
+            ("", name, test["verdict"] or NOT_CHECKED, test["evidence"]) for name, test in tests.items()
+        ]
+    return lines

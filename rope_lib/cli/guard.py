@@ -55,6 +55,8 @@ class Guarded(click.Group):
         """Read the options, which may already print help."""
         try:
             return super().make_context(*args, **extra)
+        except KeyboardInterrupt:  # of which click would make an empty line and an error
+            raise Stopped() from None
         except BrokenPipeError:
             raise _PipeClosed from None
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
-from rope_lib.runs.errors import one_line
+from rope_lib.runs.errors import one_line, printable
 
 Json: TypeAlias = Any  # what JSON can hold: numbers, strings, lists, dicts
 
@@ -83,7 +83,7 @@ dtype_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 scheduler_option = click.option(
-    "--scheduler", metavar="ADDRESS", help="Use the workers of a running Dask cluster."
+    "--scheduler", metavar="ADDRESS", help="Use the workers of a running Dask cluster, which you trust."
 )
 
 force_option = click.option(
@@ -113,20 +113,29 @@ def workers_errors() -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Write a line on the progress to standard error."""
-    click.echo(line, err=True)
+    """Write a line on the progress to standard error; control characters of names in it are escaped."""
+    click.echo(printable(line), err=True)
+
+
+def print_path(*parts: str | os.PathLike[str]) -> None:
+    """Print the path of a result, on one line of printable characters."""
+    click.echo(printable(os.path.join(*parts)))
 
 
 def print_json(found: Json) -> None:
     """Print a value as indented JSON in UTF-8, whatever the locale.
 
-    Half of a surrogate pair, which UTF-8 cannot hold, is escaped as JSON escapes it. Raises ValueError for a
-    number that is not finite.
+    What a terminal would act on instead of showing it (control characters, marks that turn the direction of a
+    text) and halves of surrogate pairs are escaped as JSON escapes them. Raises ValueError for a number that
+    is not finite.
     """
     import json
 
     text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    if not text.replace("\n", "").isprintable():
+        shown = (char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+        text = "".join(shown)
+    click.echo(text.encode("utf-8"))
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -1,13 +1,22 @@
 """`rope-lib report`: a model measured past its declared context."""
 
-import os
 from typing import Any
 
 import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Lengths, Number, force_option, needs, say, scheduler_option, workers_errors
+from .options import (
+    InputError,
+    Lengths,
+    Number,
+    force_option,
+    needs,
+    print_path,
+    say,
+    scheduler_option,
+    workers_errors,
+)
 
 
 @click.command()
@@ -56,15 +65,18 @@ def report(models: tuple[str, ...], scheduler: str | None, workers: int | None, 
     if len(models) > 1 or scheduler is not None or workers is not None:
         _reports(models, scheduler, workers, options)
         return
-    with needs("a report needs", "report"):
-        from rope_lib.report.write import write_report
     try:
+        with needs("a report needs", "report"):
+            from rope_lib.report.source import check_named
+
+            check_named(options["out"], options["text_file"])
+            from rope_lib.report.write import write_report
         out = write_report(*models, **options, say=say)
     except ChildProcessError as error:
         raise click.ClickException(one_line(error)) from None
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
-    click.echo(os.path.join(out, "report.html"))
+    print_path(out, "report.html")
 
 
 def _reports(
@@ -78,6 +90,6 @@ def _reports(
     with workers_errors():
         folders, failed = write_reports(models, **options, scheduler=scheduler, workers=workers, say=say)
     for folder in folders:
-        click.echo(os.path.join(folder, "report.html"))
+        print_path(folder, "report.html")
     if failed:
         raise click.ClickException(f"{len(failed)} of {len(models)} models could not be measured")

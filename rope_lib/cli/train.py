@@ -1,6 +1,5 @@
 """`rope-lib train` and `rope-lib sweep`: controlled experiments, one model or a grid of them."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,14 +9,23 @@ import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import InputError, Number, force_option, needs, say, scheduler_option, workers_errors
+from .options import (
+    InputError,
+    Number,
+    force_option,
+    needs,
+    print_path,
+    say,
+    scheduler_option,
+    workers_errors,
+)
 
 
 @click.command()
 @click.argument("config")
 @click.option("--out", metavar="DIR", help="Folder to write.  [default: rope-train-CONFIG]")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--keep", is_flag=True, help="Keep the trained weights too, in DIR-training.")
+@click.option("--keep", is_flag=True, help="Keep the trained weights too, in DIR-training, for good.")
 @force_option
 def train(config: str, out: str | None, device: str, keep: bool, force: bool) -> None:
     """Train a small transformer as CONFIG says, test it, and write the results as tables.
@@ -34,24 +42,37 @@ def train(config: str, out: str | None, device: str, keep: bool, force: bool) ->
     """
     with needs("training needs", "models"):
         from rope_lib.measure.device import choose_device
-        from rope_lib.runs.folders import alone
-        from rope_lib.runs.mark import check_replaceable, output_folder
+        from rope_lib.runs.folders import alone, beside, made_if_missing
+        from rope_lib.runs.links import refuse_links
+        from rope_lib.runs.mark import check_elsewhere, check_replaceable, output_folder
         from rope_lib.runs.store import circumstances, save_tables
         from rope_lib.train.config import Config
-        from rope_lib.train.run import forget, inputs, run
+        from rope_lib.train.run import forget, inputs, keep_weights, others_weights, run
     import time
 
     start = time.perf_counter()
     try:
         chosen = Config.from_toml(config)
         folder = output_folder(out, f"rope-train-{Path(config).stem}").absolute()
+        check_elsewhere(folder)
         if not force:
             check_replaceable(folder, "train")
         device = choose_device(device)
         # Beside the result, which appears when it is complete.
         unfinished = folder.with_name(f"{folder.name}-training")
-        with alone(unfinished), _gone_when_empty(unfinished):
+        with made_if_missing(folder.parent), alone(unfinished), _gone_when_empty(unfinished):
+            refuse_links(unfinished)
+            if other := others_weights(chosen, unfinished):
+                aside = beside(unfinished)
+                if not force:
+                    raise FileExistsError(
+                        f"{other}: must be weights of this config, got those of another: name another folder "
+                        f"with --out, or add --force to keep {unfinished.name} as {aside.name}"
+                    )
+                unfinished.rename(aside)
             tables = run(chosen, unfinished, device=device, keep=True)
+            if keep:
+                keep_weights(unfinished)
             made = circumstances(seconds=round(time.perf_counter() - start, 1), device=device)
             save_tables(folder, tables, {"name": "train", "inputs": inputs(chosen)} | made)
             if not keep:
@@ -61,7 +82,7 @@ def train(config: str, out: str | None, device: str, keep: bool, force: bool) ->
     except KeyboardInterrupt:
         say("Stopped. The same command goes on where this one left off.")
         sys.exit(130)
-    click.echo(os.path.join(folder, "summary.parquet"))
+    print_path(folder, "summary.parquet")
 
 
 @contextmanager
@@ -103,6 +124,6 @@ def sweep(
         tables, swept = run_grid(
             grid, size=size, scheduler=scheduler, workers=workers, out=out, force=force, say=say
         )
-    click.echo(tables)
+    print_path(tables)
     if swept.failed:
         raise click.ClickException(f"{len(swept.failed)} cells failed; the same command tries them again")

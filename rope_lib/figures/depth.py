@@ -58,28 +58,28 @@ def change_by_layer(changes: pd.DataFrame) -> Figure:
     return figure
 
 
-def misalignment(table: pd.DataFrame, epsilon: float) -> Figure:
-    """A phase error in every layer, against the compounding law ε^n that the depth bound assumes.
+def product_law(law: pd.DataFrame, assumed: float) -> Figure:
+    """What misaligned layers cost together, what their single losses multiply to, and what the bound assumes.
 
-    `table` comes from `measure.positions.misaligned_hidden_states`. Left: cosine of the hidden state by
-    layer with all layers misaligned. Right: 1 - cosine after the last layer by number of misaligned layers.
+    `law` has columns layers, product and joint, from `findings.depth.product_law`; `assumed` is the loss of
+    similarity in each layer that the bound starts from.
     """
-    figure, ((left, right),) = style.panels(1, 2, height=3.6)
-    every = table[table.misaligned_layers == table.misaligned_layers.max()]
-    left.plot(every.layer, epsilon**every.layer, "--", color=style.RED)
-    left.plot(every.layer, every.cosine, color=style.BLUE)
-    style.label_line(left, 9, epsilon**9, "compounding", style.RED)
-    style.label_line(left, 9, every.cosine.min(), "measured", style.BLUE, va="top", xytext=(4, -8))
-    left.set_ylim(0, 1.05)
-    left.set_xlabel("layer")
-    left.set_ylabel("cosine to the undisturbed state")
-    style.title(left, "Layer by layer")
-    last = table[table.layer == table.layer.max()]
-    right.loglog(last.misaligned_layers, 1 - epsilon**last.misaligned_layers, "--", color=style.RED)
-    right.loglog(last.misaligned_layers, 1 - last.cosine, "o-", color=style.BLUE, markersize=4)
-    right.set_xticks(last.misaligned_layers.to_list(), labels=last.misaligned_layers.astype(str))
-    right.minorticks_off()
-    right.set_xlabel("misaligned layers")
-    right.set_ylabel("1 - cosine after the last layer")
-    style.title(right, "By number of layers")
+    figure, axes = style.axes()
+    axes.loglog(law.layers, 1 - (1 - assumed) ** law.layers, "--", color=style.RED)
+    axes.loglog(law.layers, law["product"], color=style.BLUE)
+    axes.loglog(law.layers, law.joint, "o", color=style.BLUE, markersize=6)
+    middle = len(law) // 2
+    at = law.layers.iloc[middle]
+    style.label_line(
+        axes, at, 1 - (1 - assumed) ** at, "as the bound assumes", style.RED, va="top", xytext=(6, -8)
+    )
+    style.label_line(
+        axes, at, law["product"].iloc[middle], "measured: together (dots),\nproduct of single layers (line)",
+        style.BLUE, va="top", xytext=(10, -8),
+    )  # fmt: skip
+    axes.set_xticks(law.layers.to_list(), labels=law.layers.astype(str))
+    axes.minorticks_off()
+    axes.set_xlabel("misaligned layers, the first n")
+    axes.set_ylabel("loss of similarity, 1 - cosine")
+    style.title(axes, "Losses multiply, from far less than assumed")
     return figure

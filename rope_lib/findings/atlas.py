@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 
 from rope_lib.models.atlas import AtlasModel, atlas
-from rope_lib.models.case_studies import CaseStudy, case_studies
+from rope_lib.models.case_studies import NAMES_IN_ATLAS, CaseStudy, case_studies
 from rope_lib.models.spec import Rotary
+from rope_lib.models.summary import record_sentence
+from rope_lib.models.track_record import track_record
 from rope_lib.models.verdicts import VERDICTS, WORST_FIRST, RotaryVerdict, Verdict, classify, judge
 from rope_lib.theory.arguments import Floats
 from rope_lib.theory.rivals import first_negative, liu_extrapolation_limit
@@ -194,21 +196,6 @@ def words(verdict: str) -> str:
     return verdict.replace("_", " ")
 
 
-# Models that have another name in the atlas than in the case studies.
-_NAMES_OF_CASES = {
-    "LLaMA-2 7B": "Llama 2 7B",
-    "LLaMA-2 70B": "Llama 2 70B",
-    "LLaMA-3 8B": "Llama 3 8B",
-    "LLaMA-3.1 8B": "Llama 3.1 8B",
-    "LLaMA-3.1 70B": "Llama 3.1 70B",
-    "LLaMA-3.1 405B": "Llama 3.1 405B",
-    "Mistral-7B v0.1": "Mistral 7B v0.1",
-    "Mistral-7B v0.2": "Mistral 7B Instruct v0.2",
-    "Mixtral 8x7B": "Mixtral 8x7B v0.1",
-    "Gradient Llama-3 8B 1048k": "Llama-3-8B-Instruct-Gradient-1048k",
-}
-
-
 def known_cases(*, epsilon: float = 0.95, dtype: str = "float32") -> tuple[tuple[CaseStudy, Verdict], ...]:
     """The case studies of known behavior whose model is in the atlas: (case, verdict at the case's context).
 
@@ -218,7 +205,7 @@ def known_cases(*, epsilon: float = 0.95, dtype: str = "float32") -> tuple[tuple
     models = {model.name: model for model in atlas()}
     pairs = []
     for case in case_studies():
-        model = models.get(_NAMES_OF_CASES.get(case.model, case.model))
+        model = models.get(NAMES_IN_ATLAS.get(case.model, case.model))
         if case.observed != "unknown" and model is not None:
             verdict = judge(model, epsilon=epsilon, dtype=dtype, context=case.context_length)
             pairs.append((case, verdict))
@@ -302,6 +289,7 @@ def facts(models: Sequence[Entry], cases: Sequence[tuple[CaseStudy, Verdict]]) -
         | _of_cases(cases)
         | _of_slowest_pairs(judged)
         | _of_resting_pairs(judged)
+        | _of_record(models[0].verdict)
     )
     return {f"atlas-{name}": str(number) for name, number in numbers.items()}
 
@@ -398,6 +386,12 @@ def _of_resting_pairs(judged: Sequence[Entry]) -> Numbers:
         "partial-alone": _count(first_negative_seen(each, seen) is None for each, seen in partial),
         "partial-whole": _count(distance is None for distance in whole),
     }
+
+
+def _of_record(verdict: Verdict) -> Numbers:
+    """What verdicts at this epsilon and dtype are worth, as the command says it."""
+    record = track_record(float(np.asarray(verdict.epsilon)), str(verdict.dtype))
+    return {"record": record_sentence(asdict(record))}
 
 
 def _side(verdict: Verdict) -> str:

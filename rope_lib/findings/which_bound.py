@@ -358,6 +358,19 @@ def _facts_of_places(distances: pd.DataFrame, head_dim: int) -> dict[str, str]:
     return found | {name: f"{value:.2f}" for name, value in early.items()}
 
 
+def fitted_constant(rows: pd.DataFrame, head_dim: int) -> float:
+    """The c of the line base ≥ c·L that tells best which trials work within the trained length.
+
+    >>> rows, _, head_dim = kept_trials()
+    >>> round(fitted_constant(rows, head_dim), 1)
+    0.7
+    """
+    inside = rows[rows.inside]
+    margin = margins(inside, head_dim)["aliasing (A2)"]
+    factor, _ = best_constant(inside.far >= WORKS, margin)
+    return float(factor) * float(aliasing_bound(1))
+
+
 def _facts_of_bounds(rows: pd.DataFrame, head_dim: int) -> dict[str, str]:
     """Trials below and above each bound, how many contradict it, and the factor on it that fits best."""
     table = compared(rows, head_dim).set_index(["region", "bound"])
@@ -377,7 +390,7 @@ def _facts_of_bounds(rows: pd.DataFrame, head_dim: int) -> dict[str, str]:
     }
     return found | {
         "best": f"{fitted.best.mean():.2f}",
-        "constant": f"{fitted.factor['aliasing (A2)'] * float(aliasing_bound(1)):.1f}",
+        "constant": f"{fitted_constant(rows, head_dim):.1f}",
         **{name: f"{share:.0%}" for name, share in lenient.items()},
     }
 

@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import redirect_stderr
 from io import StringIO
@@ -18,8 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_model
 
 from rope_lib.models.gguf import Metadata, read_gguf
-from rope_lib.runs.folders import replacing
+from rope_lib.runs.folders import clear, replacing
 from rope_lib.runs.mark import file_sha256
+from rope_lib.runs.temporary import temporary_folder
 
 from .folder import WEIGHTS, Shapes, known_extra, line_of
 from .huggingface import PreTrainedModel, PreTrainedTokenizerBase, gguf_options, gguf_tensor_names
@@ -44,6 +44,7 @@ def dequantized(gguf: Path, sha256: str) -> Path:
     more, one of another shape, or one with a number that is not finite; OSError where nothing can be written.
     """
     folder = user_cache_path("rope-lib") / "models" / f"{gguf.stem}-{sha256[:16]}"
+    clear(folder.parent, "tmp")  # what killed runs of versions before this one left
     if is_whole(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -99,8 +100,7 @@ def _read(gguf: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     except Exception as error:  # what the reader raises depends on the damage
         raise ValueError(f"{blamed} ({line_of(error)})") from error
     # Here transformers draws a progress bar although progress bars are switched off.
-    with tempfile.TemporaryDirectory() as name, redirect_stderr(StringIO()):
-        scratch = Path(name)
+    with temporary_folder("model") as scratch, redirect_stderr(StringIO()):
         (scratch / "model.gguf").symlink_to(gguf.resolve())
         try:
             network, unused = load_network(

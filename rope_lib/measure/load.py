@@ -7,13 +7,13 @@ import hashlib
 import importlib.util
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from rope_lib.runs.mark import file_sha256
+from rope_lib.runs.temporary import temporary_folder
 
 from .converted import dequantized
 from .device import choose_device
@@ -118,9 +118,12 @@ def token_ids(model: LanguageModel, text: str) -> torch.Tensor:
     if model.tokenizer is None:
         raise ValueError(f"model must have a tokenizer to read a text, and {model.name} has none")
     check_text(model.tokenizer, text)
-    with quiet():
-        # Not verbose: a text that is longer than the context is what is measured here, not worth a warning.
-        tokens: torch.Tensor = model.tokenizer(text, return_tensors="pt", verbose=False).input_ids[0]
+    try:
+        with quiet():
+            # Not verbose: a text that is longer than the context is what is measured here, not a warning.
+            tokens: torch.Tensor = model.tokenizer(text, return_tensors="pt", verbose=False).input_ids[0]
+    except Exception as error:  # what it raises depends on the values of its files
+        raise ValueError(f"{model.name}: its tokenizer must encode the text ({line_of(error)})") from error
     known = model.network.get_input_embeddings().weight.shape[0]
     if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < known:
         raise ValueError(
@@ -197,8 +200,7 @@ def _load(
     files: ModelFolder, source: str | os.PathLike, dtype: torch.dtype
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
     """The network and the tokenizer of a folder of safetensors."""
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
+    with temporary_folder("model") as scratch:
         stage(files, scratch)
         network, unused = load_network(scratch, source, files.shapes, dtype)
         tokenizer = load_tokenizer(scratch, source) if files.tokenizer else None

@@ -95,11 +95,31 @@ def _width(network: PreTrainedModel) -> int:
 
 def _head_dims(config: Config) -> tuple[int, int]:
     """Channels of a head's queries and keys, and of its values."""
-    dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    if getattr(config, "qk_nope_head_dim", None):  # multi-head latent attention
-        return config.qk_nope_head_dim + config.qk_rope_head_dim, config.v_head_dim
-    largest = max(dim, getattr(config, "global_head_dim", None) or 0)  # Gemma 4's layers differ
+    plain, rotating, value = (
+        stated_size(config, name) for name in ("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
+    )
+    if plain and rotating and value:  # multi-head latent attention
+        return plain + rotating, value
+    dim = stated_size(config, "head_dim") or config.hidden_size // config.num_attention_heads
+    largest = max(dim, stated_size(config, "global_head_dim"))  # Gemma 4's layers differ
     return largest, largest
+
+
+def stated_size(config: Config, name: str) -> int:
+    """A size that a config states; 0 where it does not.
+
+    A file may give any value to a key that its architecture does not know, and transformers keeps it.
+    """
+    value = getattr(config, name, None)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _layer_types(config: Config) -> set[str]:
+    """The kinds of layers that a config lists; of a list with anything but names, none."""
+    kinds = getattr(config, "layer_types", None)
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        return set()
+    return set(kinds)
 
 
 def _bytes_of_a_score(network: PreTrainedModel) -> int:
@@ -117,12 +137,10 @@ def _bytes_of_a_score(network: PreTrainedModel) -> int:
 def _masks(network: PreTrainedModel, length: int) -> tuple[int, int]:
     """Bytes of the masks kept through a pass, and of the conversion of one while a layer attends."""
     config = network.config.get_text_config()
-    kinds = {
-        kind for kind in getattr(config, "layer_types", None) or ["full_attention"] if "attention" in kind
-    }
+    kinds = {kind for kind in _layer_types(config) or {"full_attention"} if "attention" in kind}
     if _implementation(network) == "eager":
         return len(kinds) * _width(network) * length**2, 0
-    window = getattr(config, "sliding_window", None) or getattr(config, "attention_chunk_size", None)
+    window = stated_size(config, "sliding_window") or stated_size(config, "attention_chunk_size")
     # Up to the window torch's own causal mask serves, which takes no memory.
     if _implementation(network) != "sdpa" or not window or length < window:
         return 0, 0
@@ -135,7 +153,7 @@ def _stream_bytes(network: PreTrainedModel, length: int) -> int:
     config = network.config.get_text_config()
     embeddings = [m for m in network.get_decoder().modules() if isinstance(m, torch.nn.Embedding)]
     embedded = sum(embedding.embedding_dim for embedding in embeddings)
-    tables = 2 * _head_dims(config)[0] * len(set(getattr(config, "layer_types", None) or [0]))
+    tables = 2 * _head_dims(config)[0] * (len(_layer_types(config)) or 1)
     return length * _width(network) * (2 * config.hidden_size + embedded + tables)
 
 
@@ -143,9 +161,8 @@ def _attention_bytes(network: PreTrainedModel, length: int) -> int:
     """Queries, keys and values while a layer attends, apart from scores: before and after the rotation."""
     config = network.config.get_text_config()
     query = config.num_attention_heads * max(_head_dims(config))
-    key = (getattr(config, "num_key_value_heads", None) or config.num_attention_heads) * max(
-        _head_dims(config)
-    )
+    key_heads = stated_size(config, "num_key_value_heads") or config.num_attention_heads
+    key = key_heads * max(_head_dims(config))
     # Rotating queries makes three copies, and attention repeats keys and values for each query head and lays
     # its output out anew; a measurement makes two copies in float32 and six arrays of a chunk of scores.
     attended = length * _width(network) * (5 * query + 3 * key)
@@ -181,9 +198,7 @@ def _experts_bytes(network: PreTrainedModel, layer: torch.nn.Module, length: int
             continue
         experts, hidden = len(down), config.hidden_size
         inner = down[0].numel() // hidden
-        chosen = (
-            getattr(config, "num_experts_per_tok", None) or getattr(config, "top_k_experts", None) or experts
-        )
+        chosen = stated_size(config, "num_experts_per_tok") or stated_size(config, "top_k_experts") or experts
         # Of experts that run one after the other, each may get every token; experts that run at once get each
         # token `chosen` times.
         alone = getattr(config, "_experts_implementation", "eager") == "eager"

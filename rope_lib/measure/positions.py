@@ -98,14 +98,18 @@ def accumulated_phase(model: LanguageModel, tokens: torch.Tensor, shift: int) ->
 
 
 def misaligned_hidden_states(
-    model: LanguageModel, tokens: torch.Tensor, drift: float, layer_counts: Iterable[int], pair: int = -1
+    model: LanguageModel,
+    tokens: torch.Tensor,
+    drift: float,
+    layer_sets: Iterable[Iterable[int]],
+    pair: int = -1,
 ) -> pd.DataFrame:
-    """Hidden states with a phase error in one pair of the first layers' keys, against those without.
+    """Hidden states with a phase error in one pair of some layers' keys, against those without.
 
-    In each of the first n layers, for n in `layer_counts`, the chosen `pair` (counted from the fastest; -1
-    is the slowest) of every key is turned by `drift` radians against the queries. One row per
-    (misaligned_layers, layer): cosine is the mean over tokens of the cosine between the two hidden states
-    after that layer (counted from 1), loss the mean next-token loss of the run, in nats.
+    In all layers of a set, counted from 1, the chosen `pair` (counted from the fastest; -1 is the slowest) of
+    every key is turned by `drift` radians against the queries. One row per (set, layer): `misaligned_layers`
+    is the size of the set and `first` its first layer, `cosine` the mean over tokens of the cosine between
+    the two hidden states after that layer, `loss` the mean next-token loss of the run, in nats.
     """
     pairs = model.network.config.head_dim // 2
     channels = [range(pairs)[pair], range(pairs)[pair] + pairs]  # half-split layout
@@ -114,7 +118,7 @@ def misaligned_hidden_states(
     )
 
     def misalign(layer: int, query: torch.Tensor, key: torch.Tensor) -> Vectors | None:
-        if layer >= misaligned:
+        if layer + 1 not in misaligned:
             return None
         key = key.clone()
         key[..., channels] = key[..., channels] @ turn.to(key)
@@ -122,7 +126,7 @@ def misaligned_hidden_states(
 
     expected = _hidden_states(_forward(model, tokens, output_hidden_states=True))
     rows = []
-    for misaligned in layer_counts:
+    for misaligned in map(frozenset, layer_sets):
         with queries_and_keys(model.network, misalign):
             output = _forward(model, tokens, output_hidden_states=True)
         loss = _loss(output, tokens)
@@ -130,7 +134,23 @@ def misaligned_hidden_states(
             zip(_hidden_states(output), expected, strict=True), start=1
         ):
             cosine = torch.cosine_similarity(state, reference, dim=-1).mean().item()
-            rows.append({"misaligned_layers": misaligned, "layer": layer, "cosine": cosine, "loss": loss})
+            row = {"misaligned_layers": len(misaligned), "first": min(misaligned), "layer": layer}
+            rows.append({**row, "cosine": cosine, "loss": loss})
+    return pd.DataFrame(rows)
+
+
+def hidden_norms(model: LanguageModel, tokens: torch.Tensor) -> pd.DataFrame:
+    """How large the hidden states are after each layer: one row per layer, counted from 1.
+
+    `norm` is the Frobenius norm over all tokens `(length, hidden_size)`, `largest` the norm of the largest
+    single token's state, `token` its position.
+    """
+    states = _hidden_states(_forward(model, tokens, output_hidden_states=True))
+    rows = []
+    for layer, state in enumerate(states, start=1):
+        each = state.norm(dim=-1)
+        row = {"layer": layer, "norm": state.norm().item(), "largest": each.max().item()}
+        rows.append({**row, "token": int(each.argmax())})
     return pd.DataFrame(rows)
 
 

@@ -20,6 +20,20 @@ ORIGINS = ("table 1", "added")
 # RULER calls an average above that of Llama-2-7B-chat at 4K satisfactory.
 RULER_THRESHOLD = 85.6
 
+# Models that have another name in the atlas than in the case studies.
+NAMES_IN_ATLAS = {
+    "LLaMA-2 7B": "Llama 2 7B",
+    "LLaMA-2 70B": "Llama 2 70B",
+    "LLaMA-3 8B": "Llama 3 8B",
+    "LLaMA-3.1 8B": "Llama 3.1 8B",
+    "LLaMA-3.1 70B": "Llama 3.1 70B",
+    "LLaMA-3.1 405B": "Llama 3.1 405B",
+    "Mistral-7B v0.1": "Mistral 7B v0.1",
+    "Mistral-7B v0.2": "Mistral 7B Instruct v0.2",
+    "Mixtral 8x7B": "Mixtral 8x7B v0.1",
+    "Gradient Llama-3 8B 1048k": "Llama-3-8B-Instruct-Gradient-1048k",
+}
+
 _FILE = Path(__file__).with_name("case_studies.csv")
 
 
@@ -52,6 +66,12 @@ class CaseStudy:
     pretrain_base: float | None  # the base before any extension
     ruler: float | None  # RULER average at `context_length`, percent
     ruler_4k: float | None  # RULER average at 4K, percent
+    window: int | None  # tokens that each layer sees; None where it sees all
+
+    @property
+    def longest_distance(self) -> int:
+        """The longest distance in tokens that a rotation of this model spans: its context, or its window."""
+        return self.context_length if self.window is None else min(self.context_length, self.window)
 
 
 @lru_cache(maxsize=1)
@@ -109,6 +129,7 @@ def parse_row(row: Mapping[str, str]) -> CaseStudy:
         pretrain_base=optional("pretrain_base", float),
         ruler=optional("ruler", float),
         ruler_4k=optional("ruler_4k", float),
+        window=optional("window", int),
     )
 
 

@@ -11,6 +11,8 @@ LONGEST = 10**12  # tokens
 
 # Different spectra in one model. Published models have at most four; a verdict lists the bounds of each.
 MOST_SPECTRA = 256
+# Different pairs of a spectrum of one model and one of another, in a comparison of two.
+MOST_PAIRS = 1_024
 # Frequencies and listed factors of all spectra together: a verdict's JSON prints each, in some 25 bytes.
 MOST_FREQUENCIES = 2**18
 # Keys in one object that describes a scaling, which is read once for each spectrum. Configs write about ten.

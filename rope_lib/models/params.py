@@ -24,6 +24,7 @@ META_SCALING: dict[str, Any] = {  # what `use_scaled_rope` switches on
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
+ARCHITECTURES = ("Llama (Meta)", "Mistral")  # what a spec calls them
 MISTRAL_BASE, MISTRAL_SLIDING_BASE = 1_000_000.0, 10_000.0  # without and with a sliding window
 
 
@@ -67,7 +68,7 @@ def read_params(params: Json, name: str | None = None) -> ModelSpec:
     ledger.inert |= _INERT
     ledger.read |= set(spec.keys.read)
     ledger.inert |= spec.keys.inert
-    architecture = "Llama (Meta)" if is_meta else "Mistral"
+    architecture = ARCHITECTURES[0] if is_meta else ARCHITECTURES[1]
     spec = replace(
         spec,
         name=name or architecture,

@@ -40,7 +40,7 @@ class Verdict:
     """What paper A's bounds say of a model."""
 
     spec: ModelSpec
-    context: Floats  # tokens
+    context: Floats  # tokens; NaN for a model without rotary that declares none, since it needs none
     epsilon: ArrayLike
     dtype: ArrayLike
     rotaries: tuple[RotaryVerdict, ...]
@@ -58,8 +58,7 @@ def judge(
 
     A layer with a window sees no more than that; the depth is the number of layers that a spectrum drives.
     `epsilon`, `dtype` and `context` may be arrays: they broadcast, and so do the numbers of the result.
-    Raises ValueError as `classify` does, and for a model that rotates and declares no context if none is
-    given; one that does not rotate needs none, and its context is then NaN.
+    Raises ValueError as `classify` does, and if none is given for a model that rotates and declares none.
 
     >>> from rope_lib.models.config import read_config
     >>> spec = read_config({"model_type": "llama", "num_hidden_layers": 32, "head_dim": 128,
@@ -179,5 +178,6 @@ def disagreements(
     base, context, layers, trained = np.array(
         [(case.effective_base, case.context_length, case.num_layers, case.train_length) for case in cases]
     ).T
-    stable = classify(base, context, layers, epsilon=epsilon, dtype=dtype) == "stable"
+    seen = [case.longest_distance for case in cases]
+    stable = classify(base, seen, layers, epsilon=epsilon, dtype=dtype) == "stable"
     return int(np.sum(stable != works)), int(np.sum((context <= trained) != works))

@@ -1,6 +1,5 @@
 """Reports on several models: each is a cell of a sweep, and a folder of its own."""
 
-import contextlib
 import itertools
 import os
 from collections.abc import Callable, Sequence
@@ -10,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from rope_lib.runs.cluster import at_least_one, processors, visible_gpus
-from rope_lib.runs.folders import clear, scratch
+from rope_lib.runs.folders import clear, made_if_missing, scratch
 from rope_lib.runs.grid import Cell
-from rope_lib.runs.mark import output_folder
+from rope_lib.runs.mark import check_utf8, output_folder
 from rope_lib.runs.sweep import Failure, run_cells
 
 from .source import absolute, text_path
@@ -38,6 +37,8 @@ def write_reports(
     ValueError for a model named twice, and as `source.text_path` for a text.
     """
     folder = output_folder(out, "rope-reports").absolute()
+    for source in sources:
+        check_utf8("model", source)
     if options.get("text_file") is not None:
         options["text_file"] = str(text_path(options["text_file"]))
     cells = [
@@ -50,15 +51,11 @@ def write_reports(
         limits["workers"] = at_least_one(max(1, len(gpus)) if workers is None else workers)
         limits["resources"] = {"GPU": 1} if gpus else None
         limits["threads"] = max(1, processors() // limits["workers"])
-    folder.mkdir(parents=True, exist_ok=True)
-    clear(folder, _SWEEP)
-    try:
+    with made_if_missing(folder):
+        clear(folder, _SWEEP)
         # Nothing of the sweep is kept: the store of measurements knows by content what was measured before.
         with scratch(folder, _SWEEP) as kept:
             swept = run_cells(cells, "rope_lib.report.many:report_cell", kept, say=say, **limits)
-    finally:
-        with contextlib.suppress(OSError):  # it holds reports
-            folder.rmdir()
     failed = {failure.cell.digest for failure in swept.failed}
     return [Path(cell.values["out"]) for cell in cells if cell.digest not in failed], swept.failed
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from rope_lib.measure.interventions import UNCHANGED
-from rope_lib.measure.memory import available_bytes, check_fits, longest_that_fits, needed_bytes
+from rope_lib.measure.memory import available_bytes, check_fits, longest_that_fits, needed_bytes, stated_size
 from rope_lib.measure.sweep import depends_on_length, measure_pass
 
 from .findings import FIXES, Subject
@@ -111,7 +111,7 @@ def cost(network: PreTrainedModel, length: int) -> float:
     """Floating-point operations of a pass: linear in its matrices, and quadratic in its attention."""
     config = network.config.get_text_config()
     matrices = sum(weight.numel() for weight in network.get_decoder().parameters() if weight.ndim > 1)
-    heads = config.num_attention_heads * (getattr(config, "head_dim", None) or 0)
+    heads = config.num_attention_heads * stated_size(config, "head_dim")
     attention = config.num_hidden_layers * max(config.hidden_size, heads)
     return 2 * matrices * length + 2 * attention * length**2
 

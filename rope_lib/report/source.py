@@ -3,9 +3,7 @@
 import os
 from pathlib import Path
 
-from rope_lib.runs.errors import one_line
-from rope_lib.runs.folders import scratch, scratch_prefix
-from rope_lib.runs.mark import output_folder
+from rope_lib.runs.mark import check_elsewhere, check_utf8, output_folder
 
 
 def absolute(source: str | Path) -> str:
@@ -15,19 +13,6 @@ def absolute(source: str | Path) -> str:
     'organization/model'
     """
     return str(Path(source).absolute()) if Path(source).exists() else str(source)
-
-
-def check_utf8(argument: str, path: str | Path) -> None:
-    r"""Raise ValueError for a path that is not UTF-8: the notebook and the tables of a report name it.
-
-    >>> check_utf8("out", os.fsdecode(b"caf\xe9"))
-    Traceback (most recent call last):
-    ValueError: out must be a path in UTF-8, got 'caf\udce9'
-    """
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{argument} must be a path in UTF-8, got {str(path)!r}") from None
 
 
 def text_path(path: str | Path) -> Path:
@@ -50,27 +35,24 @@ def text_path(path: str | Path) -> Path:
     return place
 
 
+def check_named(out: str | Path | None, text_file: str | Path | None) -> None:
+    """Raise ValueError or OSError for a folder or a text that no report can have: before torch is loaded."""
+    if out is not None:
+        new_folder(out)
+    if text_file is not None:
+        text_path(text_file)
+
+
 def new_folder(out: str | Path) -> Path:
     """The absolute path of a folder to write, or to replace if it exists.
 
-    Raises ValueError where that cannot be done: for an empty name, the current folder or one above it, or
-    where its parent cannot be written. Checked before hours of measuring rather than after.
+    Raises ValueError or OSError where that cannot be done, as `runs.mark.output_folder` does, and for the
+    current folder or one above it. Checked before hours of measuring rather than after.
 
     >>> new_folder("")
     Traceback (most recent call last):
     ValueError: out must name a folder, got ''
     """
-    check_utf8("out", out)
-    folder, here = output_folder(out, "").absolute(), Path.cwd()
-    if Path(os.path.realpath(folder)) in (here, *here.parents):
-        raise ValueError(f"out must be a folder other than the current one and those above, got {str(out)!r}")
-    try:
-        if folder.is_symlink() and not folder.exists():
-            raise FileNotFoundError("it is a link to nothing")
-        existing = next(parent for parent in folder.parents if os.path.lexists(parent))
-        with scratch(existing, scratch_prefix(folder)):
-            pass
-    except OSError as error:
-        reason = error.strerror or one_line(error)
-        raise ValueError(f"out must be a folder that can be written, got {str(out)!r} ({reason})") from None
-    return folder
+    folder = output_folder(out, "")
+    check_elsewhere(Path(out))
+    return folder.absolute()

@@ -14,6 +14,7 @@ from rope_lib.findings.breaks import FEW
 from rope_lib.findings.kept import Json
 from rope_lib.models.record import BOUND_NAMES, base_text, scaling_text
 from rope_lib.models.spec import scopes
+from rope_lib.models.summary import record_sentence
 
 from .findings import Findings, fix_rows, worst_heads
 
@@ -35,11 +36,31 @@ def glance(found: Findings) -> Markdown:
     rows = [
         ["declared context", f"{found.declared:,} tokens"],
         ["paper A's verdict there", found.record["verdict"].replace("_", " ")],
+        ["record of such verdicts", _track_record(found.record["record"])],
+        ["no pair turns farther than in training", _seen(found.record)],
         ["measured", f"up to {found.longest:,} tokens"],
         ["breaks", _where(found)],
         ["what would fix it", _remedy(found)],
     ]
     return tables.markdown(rows, ["question", "answer"])
+
+
+def _track_record(record: Mapping[str, Json]) -> str:
+    """How often the verdicts are wrong about published models, in a few words."""
+    wrong, cases = record["bounds_misjudge"], record["cases"]
+    rival = record["training_length_misjudges"]
+    return f"{wrong} of {cases} published runs misjudged; by training length alone, {rival}"
+
+
+def _seen(record: Mapping[str, Json]) -> str:
+    """The length up to which no pair of any spectrum meets an angle that training did not show."""
+    training = record["training"]["shown"]
+    if training is None or not record["rotaries"]:
+        return "not known: nothing states the length of its training"
+    reaches = [rotary["seen_angles"]["after"] for rotary in record["rotaries"]]
+    limited = [reach for reach in reaches if reach is not None]
+    length = f"up to {int(min(limited)):,} tokens" if limited else "at any length"
+    return f"{length} (training on {training['length']:,}, {training['provenance']})"
 
 
 def _where(found: Findings) -> str:
@@ -122,10 +143,20 @@ def _bound_cells(name: str, bound: float | None, base: float) -> tuple[str, str,
 
 
 def verdict(found: Findings) -> Markdown:
-    """The verdict and its reasons."""
+    """The verdict with its reasons and its record; what is known besides, and what nobody knows."""
     named = found.record["verdict"].replace("_", " ")
-    lines = [f"Paper A's verdict at {found.declared:,} tokens: **{named}**.", ""]
-    return Markdown("\n".join([*lines, *(f"- {plain(reason)}" for reason in found.record["reasons"])]))
+    parts = {
+        f"Paper A's verdict at {found.declared:,} tokens: **{named}**.": found.record["reasons"],
+        "What such a verdict is worth:": [record_sentence(found.record["record"])],
+        "What is known besides:": found.record["summary"]["known"] if found.record["rotaries"] else [],
+        "What nobody knows:": found.record["summary"]["unknown"],
+    }
+    blocks = [
+        "\n".join([heading, "", *(f"- {plain(sentence)}" for sentence in sentences)])
+        for heading, sentences in parts.items()
+        if sentences
+    ]
+    return Markdown("\n\n".join(blocks))
 
 
 def breaking(found: Findings) -> Markdown:

@@ -21,13 +21,21 @@ from rope_lib.measure.store import identity
 from rope_lib.measure.text import text_sha256
 from rope_lib.runs.children import children_inherit
 from rope_lib.runs.folders import replacing
-from rope_lib.runs.mark import PROVENANCE_FILE, check_replaceable, is_ours, made_by, write_mark
+from rope_lib.runs.mark import (
+    PROVENANCE_FILE,
+    check_replaceable,
+    check_utf8,
+    is_ours,
+    made_by,
+    output_folder,
+    write_mark,
+)
 from rope_lib.runs.store import circumstances, save_tables
 
 from .findings import Findings, examine, subject
 from .page import page
 from .plan import estimate_line, plan
-from .source import absolute, check_utf8, new_folder, text_path
+from .source import absolute, new_folder, text_path
 
 NOTEBOOK = Path(__file__).with_name("any_model.ipynb")
 PAGE, EXECUTED, TABLES = "report.html", "report.ipynb", "tables"
@@ -67,7 +75,9 @@ def write_report(
     if source is not None:
         check_utf8("model", source)
     examined = subject(source, text_file=text_file, device=device, dtype=dtype, download=download)
-    folder = _output(f"rope-report-{examined.model.name}" if out is None else out, force)
+    if out is None:
+        out = output_folder(None, f"rope-report-{examined.model.name}")
+    folder = _output(out, force)
     planned = plan(examined, lengths)
     for line in (estimate_line(planned), *planned.cuts):
         say(line)

@@ -1,33 +1,37 @@
-"""The workers that cells run on: processes of this machine, or those of a running Dask cluster."""
+"""The workers that cells run on: processes of this machine, or those of a running Dask cluster.
 
-import fcntl
+Whoever can talk to a scheduler or a worker of Dask can have it run code. Those of this machine therefore
+speak TLS, and only to who has the key of this one sweep: not to the other users of the machine. A cluster
+that the user names is the user's to guard.
+"""
+
 import logging
 import os
-import shutil
+import signal
 import socket
 import subprocess
-import tempfile
-import time
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+import cryptography  # noqa: F401  # `Security.temporary` needs it, and says so late
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
 from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.utils import silence_logging_cmgr
 
 from .children import children_inherit
 from .errors import one_line
+from .temporary import temporary_folder
 
 CONNECT = 10  # seconds to wait for a scheduler to answer
 
 Resources: TypeAlias = Mapping[str, float]  # the amount of each resource that a cell needs
 
-_SCRATCH = "rope-lib-workers-"  # how the names of scratch folders begin
-_SETTLED = 60  # seconds after which a scratch folder that nobody holds locked is a dead sweep's
+SCRATCH = "workers"  # the purpose of the temporary folders of Dask
 
 _QUIET = logging.CRITICAL + 1  # `run_cells` reports what goes wrong, in one line for each cell
 
@@ -37,6 +41,12 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Dask makes its workers return freed memory to the system at once, which more than doubles the time of
 # training. This lets glibc keep freed memory, as in other processes; without glibc it has no effect.
 _MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**28), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
+
+# Pages of Dask's web servers, which tell anyone of this machine what runs: none.
+_NO_PAGES: dict[str, list[str]] = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
 
 
 @contextmanager
@@ -52,7 +62,10 @@ def connected(
     `workers` is the number of these processes, by default one for each processor, or, if `resources` name the
     share of a GPU that a cell needs, as many as the GPUs hold. Each runs one cell at a time with `threads`
     threads, has the `resources` of one cell, and sees one of the GPUs, in turn. They end with this context,
-    and with this process, however it ends.
+    and with this process, however it ends. They refuse whoever does not have the key that is made for them.
+
+    A cluster at an address is trusted: it runs the cells, and this process loads what it answers. Name only
+    one whose users you trust, or whose own TLS settings, in Dask's configuration, keep the others out.
 
     Raises ValueError if no scheduler answers, or for `workers` together with a scheduler, which has its own.
     """
@@ -70,21 +83,56 @@ def connected(
         silence_logging_cmgr(_QUIET),
         children_inherit(dict.fromkeys(_THREADS, str(threads)) | _MEMORY),
         _own_scratch(),
-        LocalCluster(
-            n_workers=at_least_one(workers),
-            threads_per_worker=1,
-            processes=True,
-            memory_limit=None,  # Dask must not pause a cell that needs much memory
-            dashboard_address=None,  # no web pages, and any free port: two sweeps must not collide
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            resources=resources,
-            silence_logs=_QUIET,
-        ) as cluster,
+        dask.config.set(_NO_PAGES),
+        _started(at_least_one(workers), resources) as cluster,
         Client(cluster) as client,
     ):
         if gpus:
             client.register_plugin(OneGPU(gpus))
         yield client
+
+
+@contextmanager
+def _started(workers: int, resources: Resources | None) -> Iterator[LocalCluster]:
+    """A cluster of processes of this machine, which an interrupt from the terminal reaches by this one alone.
+
+    One that arrives while they start ends them when they have started: half started, each would complain.
+    """
+    with ExitStack() as stack:
+        with _interrupts_put_off():
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    memory_limit=None,  # Dask must not pause a cell that needs much memory
+                    dashboard_address=None,
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any: two sweeps must not collide
+                    security=Security.temporary(),
+                    resources=resources,
+                    silence_logs=_QUIET,
+                )
+            )
+        yield cluster
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Let an interrupt wait until the end; threads and processes that are started meanwhile never get one."""
+    arrived: list[int] = []
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    resource_tracker.ensure_running()  # which would else be started with a child, and let it be interrupted
+    handler = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # this process has other threads
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
 
 
 def slots(client: Client, resources: Resources | None = None) -> int:
@@ -141,34 +189,10 @@ class OneGPU(WorkerPlugin):
 def _own_scratch() -> Iterator[None]:
     """A new folder for the scratch of Dask, which puts it first on the import path of all its processes.
 
-    Dask's own choice is one folder for all users of the machine, in which any of them can put a module. What
-    killed sweeps left of theirs is removed.
+    Dask's own choice is one folder for all users of the machine, in which any of them can put a module.
     """
-    for old in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
-        with suppress(OSError), _locked(old) as descriptor:
-            described = os.fstat(descriptor)
-            if described.st_uid == os.getuid() and time.time() - described.st_mtime > _SETTLED:
-                shutil.rmtree(old, ignore_errors=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=_SCRATCH, ignore_cleanup_errors=True) as folder,
-        _locked(folder),
-        dask.config.set({"temporary-directory": folder}),
-    ):
+    with temporary_folder(SCRATCH) as folder, dask.config.set({"temporary-directory": str(folder)}):
         yield
-
-
-@contextmanager
-def _locked(folder: str | Path) -> Iterator[int]:
-    """A descriptor of a folder that this process alone holds locked, until it ends, however it ends.
-
-    Raises BlockingIOError if another process does, and other OSErrors for what is no folder or another's.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _client_of(scheduler: str) -> Client:

@@ -33,7 +33,10 @@ def collect(folder: str | Path, grid: Grid) -> Tables:
         except FileNotFoundError:
             rows.append(point | {"finished": False})
             continue
-        given = {name: value for name, value in made["inputs"].items() if name != "cell"}
+        inputs = made.get("inputs")
+        if not isinstance(inputs, dict):
+            raise ValueError(f"{entry}: must be as a sweep wrote it, but its inputs are {inputs!r}")
+        given = {name: value for name, value in inputs.items() if name != "cell"}
         rows.append(point | made | {"finished": True, "inputs": digest(given)})
         for name, frame in read_tables(entry).items():
             parts.setdefault(name, []).append(_placed(name, frame, point))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .collect import CELLS, collect
 from .grid import SIZES, read_grid
-from .mark import check_replaceable, output_folder
+from .mark import check_elsewhere, check_replaceable, output_folder
 from .source import source_sha256
 from .store import JsonObject, circumstances, save_tables
 from .sweep import Swept, outdated, run_cells
@@ -68,6 +68,7 @@ def run_grid(
     kind = KINDS[grid.kind]
     inputs = kind.inputs()
     out = output_folder(out, f"rope-sweep-{grid.name}")
+    check_elsewhere(out / size)
     if not force:
         _check_sweep(out)
         check_replaceable(out / size, "sweep")

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .links import refuse_link
+
 # In a scratch folder. The first two hold only what this library wrote; the others may hold an earlier folder.
 _MADE, _DISCARDED, _REPLACED, _EARLIER = "made", "discarded", "replaced", "earlier"
 
@@ -107,7 +109,8 @@ def clear(parent: Path, prefix: str, rescue: Callable[[Path], object] = lambda a
     except OSError:
         return
     for name in sorted(names):
-        with contextlib.suppress(OSError), held(_lock_of(parent / name)):
+        with contextlib.suppress(OSError, ValueError), held(_lock_of(parent / name)):
+            refuse_link(parent / name)
             if (parent / name).is_dir():
                 rescue(parent / name)
                 shutil.rmtree(parent / name)
@@ -117,8 +120,10 @@ def clear(parent: Path, prefix: str, rescue: Callable[[Path], object] = lambda a
 def held(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, which goes when the block ends; a lock whose process died is free.
 
-    Raises InUse at once where another process holds it, and OSError where the file cannot be made.
+    Raises InUse at once where another process holds it, ValueError for a link, and OSError where the file
+    cannot be made.
     """
+    refuse_link(path)
     path.touch()  # filelock takes a folder in which it can make no file for a lock that is held
     lock = FileLock(path, timeout=0)
     try:
@@ -143,6 +148,19 @@ def alone(folder: Path) -> Iterator[None]:
         except InUse:
             raise InUse(f"{folder}: another process is writing here") from None
         yield
+
+
+@contextlib.contextmanager
+def made_if_missing(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; those that are made are removed at the end if nothing is in them."""
+    missing = list(itertools.takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            for path in missing:
+                path.rmdir()
 
 
 def beside(folder: Path) -> Path:

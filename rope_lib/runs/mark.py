@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .errors import one_line
+from .folders import scratch, scratch_prefix
+from .links import refuse_link
+
 PROVENANCE_FILE = "provenance.json"
 
 _SHOWN = 3  # names of other files that a message lists
@@ -88,7 +92,9 @@ def strangers(folder: Path) -> Iterator[str]:
                 continue
             if relative not in files:
                 yield relative
-            elif not stat.S_ISREG(mode) or files[relative] not in ("", file_sha256(path)):
+                continue
+            digest = "" if relative == PROVENANCE_FILE or not stat.S_ISREG(mode) else file_sha256(path)
+            if not stat.S_ISREG(mode) or files[relative] != digest:
                 yield f"{relative} (changed since)"
 
 
@@ -111,13 +117,7 @@ def made_by(maker: str | None) -> Callable[[Path], bool]:
 
 
 def check_replaceable(folder: Path, maker: str) -> None:
-    """Raise FileExistsError unless `folder` is new, empty, or holds only what the command `maker` wrote.
-
-    Raises ValueError for a folder that is or holds the current one, which a process cannot replace.
-    """
-    place, here = Path(os.path.realpath(folder)), Path.cwd()
-    if place in (here, *here.parents):
-        raise ValueError(f"out must not be the current folder or one above it, got {folder}")
+    """Raise FileExistsError unless `folder` is new, empty, or holds only what the command `maker` wrote."""
     if not folder.exists() or not any(folder.iterdir()):
         return
     others = list(itertools.islice(strangers(folder), _SHOWN + 1))
@@ -141,23 +141,61 @@ def check_replaceable(folder: Path, maker: str) -> None:
 def output_folder(out: str | Path | None, default: str) -> Path:
     """The folder that a command writes, `default` if `out` is None.
 
-    Raises ValueError for an empty name or a root, and OSError for a file or where nothing can be written, so
-    that a command can refuse them before it does any work.
+    Raises ValueError for an empty name, a root, a default that is a link, a path that is not UTF-8 or one
+    that cannot be written, and OSError for a file or what is in a file, so that a command can refuse them
+    before it does any work.
     """
     if out is not None and str(out) == "":
         raise ValueError("out must name a folder, got ''")
     folder = Path(default if out is None else out)
+    if out is None:
+        refuse_link(folder)
+    check_utf8("out", folder)
     place = Path(os.path.realpath(folder))
     if not place.name:
         raise ValueError(f"out must name a folder, got {folder}")
     if place.exists() and not place.is_dir():
         raise FileExistsError(f"out must be a folder, but {folder} is a file")
-    above = next(path for path in (place, *place.parents) if path.exists())
+    above = next(path for path in place.parents if os.path.lexists(path))
     if not above.is_dir():
         raise NotADirectoryError(f"out must be in a folder, but {above} is a file")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise PermissionError(f"out must be where files can be written, but {above} is read-only")
-    return folder
+    try:
+        if folder.is_symlink() and not folder.exists():
+            raise FileNotFoundError("it is a link to nothing")
+        with scratch(above, scratch_prefix(place)):
+            pass
+    except OSError as error:  # read-only, or a name that is too long for what is made beside it
+        reason = error.strerror or one_line(error)
+        raise ValueError(f"out must be a folder that can be written, got {str(out)!r} ({reason})") from None
+    # A folder that is not there cannot be left again: the system finds no way through new/../out.
+    return folder if ".." not in folder.parts or folder.parent.exists() else place
+
+
+def check_elsewhere(folder: Path) -> None:
+    """Raise ValueError for a folder that is or holds the current one: neither may be replaced or moved.
+
+    >>> check_elsewhere(Path("/"))
+    Traceback (most recent call last):
+    ValueError: out must be a folder other than the current one and those above, got '/'
+    """
+    place, here = Path(os.path.realpath(folder)), Path.cwd()
+    if place in (here, *here.parents):
+        raise ValueError(
+            f"out must be a folder other than the current one and those above, got {str(folder)!r}"
+        )
+
+
+def check_utf8(argument: str, path: str | Path) -> None:
+    r"""Raise ValueError for a path that is not UTF-8: results name their inputs and their place, in JSON.
+
+    >>> check_utf8("out", os.fsdecode(b"caf\xe9"))
+    Traceback (most recent call last):
+    ValueError: out must be a path in UTF-8, got 'caf\udce9'
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{argument} must be a path in UTF-8, got {str(path)!r}") from None
 
 
 def file_sha256(path: Path) -> str:

@@ -25,7 +25,9 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from platformdirs import user_cache_path
 
+from .errors import printable
 from .folders import recover, replacing
+from .links import refuse_link
 from .mark import PROVENANCE_FILE, file_sha256, is_ours, made_by, maker_of
 
 JsonObject: TypeAlias = dict[str, Any]  # what json.loads makes of an object
@@ -83,6 +85,7 @@ def kept(
         return tables
     entry.parent.mkdir(parents=True, exist_ok=True)
     lock = entry.with_name(f".{entry.name}.lock")
+    refuse_link(lock)
     with FileLock(lock, timeout=-1 if wait else 0):  # the operating system drops it with the process
         tables = read_if_kept(entry, inputs)  # another process may have finished meanwhile
         if tables is not None:
@@ -101,6 +104,7 @@ def circumstances(**measured: Any) -> JsonObject:
     """The circumstances of this run: the machine, the command, the time, and what else was `measured`.
 
     `accelerator` and `threads` are those of torch, None if nothing has imported it; `utc` is in ISO format.
+    What cannot be printed of the `command` is escaped.
 
     >>> list(circumstances(seconds=2.5))  # doctest: +NORMALIZE_WHITESPACE
     ['command', 'platform', 'processor', 'accelerator', 'threads', 'python', 'utc', 'seconds']
@@ -109,7 +113,7 @@ def circumstances(**measured: Any) -> JsonObject:
     notebook = "ipykernel" in sys.modules
     command = [Path(sys.argv[0]).name, *sys.argv[1:]] if sys.argv else []
     return {
-        "command": "notebook" if notebook else shlex.join(command),
+        "command": "notebook" if notebook else printable(shlex.join(command)),
         "platform": platform.platform(),
         "processor": _processor(),
         "accelerator": torch.cuda.get_device_name() if torch and torch.cuda.is_available() else None,

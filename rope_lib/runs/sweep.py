@@ -34,11 +34,13 @@ from distributed import Client, Future, KilledWorker, get_worker, wait
 from filelock import Timeout
 from tqdm import tqdm
 
-from .cluster import Resources, connected, slots
+from .cluster import SCRATCH, Resources, connected, slots
 from .errors import one_line
 from .folders import recover_all
 from .grid import Cell
+from .links import refuse_link, refuse_links
 from .store import JsonObject, digest, is_entry, kept, read_if_kept, read_provenance
+from .temporary import remove_left
 
 TRIES = 3  # starts of a cell in one sweep, after which the deaths of its workers count as its failure
 POLL = 1.0  # seconds between two looks at the workers, which may come and go, and at cells of another sweep
@@ -90,11 +92,15 @@ def run_cells(
 
     A cell that raises an error fails; one whose worker dies is started again, up to `TRIES` times. The other
     cells are finished in any case. Raises ValueError for a `compute` that is neither a function nor the name
-    of one, or as `connected` does, and ConnectionError if the scheduler goes away; finished cells are kept.
+    of one, for a link where cells are worked on, or as `connected` does, and ConnectionError if the scheduler
+    goes away; finished cells are kept.
     """
     cells = tuple(cells)
     job = _Job(_named(compute), Path(folder).absolute(), inputs or {}, uuid.uuid4().hex)
+    refuse_link(job.folder / "cells")
+    refuse_links(job.folder / "scratch")
     recover_all(job.folder / "cells", is_entry)
+    remove_left(SCRATCH)  # even where no cell is missing, so that no workers start
     missing = [cell for cell in cells if read_if_kept(job.entry(cell), job.inputs(cell)) is None]
     present = {cell.digest for cell in cells} - {cell.digest for cell in missing}
     outcomes: dict[str, _Outcome] = {}
@@ -308,7 +314,11 @@ def _heard(path: Path) -> Iterator[None]:
     if get_worker().state.nthreads > 1:
         yield
         return
-    with open(path, "a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+    with (
+        open(path, "a", encoding="utf-8", errors="backslashreplace") as file,
+        redirect_stdout(file),
+        redirect_stderr(file),
+    ):
         yield
 
 

@@ -3,6 +3,7 @@
 ``oscillators``  the bank: frequencies, rotation, similarity of the whole bank.
 ``bounds``       paper A's bounds on the base and the Goldilocks zone between them.
 ``rivals``       the bounds of Men et al. and of Liu et al.
+``comparison``   how far apart two spectra turn.
 ``precision``    what finite arithmetic does to the rotation.
 ``scaling``      retrofits: the spectrum of each type of RoPE scaling.
 ``dispersal``    what rotation does to a cloud of vectors: paper B's lemmas and theorem.

@@ -154,10 +154,11 @@ def liu_extrapolation_limit(
 ) -> Float64:
     """Longest context of a model trained with `base`, then tuned with `tuned_base`.
 
-    T_extra = 2π·β^(d_extra/d): the period of the first pair that did not complete a turn in training. Liu et
-    al. (2310.05209) state it for tuned bases above `liu_critical_base` of the tuning length; check that
-    separately. An untuned model has `tuned_base` = `base`. Raises ValueError as `liu_critical_dimension`, and
-    for a `tuned_base` not above 1.
+    T_extra = 2π·β^(d_extra/d): the period of the first pair that completed no turn in training. An untuned
+    model has `tuned_base` = `base`; if it has such a pair, its limit lies between T and T·base^(2/d),
+    whatever the model does. Liu et al. (2310.05209) state the limit for tuned bases above
+    `liu_critical_base` of the tuning length; check that separately. Raises ValueError as
+    `liu_critical_dimension`, and for a `tuned_base` not above 1.
 
     >>> float(liu_extrapolation_limit(4096, 128, 10_000, 1_000_000).round())
     129027.0
@@ -174,19 +175,30 @@ def longest_with_seen_angles(inv_freq: ArrayLike, trained_inv_freq: ArrayLike, t
     Training at `trained_inv_freq` on `trained` tokens shows a pair all angles up to the trained length times
     its frequency, and every angle once it has completed a turn. Both spectra have shape `(pairs,)`. Infinite
     if no pair meets an angle that it has not seen. With the spectrum unchanged it is the trained length: a
-    stricter reading of Liu et al. 2310.05209, whose limit is the period of the slowest pair that completed a
+    stricter reading of Liu et al. 2310.05209, whose limit is the period of the fastest pair that completed no
     turn. Raises ValueError for frequencies that are not finite numbers ≥ 0, two shapes, or a trained length
     that is not positive.
 
     >>> longest_with_seen_angles([1.0, 5e-4], [1.0, 1e-3], 1_000)
     2000.0
     """
+    return float(np.min(seen_by_each_pair(inv_freq, trained_inv_freq, trained), initial=np.inf))
+
+
+def seen_by_each_pair(inv_freq: ArrayLike, trained_inv_freq: ArrayLike, trained: float) -> Floats:
+    """`longest_with_seen_angles` of each pair by itself: tokens, shape `(pairs,)`.
+
+    >>> seen_by_each_pair([1.0, 5e-4, 0.0], [1.0, 1e-3, 1e-4], 1_000)
+    array([  inf, 2000.,   inf])
+    """
     now, before = not_negative("inv_freq", inv_freq), not_negative("trained_inv_freq", trained_inv_freq)
     if now.shape != before.shape:
         raise ValueError(f"trained_inv_freq must have the shape of inv_freq {now.shape}, got {before.shape}")
     trained = one(positive, "trained", trained)
     limited = (before * trained < 2 * np.pi) & (now > 0)
-    return float(np.min(trained * before[limited] / now[limited], initial=np.inf))
+    reaches = np.full(now.shape, np.inf)
+    reaches[limited] = trained * before[limited] / now[limited]
+    return reaches
 
 
 def _log_turns(name: str, length: ArrayLike) -> Floats:

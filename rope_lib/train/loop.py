@@ -27,6 +27,7 @@ from .spectrum import Turning
 from .transformer import Transformer
 
 CHECKPOINT = "checkpoint.safetensors"
+KEPT = "weights.safetensors"  # the checkpoint of a finished run whose weights the user wants
 _SCRATCH = ".checkpoint.scratch"
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what AdamW keeps of each weight
 
@@ -71,15 +72,17 @@ def train(
 ) -> tuple[Transformer, pd.DataFrame]:
     """Train the model of a `Config`: the model, and a table of the loss (nats) and learning rate by step.
 
-    A checkpoint is kept in `folder` every `checkpoint_every` steps and at the end; a run that finds one
-    continues from it. Only one process at a time may use a folder. Raises ValueError for a checkpoint of
-    another config or a damaged one, FloatingPointError where the loss is no longer finite.
+    A checkpoint is kept in `folder` every `checkpoint_every` steps and at the end; a run that finds one, or
+    the weights that an earlier run kept, continues from it. Only one process at a time may use a folder.
+    Raises ValueError for a checkpoint of another config or a damaged one, FloatingPointError where the loss
+    is no longer finite.
     """
     folder, plan = Path(folder), config.training
+    kept = folder / KEPT
     task, model = config.task.make(), build(config).to(device)
     rotation = config.spectrum.at(plan.length, plan.length, config.model.head_dim)
     optimizer = _optimizer(model, plan)
-    losses = _resume(folder / CHECKPOINT, config, model, optimizer)
+    losses = _resume(kept if kept.exists() else folder / CHECKPOINT, config, model, optimizer)
     with tqdm(total=plan.steps, initial=len(losses), desc="training", unit="step", disable=None) as progress:
         for step in range(len(losses), plan.steps):
             inputs = draw(task, generator_for(config.seed, "step", step), plan.batch, plan.length)
@@ -100,6 +103,15 @@ def train(
             progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
     rates = [learning_rate(plan, step) for step in range(plan.steps)]
     return model, pd.DataFrame({"step": range(plan.steps), "loss": losses, "learning_rate": rates})
+
+
+def owner(path: Path) -> str | None:
+    """The digest of the config that a checkpoint is of; None if it is none, or damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("config")
+    except (SafetensorError, OSError):
+        return None
 
 
 def loss_of(model: Transformer, batch: Batch, rotation: Turning) -> torch.Tensor:
@@ -155,16 +167,16 @@ def _resume(path: Path, config: Config, model: Transformer, optimizer: torch.opt
         with safe_open(path, "pt") as file:
             metadata, names = file.metadata() or {}, file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-        owner, losses = metadata["config"], json.loads(metadata["losses"])
-        if owner == config.digest:
+        of, losses = metadata["config"], json.loads(metadata["losses"])
+        if of == config.digest:
             with torch.no_grad():
                 for name, value in model.named_parameters():
                     value.copy_(tensors[f"weights/{name}"])
                     optimizer.state[value] = {moment: tensors[f"{moment}/{name}"] for moment in _MOMENTS}
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: must be a checkpoint of this program, is damaged ({error})") from None
-    if owner != config.digest:
-        raise ValueError(f"{path}: must be a checkpoint of config {config.digest}, got one of {owner}")
+    if of != config.digest:
+        raise ValueError(f"{path}: must be a checkpoint of config {config.digest}, got one of {of}")
     # AdamW keeps its moments on the weights' device, and its number of steps on the CPU.
     for weights, state in optimizer.state.items():
         state |= {moment: state[moment].to(weights.device) for moment in ("exp_avg", "exp_avg_sq")}

@@ -1,6 +1,7 @@
 """One config in, plain tables out: for each cell of a sweep, and once for `rope-lib train`."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from rope_lib.measure.device import choose_device
 from .config import Config, Json
 from .corpus import corpus
 from .evaluate import evaluate
-from .loop import CHECKPOINT, train
+from .loop import CHECKPOINT, KEPT, owner, train
 
 
 def run(
@@ -37,9 +38,21 @@ def run(
     return tables
 
 
+def others_weights(config: Config, folder: str | Path) -> Path | None:
+    """The checkpoint or kept weights in a folder that are not of this config, if any are there."""
+    paths = (Path(folder) / name for name in (KEPT, CHECKPOINT))
+    return next((path for path in paths if path.exists() and owner(path) != config.digest), None)
+
+
+def keep_weights(folder: str | Path) -> None:
+    """Give the checkpoint of a finished run the name under which no later run removes or replaces it."""
+    with suppress(FileNotFoundError):  # kept already, by an earlier run
+        (Path(folder) / CHECKPOINT).rename(Path(folder) / KEPT)
+
+
 def forget(folder: str | Path) -> None:
-    """Remove the checkpoint of a run, once its tables are safe."""
-    (Path(folder) / CHECKPOINT).unlink()
+    """Remove the checkpoint of a run, once its tables are safe; weights that a user kept stay."""
+    (Path(folder) / CHECKPOINT).unlink(missing_ok=True)
 
 
 def run_cell(cell: Mapping[str, Any], folder: str | Path) -> dict[str, pd.DataFrame]:

@@ -10,7 +10,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +31,7 @@ def hook(event, arguments):
             os.write(file, name.encode() + b"\\n")
 sys.addaudithook(hook)
 """
-SECONDS, MEMORY = 30, 2**30  # that a refusal may take; the model and torch take most of the memory
+SECONDS, MEMORY = 30, 2**30  # of the processor, and bytes, that a refusal may take: most are for torch
 TEXTS = {
     "empty": "text must have at least 2 tokens",
     "three": "text must have at least 64 tokens",
@@ -104,20 +103,25 @@ def refusals(scratch, model):
     texts = [is_refused(folder, scratch, words, "--text", name) for name, words in TEXTS.items()]
     yield "report --text: odd", len(texts), sum(texts)
     outputs = [
-        is_refused(folder, scratch, "out must be ", "--text", "text.txt", "--out", out) for out in OUTPUTS
+        is_refused(folder, scratch, "out must ", "--text", "text.txt", "--out", out) for out in OUTPUTS
     ]
     yield "report --out: odd", len(outputs), sum(outputs)
 
 
+def used():
+    """What all children so far have used of the machine."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN)
+
+
 def is_refused(folder, scratch, words, *options):
     """Whether a report is refused in one line with these words, soon, with little memory, leaving nothing."""
-    before, start = sorted(folder.iterdir()), time.monotonic()
+    before, start = sorted(folder.iterdir()), used().ru_utime
     try:
-        done = command_in(folder, "report", ".", *options, root=ROOT, scratch=scratch, timeout=SECONDS)
+        done = command_in(folder, "report", ".", *options, root=ROOT, scratch=scratch, timeout=10 * SECONDS)
     except subprocess.TimeoutExpired:
         print(options, "took too long", file=sys.stderr)
         return False
-    seconds, memory = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    seconds, memory = used().ru_utime - start, used().ru_maxrss * 1024
     survived = (
         done.returncode == 2
         and len(done.stderr.splitlines()) == 1

@@ -11,7 +11,9 @@ from rope_lib.models.record import record
 CLOSE = 1e-9  # relative
 
 # What the command's JSON holds besides: it says how a config was read, and the page reads none.
-LEFT_OUT = ("architecture", "provenance", "sources", "keys", "reasons")
+LEFT_OUT = (
+    "architecture", "provenance", "sources", "keys", "reasons", "warnings", "cases", "summary",
+)  # fmt: skip
 
 
 def plain(value):

@@ -1,7 +1,7 @@
 """The calculator's page in a real browser: its fields, its address and its results do what they say."""
 
 import json
-from types import SimpleNamespace
+from dataclasses import replace
 from urllib.parse import parse_qs, quote
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from calculator_answers import CLOSE, assert_same, judged
 
 from rope_lib.models import atlas, judge
+from rope_lib.models.record import record
 from rope_lib.theory.bounds import SIGNIFICAND_BITS, max_context
 from rope_lib.theory.rivals import men_first_negative
 
@@ -31,15 +32,15 @@ def fresh(page):
 def test_the_data_is_the_atlas_and_always_the_same_text(calculator_data, folder, root):
     text = (folder / "atlas.js").read_text(encoding="utf-8")
     assert text == calculator_data.atlas_script(atlas())
-    rows = json.loads(text.removeprefix("globalThis.ropeAtlas = {models: ").removesuffix("};\n"))
+    models = text.removeprefix("globalThis.ropeAtlas = {models: ").split(",\ncases: ")[0]
+    rows = json.loads(models)
     assert [row["name"] for row in rows] == [model.name for model in atlas()]
     assert {row["confidence"] for row in rows} <= {"read", "memory"}
     assert str(root) not in text
 
 
 def test_a_number_that_json_cannot_hold_is_refused(calculator_data):
-    rotary = SimpleNamespace(**dict.fromkeys(calculator_data.ROTARY, float("nan")))
-    model = SimpleNamespace(**dict.fromkeys(calculator_data.MODEL), rotaries=[rotary])
+    model = replace(row("Llama 3.1 8B"), num_layers=float("nan"))
     with pytest.raises(ValueError, match="JSON"):
         calculator_data.atlas_script([model])
 
@@ -73,6 +74,34 @@ def test_opens_with_a_model_and_its_verdict(fresh):
     assert fresh.men() > 0
     pairs = fresh.driver.find_elements("css selector", "#calc-spectrum circle.pair:not(.unscaled)")
     assert len(pairs) == len(rotary["inv_freq"])
+
+
+def test_a_verdict_stands_beside_its_record_and_the_angles_seen(fresh):
+    model = row("Llama 3.1 8B")
+    for query, options in {
+        "": {},
+        "&epsilon=0.5&dtype=float64": {"epsilon": 0.5, "dtype": "float64"},
+    }.items():
+        summary = record(judge(model, **options))["summary"]
+        lines = fresh.open(f"model={quote(model.name)}{query}").element("verdict").text.splitlines()
+        assert summary["opinion"][-1] in lines
+        assert summary["known"][1] in lines
+
+
+def test_the_original_training_is_what_the_fields_tell(fresh):
+    """Typed, of the weights whose rotation was changed, or unknown."""
+    told = (
+        "return calculatorState.evaluate(calculatorState.fromQuery(location.search).values)"
+        ".verdict.training.shown"
+    )
+    llama = f"model={quote('Llama 2 7B')}"
+    assert fresh.open(f"{llama}&scaling=linear&factor=4").run(told)["length"] == 4096
+    assert "18 of 64" not in fresh.element("verdict").text
+    typed = fresh.open(f"{llama}&scaling=yarn&factor=4&original=2048").run(told)
+    assert (typed["length"], typed["source"]) == (2048, "typed")
+    assert fresh.open(f"{llama}&head_dim=64").run(told) is None
+    assert fresh.open("base=10000&context=4096").run(told) is None
+    assert "nothing states its length" in fresh.element("verdict").text
 
 
 def test_own_numbers_typed_field_by_field(fresh):

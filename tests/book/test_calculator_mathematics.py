@@ -1,11 +1,17 @@
 """The calculator's mathematics is the library's, to a relative 1e-9, in a real browser."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from calculator_answers import CLOSE, assert_same, judged
 
-from rope_lib.models import ModelSpec, Rotary, atlas
+from rope_lib.models import ModelSpec, Rotary, atlas, judge
+from rope_lib.models.record import record
 from rope_lib.models.spec import Account, FrozenDict
+from rope_lib.models.summary import record_sentence, seen_sentence
+from rope_lib.models.track_record import track_record
+from rope_lib.models.training import Stage, seen_angles
 from rope_lib.models.verdicts import classify
 from rope_lib.theory.bounds import SIGNIFICAND_BITS, aliasing_bound, max_context, stability_bound
 from rope_lib.theory.oscillators import frequencies
@@ -27,8 +33,8 @@ def spec(rotary, context=4096):
 def test_every_model_of_the_atlas_as_the_library_judges_it(page):
     contexts = [model.declared_context or 4096 for model in atlas()]
     found = page.run(
-        "return ropeAtlas.models.map((model, i) => [rope.judge(model, arguments[0][i]), "
-        "rope.judge(model, 1_000_000, {epsilon: 0.8, dtype: 'float64'})])",
+        "return ropeAtlas.models.map((model, i) => [ropeRecord.judge(model, arguments[0][i]), "
+        "ropeRecord.judge(model, 1_000_000, {epsilon: 0.8, dtype: 'float64'})])",
         contexts,
     )
     for model, context, [declared, far] in zip(atlas(), contexts, found, strict=True):
@@ -98,7 +104,9 @@ def library_answer(case):
     """The library's verdict on a random case, or its line where it refuses it."""
     rotary = Rotary(**{**case["rotary"], "scaling": FrozenDict(case["rotary"]["scaling"])})
     try:
-        return judged(spec(rotary), case["context"], case["epsilon"], case["dtype"])["rotaries"][0]
+        found = judged(spec(rotary), case["context"], case["epsilon"], case["dtype"])["rotaries"][0]
+        del found["seen_angles"]  # compared below
+        return found
     except ValueError as error:
         return str(error)
 
@@ -127,6 +135,56 @@ def test_a_thousand_random_inputs_as_the_library_judges_them(page):
     verdicts = {answer["verdict"] for answer in expected if isinstance(answer, dict)}
     assert len(verdicts) == 6
     assert sum(isinstance(answer, str) for answer in expected) < 100
+
+
+def test_the_record_at_any_epsilon_and_dtype_is_the_librarys(page):
+    settings = [[epsilon, dtype] for epsilon in (0.01, 0.5, 0.95, 0.999) for dtype in DTYPES]
+    found = page.run(
+        "return arguments[0].map(([epsilon, dtype]) => ropeRecord.trackRecord({epsilon, dtype}))", settings
+    )
+    assert found == [asdict(track_record(epsilon, dtype)) for epsilon, dtype in settings]
+    assert len({each["bounds_misjudge"] for each in found}) > 1
+
+
+def test_the_sentences_are_the_librarys(page):
+    found = page.run(
+        """return ropeAtlas.models.map((model) => {
+             const verdict = ropeRecord.judge(model, model.declared_context ?? 4096);
+             const shown = verdict.training.shown;
+             const seen = (rotary) => shown && ropeRecord.seenSentence(rotary, shown, verdict.context);
+             return [ropeRecord.recordSentence(verdict.record), verdict.rotaries.map(seen)];
+           })"""
+    )
+    for model, [sentence, seen] in zip(atlas(), found, strict=True):
+        expected = record(judge(model, context=model.declared_context or 4096))
+        assert sentence == record_sentence(expected["record"])
+        training = expected["training"]["shown"]
+        own = [training and seen_sentence(r, training, expected["context"]) for r in expected["rotaries"]]
+        assert seen == own, model.name
+
+
+def test_seen_angles_of_random_spectra_as_the_library_finds_them(page):
+    random = np.random.default_rng(260318017)
+    cases, expected = [], []
+    for _ in range(300):
+        case = random_case(random)
+        rotary = Rotary(**{**case["rotary"], "scaling": FrozenDict(case["rotary"]["scaling"])})
+        base = None if random.integers(3) else float(10 ** random.uniform(0.1, 8))
+        training = Stage("original", int(10 ** random.uniform(0, 6)), base, "declared", "a test")
+        try:
+            inv_freq = rotary.spectrum(case["context"])[0].tolist()
+        except ValueError:
+            continue
+        seen = seen_angles(rotary, training, case["context"])
+        cases.append([{**case["rotary"], "inv_freq": inv_freq}, asdict(training), case["context"]])
+        expected.append({name: None if value == np.inf else value for name, value in asdict(seen).items()})
+    found = page.run("return arguments[0].map((one) => ropeRecord.seenAngles(...one))", cases)
+    for case, answer, wanted in zip(cases, found, expected, strict=True):
+        assert answer["pairs_beyond"] == wanted["pairs_beyond"], str(case)[:300]
+        for name, value in wanted.items():
+            close = answer[name] == value or answer[name] == pytest.approx(value, rel=CLOSE)
+            assert close, (name, str(case)[:300])
+    assert {each["after"] is None for each in expected} == {True, False}
 
 
 def test_verdicts_at_the_very_edge_of_each_bound(page):

@@ -7,7 +7,7 @@ import pytest
 
 import rope_lib.claims
 from rope_lib.claims import claims
-from rope_lib.claims.claim import HOLDS, REFUTED, VERDICTS, Finding, place_of
+from rope_lib.claims.claim import HOLDS, REFUTED, VERDICTS, Finding, Findings, place_of
 from rope_lib.claims.observed import observed
 from rope_lib.claims.summary import END, START, summary, with_summary
 
@@ -52,9 +52,9 @@ def test_the_readme_holds_the_table_that_the_claims_give(findings, root):
 
 
 def test_a_stale_table_is_seen():
-    table = summary({BY_ID["A1"]: Finding(HOLDS, "")})
+    table = summary({BY_ID["A1"]: Findings({"formula": Finding(HOLDS, "")})})
     assert with_summary(f"{START}\n\n{table}\n\n{END}\n", table) == f"{START}\n\n{table}\n\n{END}\n"
-    other = summary({BY_ID["A1"]: Finding(REFUTED, "")})
+    other = summary({BY_ID["A1"]: Findings({"formula": Finding(REFUTED, "")})})
     assert with_summary(f"{START}\n\n{table}\n\n{END}\n", other) != f"{START}\n\n{table}\n\n{END}\n"
 
 
@@ -77,19 +77,21 @@ def test_a_claim_needs_what_it_says(monkeypatch):
     observed.cache_clear()
     failed = set()
     for claim in claims():
-        try:
-            claim.check()
-        except FileNotFoundError:
-            failed.add(claim.id)
+        for name, row in claim.rows.items():
+            try:
+                row.measure()
+            except FileNotFoundError:
+                failed.add((claim.id, name))
     observed.cache_clear()
-    assert failed == {claim.id for claim in claims() if claim.needs}
+    assert failed == {(claim.id, name) for claim in claims() for name, row in claim.rows.items() if row.needs}
 
 
 def test_a_module_with_claims_is_found_by_itself(tmp_path, monkeypatch):
     source = (
-        "from rope_lib.claims.claim import HOLDS, Claim, Finding\n"
+        "from rope_lib.claims.claim import HOLDS, Claim, Finding, Row\n"
+        "ROW = Row(measure=dict, judge=lambda numbers: Finding(HOLDS, ''), refuted_by={})\n"
         "CLAIMS = (Claim(id='B11', statement='', place='', standing='stated', chapter='', in_short='',\n"
-        "                measure=dict, judge=lambda numbers: Finding(HOLDS, ''), refuted_by={}),)\n"
+        "                formula=ROW),)\n"
     )
     (tmp_path / "b11_new.py").write_text(source, encoding="utf-8")
     monkeypatch.setattr("rope_lib.claims.__path__", [*rope_lib.claims.__path__, str(tmp_path)])

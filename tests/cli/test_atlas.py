@@ -53,3 +53,24 @@ def test_a_filter_that_nothing_matches_is_said():
     assert result.exit_code == 0
     assert json.loads(result.stdout) == []
     assert result.stderr == 'No model of the atlas matches "nobody\'s model".\n'
+
+
+def test_the_verdicts_come_with_their_record():
+    """In the table as its last line; beside data, which stays data, on standard error."""
+    table = run("atlas", "falcon", "--epsilon", "0.5")
+    line = table.stdout.splitlines()[-1]
+    assert line.startswith("Record: of ")
+    assert line != run("atlas", "falcon").stdout.splitlines()[-1]  # at another epsilon
+    assert table.stderr == ""
+    for option in ("--json", "--csv"):
+        assert run("atlas", "falcon", "--epsilon", "0.5", option).stderr == f"{line}\n"
+    assert "Record" not in run("atlas", "nobody's model").output
+
+
+def test_a_row_says_how_far_seen_angles_reach_and_what_that_rests_on():
+    rows = {row["model"]: row for row in json.loads(run("atlas", "--json").stdout)}
+    llama, deepseek = rows["Llama 3.1 8B"], rows["DeepSeek-V2 236B"]
+    assert (llama["seen_angles"], llama["training"], llama["training_is"]) == (65_536, 8192, "known")
+    assert (deepseek["training"], deepseek["training_is"]) == (4096, "declared")
+    assert rows["Gemma 3 27B"]["training"] is None
+    assert {row["training_is"] for row in rows.values()} == {"known", "declared", None}

@@ -7,6 +7,7 @@ import sys
 import pytest
 from command import run
 
+from rope_lib.models.track_record import decided_cases
 from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
 
 LLAMA = {
@@ -112,6 +113,76 @@ def test_a_broken_config_names_the_file_and_the_key(llama):
     assert "num_hidden_layers must be a whole number from 1 to 10000, got 1000000000" in result.stderr
 
 
+def blocks(result):
+    """The lines of the last part, by their labels."""
+    found, label = {}, None
+    for line in result.stdout.splitlines():
+        if not line.startswith("  "):
+            label = None
+        elif line[2:22].strip():
+            label = line[2:22].strip()
+        if label and line.startswith("  "):
+            found[label] = f"{found.get(label, '')} {line[22:].strip()}".strip()
+    return found
+
+
+def test_check_ends_with_what_is_known_the_papers_opinion_and_what_nobody_knows(llama):
+    found = json.loads(run("check", llama, "--json", "--context", "262144").stdout)
+    said = blocks(run("check", llama, "--context", "262144"))
+    assert list(said)[-3:] == ["known", "paper A's opinion", "nobody knows"]
+    assert said["known"] == " ".join(found["summary"]["known"])
+    assert said["paper A's opinion"] == " ".join([found["verdict"], *found["summary"]["opinion"]])
+    assert said["nobody knows"] == " ".join(found["summary"]["unknown"])
+    assert "29 of 64 pairs do" in said["known"]
+    assert f"misjudge {found['record']['bounds_misjudge']};" in said["paper A's opinion"]
+
+
+def test_the_record_is_that_of_the_epsilon_and_dtype_in_use(llama):
+    records = [
+        json.loads(run("check", llama, "--json", *options).stdout)["record"]
+        for options in ((), ("--epsilon", "0.1", "--dtype", "float64"))
+    ]
+    assert [(each["epsilon"], each["dtype"]) for each in records] == [(0.95, "float32"), (0.1, "float64")]
+    assert records[0]["bounds_misjudge"] != records[1]["bounds_misjudge"]
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "20", "80", "200"])
+@pytest.mark.parametrize("model_type", ["bert", "bloom", "mamba", "whisper"])
+def test_a_model_without_rotary_is_answered_in_text_as_in_json(tmp_path, monkeypatch, model_type, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"model_type": model_type}))
+    result = run("check", file)
+    assert result.exit_code == 0, result.output
+    assert blocks(result)["paper A's opinion"].startswith("no_rope")
+    assert json.loads(run("check", file, "--json").stdout)["verdict"] == "no_rope"
+
+
+def test_a_missing_context_names_the_file_the_key_and_the_option(llama):
+    llama.write_text(json.dumps({**LLAMA, "max_position_embeddings": None}))
+    result = run("check", llama)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    for words in (str(llama), "max_position_embeddings", "--context"):
+        assert words in result.stderr
+    assert run("check", llama, "--context", "8192").exit_code == 0
+
+
+def test_depth_and_base_by_class_default_are_a_warning_at_the_top(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text('{"model_type": "qwen2"}')
+    second = run("check", file).stdout.splitlines()[1]
+    assert second.startswith("  warning ")
+    assert "Neither the depth nor the base is in the file" in second
+    assert len(json.loads(run("check", file, "--json").stdout)["warnings"]) == 1
+
+
+def test_lines_fit_the_terminal(llama, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("check", llama, "--context", "262144").stdout.split("known", 1)[1].splitlines()
+    assert max(map(len, lines)) <= 80
+
+
 HEAVY = {"torch", "transformers", "pandas", "matplotlib", "scipy", "rich", "gguf", "huggingface_hub"}
 
 
@@ -138,8 +209,15 @@ def test_bounds_are_the_numbers_alone():
     }
     judged = run("bounds", "--context", "8192", "--layers", "32", "--base", "5e5", "--json").stdout
     assert json.loads(judged)["verdict"] == "stable"
+    assert json.loads(judged)["record"]["cases"] == len(decided_cases())
     wider = json.loads(run("bounds", "--context", "131072", "--head-dim", "128", "--json").stdout)
     assert wider["aliasing"] == aliasing_bound(131_072, head_dim=128)
+
+
+def test_bounds_prints_a_verdict_with_its_record():
+    printed = " ".join(run("bounds", "--context", "8192", "--layers", "32", "--base", "5e5").stdout.split())
+    assert "paper A's opinion stable Record: of" in printed
+    assert "Record" not in run("bounds", "--context", "8192").stdout
 
 
 def test_bounds_says_when_no_base_satisfies_them():

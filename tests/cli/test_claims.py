@@ -15,7 +15,10 @@ def test_the_command_prints_what_the_objects_find():
     assert result.exit_code == 0
     rows = json.loads(result.stdout)
     assert [row["id"] for row in rows] == ["A2", "A6", "A5-trained"]
-    assert rows[0]["verdict"] == {claim.id: claim for claim in claims()}["A2"].check().verdict
+    found = {claim.id: claim for claim in claims()}["A2"].check()
+    assert rows[0]["verdict"] == found.verdict
+    assert rows[0]["formula"]["evidence"] == found.rows["formula"].evidence
+    assert rows[2]["formula"] is None
 
 
 def test_the_command_prints_a_table():
@@ -41,7 +44,7 @@ def test_what_is_missing_becomes_a_row_and_the_others_are_checked(monkeypatch):
     assert result.exit_code == 1
     rows = {row["id"]: row for row in json.loads(result.stdout)}
     assert rows["A4"]["verdict"] is None
-    assert rows["A4"]["evidence"] == "the default model is not installed"
+    assert rows["A4"]["consequence"] == {"verdict": None, "evidence": "the default model is not installed"}
     assert rows["A1"]["verdict"] == "holds"
     assert "not checked, as an input is missing: A4" in result.stderr
     assert "Traceback" not in result.output
@@ -52,7 +55,7 @@ def test_a_missing_package_is_named(monkeypatch):
     result = CliRunner().invoke(main, ["claims", "--json", "B10", "A1"])
     assert result.exit_code == 1
     a1, b10 = sorted(json.loads(result.stdout), key=lambda row: row["id"])
-    assert b10["evidence"] == "The package pandas is missing: install rope-lib[models]."
+    assert b10["practice"]["evidence"] == "The package pandas is missing: install rope-lib[models]."
     assert a1["verdict"] == "holds"
 
 

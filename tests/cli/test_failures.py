@@ -171,6 +171,49 @@ def test_an_interrupt_from_the_keyboard_ends_with_one_line():
     assert (process.returncode, output, error) == (130, b"", b"Stopped.\n")
 
 
+INTERRUPTED = """
+import os, signal, sys
+from rope_lib.__main__ import main
+
+def interrupted(at):
+    events = 0
+    def hook(*_):
+        nonlocal events
+        events += 1
+        if events == at:
+            signal.raise_signal(signal.SIGINT)
+    sys.stdout = open(os.devnull, "w")
+    sys.argv[1:] = ["--help"]
+    sys.addaudithook(hook)
+    try:
+        main()
+    except SystemExit as end:
+        os._exit(end.code)
+    finally:
+        os._exit(1)
+
+at, ended = 1, 130
+while ended == 130:
+    child = os.fork()
+    if not child:
+        interrupted(at)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(ended, flush=True)
+    at += 17
+"""
+
+
+def test_an_interrupt_at_any_moment_ends_with_one_line():
+    """From the program's first instruction on: before an import, a file or a system call, in children."""
+    command = [sys.executable, "-c", INTERRUPTED]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    *interrupted, last = ended.stdout.split()
+    assert len(interrupted) > 20
+    assert set(interrupted) == {"130"}
+    assert last in ("0", str(-signal.SIGINT))  # when nothing was left to interrupt
+    assert ended.stderr == "Stopped.\n" * len(interrupted)
+
+
 def test_a_line_has_an_end():
     assert len(one_line(ValueError("x" * 10**6))) == 2000
     assert one_line(OSError(28, "No space left on device")) == "No space left on device"

@@ -29,11 +29,10 @@ def test_change_by_layer_draws_one_line_for_each_arithmetic_and_shift():
     assert axes.get_yscale() == "log"
 
 
-def test_misalignment_draws_the_compounding_law_beside_the_measured_cosines():
-    rows = [(1, 1, 0.99, 2.0), (1, 2, 0.98, 2.0), (2, 1, 0.97, 2.1), (2, 2, 0.96, 2.1)]
-    table = pd.DataFrame(rows, columns=["misaligned_layers", "layer", "cosine", "loss"])
-    left, right = figures.depth.misalignment(table, 0.9).axes
-    np.testing.assert_allclose(left.lines[0].get_ydata(), [0.9, 0.81])
-    np.testing.assert_allclose(left.lines[1].get_ydata(), [0.97, 0.96])  # all layers misaligned
-    np.testing.assert_allclose(right.lines[0].get_ydata(), [0.1, 0.19])
-    np.testing.assert_allclose(right.lines[1].get_ydata(), [0.02, 0.04])  # after the last layer
+def test_the_product_law_is_drawn_with_what_was_measured_and_what_is_assumed():
+    law = pd.DataFrame({"layers": [1, 2], "product": [0.01, 0.02], "joint": [0.01, 0.03]})
+    (axes,) = figures.depth.product_law(law, 0.1).axes
+    assumed, product, joint = (line.get_ydata() for line in axes.lines)
+    np.testing.assert_allclose(assumed, [0.1, 0.19])
+    np.testing.assert_allclose(product, [0.01, 0.02])
+    np.testing.assert_allclose(joint, [0.01, 0.03])

@@ -8,6 +8,7 @@ import transformers
 
 from rope_lib.measure import converted
 from rope_lib.measure.load import load_model, tokenize
+from rope_lib.runs.mark import file_sha256
 
 
 @pytest.fixture
@@ -39,6 +40,17 @@ def test_a_good_file_is_converted_once_and_then_read_from_the_cache(gguf, cache,
         assert torch.equal(weight, again.network.state_dict()[name])
     (folder,) = kept(cache)
     assert folder.name == f"tiny-{model.sha256[:16]}"
+
+
+def test_what_killed_runs_of_earlier_versions_left_is_removed(gguf, cache):
+    for name in ("tmpab_12xyz", "tmp00000000"):
+        (cache / name / "made").mkdir(parents=True)
+        (cache / name / "made" / "model.safetensors").touch()
+    for name in ("tmp", "tmp-mine-1234", "other"):
+        (cache / name).mkdir()
+    load_model(gguf)
+    names = {path.name for path in kept(cache)} - {f"tiny-{file_sha256(gguf)[:16]}"}
+    assert names == {"tmp", "tmp-mine-1234", "other"}
 
 
 def renamed(weights):

@@ -327,3 +327,12 @@ def test_a_damaged_tokenizer_is_named(folder, content):
         (folder / name).write_bytes(content)
         refused(folder, rf".*{name}: must be a JSON object .*|.*cannot be loaded \(its tokenizer: .*")
         (folder / name).write_bytes(whole)
+
+
+@pytest.mark.parametrize("longest", [{}, "64", [1]])
+def test_a_tokenizer_that_fails_on_a_text_is_named(longest, folder):
+    edit(folder / "tokenizer_config.json", lambda config: config.update(model_max_length=longest))
+    model = load_model(folder)
+    with pytest.raises(ValueError, match="model: its tokenizer must encode the text") as caught:
+        token_ids(model, "some text")
+    assert "\n" not in str(caught.value)

@@ -365,11 +365,11 @@ def test_every_layer_turns_the_slowest_pair_by_the_same_angle(tiny, tokens):
 
 
 def test_misalignment_disturbs_the_layers_it_is_put_in_and_those_after(tiny, tokens):
-    table = misaligned_hidden_states(tiny, tokens, 1.0, [1, 3])
+    table = misaligned_hidden_states(tiny, tokens, 1.0, [[1], [1, 2, 3]])
     assert table.groupby("misaligned_layers").size().tolist() == [3, 3]
     last = table[table.layer == 3].set_index("misaligned_layers").cosine
     assert last[3] < last[1] < 1
-    assert misaligned_hidden_states(tiny, tokens, 0.0, [3]).cosine.min() > 1 - 1e-6
+    assert misaligned_hidden_states(tiny, tokens, 0.0, [[1, 2, 3]]).cosine.min() > 1 - 1e-6
 
 
 def test_a_saved_folder_loads_as_the_same_model(tiny, tokens, tmp_path, packaged):

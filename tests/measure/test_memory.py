@@ -82,6 +82,15 @@ def test_more_tokens_need_more(llama):
     assert needed == sorted(needed)
 
 
+@pytest.mark.parametrize("odd", [{"a": 1}, "64", [], -1, 1e300, True])
+def test_keys_that_an_architecture_does_not_know_count_for_nothing(odd, llama):
+    keys = ("qk_nope_head_dim", "global_head_dim", "sliding_window", "attention_chunk_size", "layer_types")
+    config = LlamaConfig(**SIZES)
+    for key in keys:
+        setattr(config, key, odd)
+    assert needed_bytes(without_weights(config), 512) == needed_bytes(llama, 512)
+
+
 def growth(network):
     """How many times what a pass needs grows when the length doubles, at lengths where constants vanish."""
     return needed_bytes(network, 2**21) / needed_bytes(network, 2**20)

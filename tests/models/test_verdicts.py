@@ -161,6 +161,15 @@ def test_a_model_without_a_declared_context_needs_one():
     assert judged(config, context=8192).verdict == "stable"
 
 
+@pytest.mark.parametrize("model_type", ["bloom", "mamba", "t5", "whisper", "bert"])
+def test_a_model_without_rotary_needs_no_context(model_type):
+    found = record(judged({"model_type": model_type}))
+    assert found["verdict"] == "no_rope"
+    assert found["context"] == found["declared_context"]
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert record(judged({"model_type": model_type}, context=512))["context"] == 512
+
+
 @pytest.mark.parametrize(
     "options",
     [{"context": 0}, {"context": np.nan}, {"context": "8192"}, {"epsilon": 1.0}, {"epsilon": [0.5, 0]},

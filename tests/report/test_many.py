@@ -1,5 +1,7 @@
 """Reports on several models: a folder for each, and a line for each that cannot be measured."""
 
+import os
+
 import pytest
 from reports import LENGTHS, run, without_tokenizer
 
@@ -21,6 +23,13 @@ def test_each_of_several_models_has_its_report_and_one_that_cannot_be_measured_i
     assert [path.name for path in (tmp_path / "out").iterdir()] == [good.name]
     tables = read_tables(tmp_path / "out" / good.name / "tables")
     assert sorted(set(tables["heads"].length)) == LENGTHS
+
+
+def test_a_model_whose_name_is_not_utf8_is_refused_and_leaves_nothing(saved, tmp_path):
+    result = run(saved("llama"), os.fsdecode(b"\xff"), "--out", tmp_path / "new" / "deep" / "out")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert r"model must be a path in UTF-8, got '\udcff'" in result.stderr
+    assert not (tmp_path / "new").exists()
 
 
 def test_one_model_twice_or_workers_without_a_model_are_refused(saved, tmp_path):

@@ -4,12 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from strangers import QUICK, SLOW, command_in, importable, left, plant, stranger_folder
 
-import rope_lib
 from rope_lib.runs.children import children_inherit
 
 
@@ -42,9 +40,16 @@ def test_a_python_that_is_started_imports_nothing_of_the_current_folder(how, tmp
     assert os.environ["PYTHONPATH"] == os.pathsep.join(["", "nowhere", ""])
 
 
-def test_no_module_of_the_library_is_a_program():
-    """`python -m` would import from the current folder before the library could say anything."""
-    assert not list(Path(rope_lib.__file__).parent.rglob("__main__.py"))
+@pytest.mark.parametrize(("options", "status"), [(["-m"], 2), (["-P", "-m"], 0)], ids=["m", "P-m"])
+def test_python_m_runs_nothing_of_its_folder_or_tells_how_to(options, status, tmp_path, root):
+    """Python imports `types` and more from there before the library can say anything: no habit to teach."""
+    plant(tmp_path / "folder", tmp_path / "marks", ["click", "json", "numpy", "signal"])
+    ended = subprocess.run(
+        [sys.executable, *options, "rope_lib", "bounds", "--context", "8192"], cwd=tmp_path / "folder",
+        env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (ended.returncode, left(tmp_path / "marks")) == (status, []), ended.stderr
+    assert ended.stderr.count("\n") == (status != 0)
 
 
 @pytest.mark.parametrize(

@@ -1,48 +1,79 @@
-"""The scratch of Dask is new for each sweep, and what killed sweeps left of theirs is removed."""
+"""Workers of this machine heed their sweep alone, and start whatever the terminal says."""
 
+import asyncio
 import os
-import tempfile
+import signal
+import urllib.request
 from pathlib import Path
 
-import dask
+import psutil
 import pytest
+from distributed import Security
+from distributed.core import rpc
 
 from rope_lib.runs import cluster
 
 
-@pytest.fixture
-def temporary(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
+def listening():
+    """The addresses at which this process and its children wait for connections."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    found = [each for process in processes for each in process.net_connections("tcp")]
+    return {f"{each.laddr.ip}:{each.laddr.port}" for each in found if each.status == psutil.CONN_LISTEN}
 
 
-def scratch_folders(folder):
-    return sorted(path.name for path in folder.glob(f"{cluster._SCRATCH}*"))
+def answers(address, security, seconds=0.5):
+    """Whether a Dask process at an address answers one who has these keys, or none."""
+    connection = security.get_connection_args("client")
+    protocol = "tls" if security.require_encryption else "tcp"
+
+    async def call():
+        async with rpc(f"{protocol}://{address}", timeout=seconds, connection_args=connection) as process:
+            return await process.identity()
+
+    try:
+        return bool(asyncio.run(asyncio.wait_for(call(), seconds)))
+    except OSError:  # a timeout is one
+        return False
 
 
-def test_scratch_is_new_private_and_removed(temporary):
-    before = dask.config.get("temporary-directory", None)
-    with cluster._own_scratch():
-        folder = Path(dask.config.get("temporary-directory"))
-        assert (folder.parent, list(folder.iterdir())) == (temporary, [])
-        assert folder.stat().st_mode & 0o777 == 0o700
-    assert (dask.config.get("temporary-directory", None), list(temporary.iterdir())) == (before, [])
+@pytest.mark.slow
+def test_workers_of_this_machine_answer_to_their_sweep_alone():
+    before = listening()
+    with cluster.connected(workers=1) as client:
+        scheduler = client.scheduler.address.partition("://")[2]
+        assert answers(scheduler, client.security, 10)
+        places = listening() - before
+        assert {scheduler} < places  # and the worker, its nanny, two web servers
+        assert all(place.startswith("127.0.0.1:") for place in places)
+        for place in places:
+            assert not any(answers(place, security) for security in (Security(), Security.temporary()))
+            with pytest.raises(OSError):  # noqa: PT011 (a status 404, or no HTTP at all)
+                urllib.request.urlopen(f"http://{place}/health", timeout=2)
+        assert client.submit(sum, [1, 2, 3]).result() == 6
+        if Path("/proc/self/status").exists():
+            assert all(is_deaf(child.pid) for child in psutil.Process().children(recursive=True))
 
 
-def test_only_the_scratch_of_dead_sweeps_is_removed(temporary, tmp_path_factory):
-    names = ["dead", "fresh", "used", "link"]
-    dead, fresh, used, link = (temporary / f"{cluster._SCRATCH}{name}" for name in names)
-    kept = tmp_path_factory.mktemp("kept")
-    (kept / "thesis.tex").write_text("years of work")
-    for folder in (dead, fresh, used):
-        folder.mkdir()
-        (folder / "global.lock").touch()
-    link.symlink_to(kept)
-    for folder in (dead, used, kept):
-        os.utime(folder, (0, 0))
-    with cluster._locked(used), cluster._own_scratch():
-        left = scratch_folders(temporary)
-    assert not dead.exists()
-    assert {fresh.name, used.name, link.name} < set(left)
-    assert len(left) == 4
-    assert (kept / "thesis.tex").exists()
+def is_deaf(process):
+    """Whether a process blocks or ignores an interrupt, which a terminal sends to children too."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    states = dict(line.split(":", 1) for line in lines)
+    return any(int(states[name], 16) >> (signal.SIGINT - 1) & 1 for name in ("SigBlk", "SigIgn"))
+
+
+def test_an_interrupt_waits_until_the_workers_have_started():
+    began = []
+
+    def start():
+        with cluster._interrupts_put_off():
+            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            began.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert began
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with cluster._interrupts_put_off():
+        began.append(True)

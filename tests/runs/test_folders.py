@@ -1,5 +1,7 @@
 """Output folders: only what this library wrote is replaced, in one step, and dead processes leave nothing."""
 
+import errno
+import json
 import os
 import re
 import subprocess
@@ -9,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rope_lib.runs import folders
-from rope_lib.runs.folders import InUse, alone, held, recover_all, replacing, scratch
-from rope_lib.runs.mark import check_replaceable, is_ours, output_folder, write_mark
+from rope_lib.runs import folders, mark
+from rope_lib.runs.folders import InUse, alone, held, made_if_missing, recover_all, replacing, scratch
+from rope_lib.runs.mark import check_elsewhere, check_replaceable, is_ours, output_folder, write_mark
 from rope_lib.runs.store import read_provenance, read_tables, save_tables
 
 OLD, NEW = ({"a": pd.DataFrame({"x": [value]})} for value in (0, 1))
@@ -178,17 +180,64 @@ def test_places_that_cannot_be_written_are_refused_at_once(tmp_path, monkeypatch
         with pytest.raises(OSError, match=error):
             output_folder(out, "x")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "access", lambda path, mode: False)
-        with pytest.raises(PermissionError, match=f"but {tmp_path} is read-only"):
-            output_folder("a/b", "x")
-    refuses(
-        lambda: check_replaceable(tmp_path, "train"),
-        f"out must not be the current folder or one above it, got {tmp_path}",
-    )
+        patch.setattr(mark, "scratch", read_only)
+        written = "out must be a folder that can be written, got 'a/b' (Permission denied)"
+        refuses(lambda: output_folder("a/b", "x"), written)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ValueError, match="it is a link to nothing"):
+        output_folder("loop", "x")
+    (tmp_path / "loop").unlink()
+    with pytest.raises(ValueError, match="File name too long"):
+        output_folder("o" * 240, "x")  # the name of its scratch folder is longer
+    with pytest.raises(ValueError, match="must be a path in UTF-8"):
+        output_folder(None, os.fsdecode(b"rope-train-\xff"))
     with pytest.raises(FileExistsError, match="must be a folder, but is a file"):
         save("file", NEW)
     assert names(tmp_path) == ["file"]
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def read_only(parent, prefix):
+    raise PermissionError(errno.EACCES, "Permission denied", str(parent))
+
+
+def test_a_path_through_a_folder_that_is_not_there_makes_no_such_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(output_folder("new/../out", "x"), NEW)
+    assert names(tmp_path) == ["out"]
+    assert output_folder("out/../out", "x") == Path("out/../out")  # as it was given
+
+
+def test_the_current_folder_and_those_above_are_left_where_they_are(tmp_path, monkeypatch, refuses):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to("here")
+    monkeypatch.chdir(tmp_path / "here")
+    for folder in (".", "..", "/", "../here", tmp_path / "link"):
+        refuses(
+            lambda: check_elsewhere(Path(folder)),  # noqa: B023 (it runs at once)
+            f"out must be a folder other than the current one and those above, got {str(folder)!r}",
+        )
+    check_elsewhere(Path("new"))
+    check_elsewhere(Path("../here-2"))
+
+
+def test_a_mark_without_a_digest_lists_nothing(tmp_path):
+    """A stranger's mark must not make a user's file ours, whatever it holds."""
+    for digest in ("", None, [], 1):
+        listed = {"provenance": {"name": "train"}, "files": {"note.txt": digest}}
+        (tmp_path / "provenance.json").write_text(json.dumps(listed))
+        (tmp_path / "note.txt").write_text("mine")
+        assert not is_ours(tmp_path)
+
+
+def test_folders_that_are_made_for_nothing_go_again(tmp_path):
+    (tmp_path / "a").mkdir()
+    with made_if_missing(tmp_path / "a" / "b" / "c"):
+        assert (tmp_path / "a" / "b" / "c").is_dir()
+    assert names(tmp_path / "a") == []
+    with made_if_missing(tmp_path / "a" / "b" / "c"):
+        (tmp_path / "a" / "b" / "note.txt").write_text("mine")
+    assert names(tmp_path / "a" / "b") == ["note.txt"]
 
 
 def test_a_link_to_a_folder_stays_a_link(tmp_path):

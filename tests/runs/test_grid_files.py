@@ -195,6 +195,10 @@ def test_a_damaged_entry_is_not_joined(tmp_path):
     (entry / "t.parquet").write_bytes(b"")
     with pytest.raises(ValueError, match="is damaged"):
         collect(tmp_path, grid)
+    for provenance in ({}, {"inputs": 1}, {"inputs": None}):
+        save_tables(entry, {}, provenance)
+        with pytest.raises(ValueError, match="must be as a sweep wrote it"):
+            collect(tmp_path, grid)
 
 
 def test_a_cell_is_named_by_its_values_alone():

@@ -47,6 +47,8 @@ FULL = {
     "half_rope": {},
     "p_rope": {"p": 0.5},
     "hope": LENGTH,
+    "cope": LENGTH,
+    "resonance": {},
 }
 
 
@@ -206,6 +208,16 @@ def llama3_bank(base, dim, factor, trained, low=1, high=4):
             yield (1 - smooth) * theta / factor + smooth * theta
 
 
+def softly_clipped_bank(plain, trained):
+    slow = [theta for theta in plain if theta * trained < 2 * mpmath.pi]
+    for theta in plain:
+        if theta not in slow or len(slow) == 1:
+            yield theta
+        else:
+            fraction = mpf(slow.index(theta)) / (len(slow) - 1)
+            yield theta * mpmath.cos(mpmath.pi * fraction / 2) ** 2 if fraction < 1 else mpf(0)
+
+
 def references(base, dim, factor, trained, context):
     """`{name: (type, parameters, frequencies, attention factor)}` at one point of the grid."""
     plain, pairs, s, warm = bank(base, dim), dim // 2, mpf(factor), mpmath.log(factor) / 10
@@ -245,6 +257,8 @@ def references(base, dim, factor, trained, context):
         "high_freq": ("high_freq", stretch, log_uniform_band(mpf(trained) / 2, pairs), 1),
         "half_rope": ("half_rope", {}, bank(base, dim // 2) + [mpf(0)] * (dim // 4), 1),
         "hope": ("hope", stretch, turning, 1),
+        "cope": ("cope", stretch, list(softly_clipped_bank(plain, trained)), 1),
+        "resonance": ("resonance", {}, [2 * mpmath.pi / mpmath.nint(2 * mpmath.pi / t) for t in plain], 1),
     }
 
 

@@ -1,6 +1,8 @@
 """What a trained model is asked, against numbers from its logits and keys; the run; the command."""
 
 import json
+import os
+import sys
 import tomllib
 from dataclasses import replace
 
@@ -16,7 +18,7 @@ from rope_lib.runs.store import read_provenance, read_tables, save_tables
 from rope_lib.train import evaluate as evaluation
 from rope_lib.train.config import Config, Shape
 from rope_lib.train.evaluate import accuracy_by_distance, answers, evaluate, evaluation_batch, geometry
-from rope_lib.train.loop import CHECKPOINT, build, train
+from rope_lib.train.loop import CHECKPOINT, KEPT, build, train
 from rope_lib.train.run import inputs, run
 from rope_lib.train.spectrum import Rotation
 from rope_lib.train.transformer import Transformer
@@ -257,7 +259,39 @@ def test_the_command_writes_tables_with_their_provenance(toml, tmp_path, monkeyp
         pd.testing.assert_frame_equal(table, expected[name], check_dtype=False, check_exact=True)
     assert invoke(toml).exit_code == 0  # a folder of its own is replaced
     assert invoke(toml, "--keep").exit_code == 0
-    assert (tmp_path / "rope-train-tiny-training" / CHECKPOINT).is_file()
+    assert (tmp_path / "rope-train-tiny-training" / KEPT).is_file()
+
+
+def test_no_later_run_removes_or_replaces_weights_that_were_kept(toml, tmp_path, monkeypatch):
+    training, other = tmp_path / "out-training", tmp_path / "other.toml"
+    other.write_text("seed = 1\n" + TOML)
+    assert invoke(toml, "--out", tmp_path / "out", "--keep").exit_code == 0
+    kept = (training / KEPT).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("rope_lib.train.loop.loss_of", None)  # a step would fail
+        for options in ([], ["--keep"], ["--force"]):
+            assert invoke(toml, "--out", tmp_path / "out", *options).exit_code == 0
+            assert [path.name for path in training.iterdir()] == [KEPT]
+    for options in ([], ["--keep"]):
+        result = invoke(other, "--out", tmp_path / "out", *options)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert f"{training / KEPT}: must be weights of this config" in result.stderr
+        assert "add --force to keep out-training as out-training.old" in result.stderr
+        assert (training / KEPT).read_bytes() == kept
+    assert invoke(other, "--out", tmp_path / "out", "--keep", "--force").exit_code == 0
+    assert (tmp_path / "out-training.old" / KEPT).read_bytes() == kept != (training / KEPT).read_bytes()
+
+
+def test_a_stopped_run_of_another_config_is_put_aside_by_force_alone(toml, tmp_path):
+    training = tmp_path / "out-training"
+    training.mkdir()
+    (training / CHECKPOINT).write_bytes(b"theirs")
+    result = invoke(toml, "--out", tmp_path / "out")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert (training / CHECKPOINT).read_bytes() == b"theirs"
+    assert invoke(toml, "--out", tmp_path / "out", "--force").exit_code == 0
+    assert (tmp_path / "out-training.old" / CHECKPOINT).read_bytes() == b"theirs"
+    assert not training.exists()
 
 
 def test_text_is_named_by_its_digest():
@@ -312,6 +346,35 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(out, toml, tmp_pa
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "out must " in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+@pytest.mark.parametrize("out", [os.fsdecode(b"\xff"), "loop", "o" * 240])
+def test_what_could_not_be_saved_is_refused_before_training(out, toml, tmp_path, monkeypatch):
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rope_lib.train.run.run", None)
+    result = invoke(toml, "--out", out)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "tiny.toml"]
+
+
+@pytest.mark.parametrize("out", [".", ".."])
+def test_the_current_folder_is_not_moved_even_if_forced(out, toml, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    result = invoke(toml, "--out", out, "--force")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "out must be a folder other than the current one and those above" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "tiny.toml"]
+
+
+def test_paths_are_shown_escaped(toml, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["rope-lib", "train", "\x1b[31m", os.fsdecode(b"\xff")])
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # as in no notebook
+    result = invoke(toml, "--out", tmp_path / "red\x1b[31m")
+    assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/red\\x1b[31m/summary.parquet\n")
+    command = read_provenance(tmp_path / "red\x1b[31m")["command"]
+    assert command == r"rope-lib train '\x1b[31m' '\udcff'"
 
 
 def test_a_second_run_into_a_folder_says_so(toml, tmp_path):

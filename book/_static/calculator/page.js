@@ -2,9 +2,10 @@
 (function () {
   "use strict";
 
-  const { rope, ropeDrawing, calculatorState: state } = globalThis;
+  const { rope, ropeDrawing, ropeRecord, calculatorState: state } = globalThis;
   const { count } = ropeDrawing;
   const FURTHEST = 2_000_000; // tokens searched for Men et al.'s first negative distance
+  const NO_TRAINING = "How far its pairs turned in training: nothing states its length.";
   const SLICE = 30; // milliseconds of that search between two breaths of the page
 
   const at = (name) => document.getElementById(`calc-${name}`);
@@ -23,11 +24,17 @@
     })),
   ];
   const picker = globalThis.combobox(inputs.model, at("models"), items, (name) => {
-    const model = state.findModel(name), { context, epsilon, dtype } = values;
-    const kept = isBlocked ? {} : { epsilon, dtype };
+    const model = state.findModel(name), { context, epsilon, dtype, beside } = values;
+    const kept = isBlocked ? {} : { epsilon, dtype, beside };
     if (model) edit({ ...state.startingValues(model), ...kept });
     else if (name) edit({ ...values, model: name });
     else edit({ ...state.startingValues(null), ...typable(values), context: context || "4096", ...kept });
+  });
+
+  const NO_OTHER = "no other model";
+  const others = [{ ...items[0], name: NO_OTHER, also: "none" }, ...items.slice(1)];
+  const otherPicker = globalThis.combobox(inputs.beside, at("besides"), others, (name) => {
+    edit({ ...values, beside: name });
   });
 
   /* The numbers of the present model that a reader may go on with as their own. */
@@ -45,6 +52,7 @@
   function showFields() {
     const model = state.findModel(values.model);
     picker.show(values.model || "my own numbers");
+    otherPicker.show(values.beside || NO_OTHER);
     fillSelect(inputs.scaling, state.scalingChoices(values));
     fillSelect(inputs.dtype, rope.DTYPES.map((name) => [name, name]));
     fillSelect(inputs.rotary, (model?.rotaries ?? []).map((rotary, index) => {
@@ -52,7 +60,8 @@
       return [String(index), `${rotary.kind}: ${rotary.layers.length} layers${sees}`];
     }));
     at("rotary-field").hidden = (model?.rotaries.length ?? 0) < 2;
-    for (const field of state.FIELDS) if (field !== "model") inputs[field].value = values[field];
+    const typed = state.FIELDS.filter((field) => !["model", "beside"].includes(field));
+    for (const field of typed) inputs[field].value = values[field];
     for (const field of ["base", "layers", "head_dim", "scaling"]) {
       inputs[field].disabled = model !== undefined && !model.rotaries.length;
     }
@@ -96,8 +105,8 @@
   inputs.dtype.addEventListener("change", ({ target }) => edit({ ...values, dtype: target.value }));
   inputs.scaling.addEventListener("change", ({ target }) => edit(state.withScaling(values, target.value)));
   inputs.rotary.addEventListener("change", ({ target }) => {
-    const { context, epsilon, dtype } = values;
-    edit({ ...state.startingValues(state.findModel(values.model), target.value), context, epsilon, dtype });
+    const { context, epsilon, dtype, beside } = values;
+    edit({ ...state.startingValues(state.findModel(values.model), target.value), context, epsilon, dtype, beside });
   });
   addEventListener("popstate", readAddress);
 
@@ -115,13 +124,14 @@
     showSource();
     evaluated = found.verdict ? found : null;
     cancelSearch();
-    at("results").hidden = !found.shown;
+    at("results").hidden = !found.shown && !("beside" in found.errors);
     at("copied").textContent = "";
     const why = isBlocked ? "the address asks for what is not there" : "see the marked field";
     if (found.verdict) showVerdict(found);
     else at("verdict").replaceChildren(line("p", `No result: ${why}.`));
     if (found.shown) {
       showBounds(found);
+      showCompared(found);
       draw();
       search(found);
     }
@@ -191,6 +201,10 @@
     }
     const still = model.unrotated_layers.length;
     if (still) parts.push(line("p", `${still} of its ${model.num_layers} layers do not rotate.`));
+    parts.push(line("p", ropeRecord.recordSentence(whole.record), "calc-record"));
+    const training = whole.training.shown;
+    const angles = training ? ropeRecord.seenSentence(shown, training, whole.context) : NO_TRAINING;
+    parts.push(line("p", angles, "calc-seen"));
     at("verdict").replaceChildren(...parts);
   }
 
@@ -225,6 +239,58 @@
     const met = isMet === null ? line("td", "") : isMet ? line("td", "yes") : line("td", "no", "broken");
     made.append(head, bound, context, met);
     return made;
+  }
+
+  // Another model beside it.
+
+  /* A spectrum in a few words: "500,000, llama3 × 8". */
+  function spectrumInWords(rotary) {
+    if (rotary === null) return "do not rotate";
+    const { type, factor } = rotary.scaling;
+    const scaling = ["default", "mrope"].includes(type) ? "" : `, ${type}${factor ? ` × ${count(factor)}` : ""}`;
+    const window = rotary.window === null ? "" : `, window ${count(rotary.window)}`;
+    return `base ${count(rotary.base)}${scaling}, ${rotary.rotary_dim} channels${window}`;
+  }
+
+  /* Layer numbers as ranges: "0–3, 5". */
+  function ranges(layers) {
+    const found = [];
+    for (const layer of layers) {
+      if (found.length && layer === found.at(-1)[1] + 1) found.at(-1)[1] = layer;
+      else found.push([layer, layer]);
+    }
+    const texts = found.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`));
+    return (texts.length > 4 ? [...texts.slice(0, 3), "…", texts.at(-1)] : texts).join(", ");
+  }
+
+  function showCompared({ model, beside, compared, verdict }) {
+    at("compared").hidden = !compared;
+    if (!compared) return;
+    const word = at("compared-word");
+    word.textContent = compared.same ? "the same rotation" : "another rotation";
+    word.className = `calc-word ${compared.same ? "inside" : "outside"}`;
+    at("compared-caption").textContent = `${model.name} and ${beside.name} over ${tokens(verdict.context)}`;
+    at("compared-a").textContent = model.name;
+    at("compared-b").textContent = beside.name;
+    at("compared-rows").replaceChildren(...compared.groups.map((group) => {
+      const { layers, a, b, only_in, partings, phase } = group, made = document.createElement("tr");
+      const head = line("th", ranges(layers));
+      head.scope = "row";
+      const words = (whole, place, name) =>
+        only_in && only_in !== name ? "has no such layers" : spectrumInWords(place === null ? null : whole.rotaries[place]);
+      const cells = [
+        line("td", words(model, a, "A")), line("td", words(beside, b, "B")), line("td", partings.join(", ") || "nothing"),
+      ];
+      const position = (value) => (value === null ? line("td", "never") : exact(value));
+      if (phase === null) cells.push(line("td", "–"), line("td", "–"), line("td", "–"));
+      else {
+        const worst = line("td", `${phase.worst.toPrecision(3)} rad`);
+        worst.dataset.value = worst.title = String(phase.worst);
+        cells.push(worst, position(phase.first_beyond_tenth), position(phase.first_beyond_pi));
+      }
+      made.append(head, ...cells);
+      return made;
+    }));
   }
 
   // Men et al.'s first negative distance takes longer: it is searched for while the page stays alive.

@@ -5,17 +5,18 @@
 (function (global) {
   "use strict";
 
-  const rope = global.rope;
+  const { rope, ropeCompare, ropeRecord } = global;
   const models = global.ropeAtlas.models;
 
   const DEFAULT_MODEL = "Llama 3.1 8B";
   const FIELDS = [
     "model", "rotary", "context", "base", "layers", "head_dim", "scaling", "factor", "original", "epsilon", "dtype",
+    "beside",
   ];
   const OF_THE_MODEL = ["base", "layers", "head_dim", "scaling", "factor", "original"];
   const OWN_NUMBERS = {
     model: "", rotary: "0", context: "4096", base: "10000", layers: "32", head_dim: "128", scaling: "default",
-    factor: "", original: "", epsilon: "0.95", dtype: "float32",
+    factor: "", original: "", epsilon: "0.95", dtype: "float32", beside: "",
   };
 
   // The retrofits that a reader can type, and the fields that they use. Others come with a model of the atlas.
@@ -91,7 +92,7 @@
   function toQuery(values) {
     const model = findModel(values.model), start = startingValues(model, values.rotary), query = new URLSearchParams();
     for (const field of FIELDS) {
-      const always = model ? field === "model" : !["model", "rotary", "epsilon", "dtype"].includes(field);
+      const always = model ? field === "model" : !["model", "rotary", "epsilon", "dtype", "beside"].includes(field);
       const differs = values[field] !== (field === "rotary" ? "0" : start[field]);
       if (isUsed(values, field) && (always || differs)) query.set(field, values[field]);
     }
@@ -145,10 +146,16 @@
     return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
   }
 
-  /* { errors, model, verdict, shown, longest, options }: what is wrong, by field, or the verdict on the model and, of
-     its rotaries, the one to show (null for a model without any) with the longest contexts of its effective base. */
+  /* { errors, model, verdict, shown, longest, options, beside, compared }: what is wrong, by field, or the verdict on
+     the model and, of its rotaries, the one to show (null for a model without any) with the longest contexts of its
+     effective base; and the model that it is compared with, if any, with what `ropeCompare` finds. */
   function evaluate(values) {
     const errors = {}, numbers = {}, chosen = findModel(values.model);
+    const beside = findModel(values.beside) ?? null;
+    if (values.beside && !beside) {
+      const error = `beside must be one of the ${models.length} of the atlas, got ${values.beside}`;
+      return { errors: { beside: error } };
+    }
     if (values.model && !chosen) {
       return { errors: { model: `model must be one of the ${models.length} of the atlas, got ${values.model}` } };
     }
@@ -166,11 +173,12 @@
     const options = { epsilon: numbers.epsilon, dtype: values.dtype };
     const model = chosen && !changedFields(values).length ? chosen : describedModel(values, numbers);
     try {
-      const verdict = rope.judge(model, numbers.context, options);
+      const verdict = ropeRecord.judge(model, numbers.context, options);
       const index = model === chosen ? Number(values.rotary) : 0;
       const shown = verdict.rotaries[index] ?? null;
       const longest = shown && rope.longestContexts(shown.effective_base, shown.layers.length, options.epsilon);
-      return { errors, model, verdict, shown, longest, options };
+      const compared = beside && ropeCompare.compare(model, beside, numbers.context);
+      return { errors, model, verdict, shown, longest, options, beside, compared };
     } catch (error) {
       const field = FIELD_OF[error.field] ?? error.field;
       return { errors: { [FIELDS.includes(field) ? field : "scaling"]: complaint(error) } };
@@ -203,7 +211,25 @@
       num_layers: rotary.layers.length, declared_context: model?.declared_context ?? null,
       original_context: model?.original_context ?? scaling.original_max_position_embeddings ?? null,
       rotaries: [rotary], unrotated_layers: [],
+      training: describedTraining(values, numbers),
     };
+  }
+
+  // What may change of a model without changing the weights that were trained.
+  const OF_THE_ROTATION = ["base", "scaling", "factor", "original"];
+
+  /* The training that the fields tell of: that of the model whose rotation they change, or what was typed. */
+  function describedTraining(values, numbers) {
+    const own = ownRotary(values), changed = changedFields(values), model = findModel(values.model);
+    const typed = isUsed(values, "original") && (!model || changed.includes("original"));
+    const untold = { shown: null, longest: null };
+    if (typed && TYPED[values.scaling]?.includes("original")) {
+      const stage = { name: "original", length: numbers.original, base: null };
+      return { ...untold, shown: { ...stage, provenance: "declared", source: "typed" } };
+    }
+    const of = model?.training.shown;
+    if (!of || changed.some((field) => !OF_THE_ROTATION.includes(field))) return untold;
+    return { ...untold, shown: { ...of, base: of.base ?? own.base } };
   }
 
   const LABELS = {

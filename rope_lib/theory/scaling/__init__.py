@@ -20,6 +20,7 @@ experiments of `train` and the page of the atlas then know it.
 """
 
 from .designs import (
+    cope,
     default,
     half_rope,
     high_freq,
@@ -27,6 +28,7 @@ from .designs import (
     mrope,
     p_rope,
     proportional,
+    resonance,
     rope_id,
     rope_id_temperature,
 )
@@ -42,10 +44,10 @@ from .registry import (
 from .retrofits import deepseek_yarn, dynamic, freq_factors, linear, llama3, longrope, ntk, qwen_dynamic, yarn
 
 __all__ = [
-    "ORIGINAL_LENGTH", "SCALINGS", "Parameters", "Scaling", "SpectrumAndFactor", "deepseek_yarn",
+    "ORIGINAL_LENGTH", "SCALINGS", "Parameters", "Scaling", "SpectrumAndFactor", "cope", "deepseek_yarn",
     "default", "dynamic", "find_scaling", "freq_factors", "half_rope", "high_freq", "hope",
     "is_length_dependent", "linear", "llama3", "longrope", "mrope", "ntk", "p_rope", "proportional",
-    "qwen_dynamic", "registered", "rope_id", "rope_id_temperature", "scaled_frequencies",
+    "qwen_dynamic", "registered", "resonance", "rope_id", "rope_id_temperature", "scaled_frequencies",
     "scaling_names", "yarn",
 ]  # fmt: skip
 

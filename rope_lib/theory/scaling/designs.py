@@ -146,6 +146,38 @@ def hope(base: float, dim: int, parameters: Parameters, context_length: float | 
     return np.where(inv_freq * original_length(parameters) >= 2 * np.pi, inv_freq, 0.0), 1.0
 
 
+@registered((ORIGINAL_LENGTH,), is_retrofit=False)
+def cope(base: float, dim: int, parameters: Parameters, context_length: float | None) -> SpectrumAndFactor:
+    """CoPE's soft clip: pairs that complete no turn in L₀ tokens are slowed by a raised cosine.
+
+    Of n such pairs the fastest keeps its frequency, the slowest has 0, and the k-th between them is slowed to
+    (1 + cos(π·k/(n-1)))/2 of its own. Source: 2602.05258, as its public implementations have it; the paper's
+    text was not seen. `hope` cuts the same pairs off sharply.
+
+    >>> cope(10_000, 8, {"original_max_position_embeddings": 32}, 4096)[0]
+    array([1.   , 0.1  , 0.005, 0.   ])
+    """
+    inv_freq = unscaled(base, dim)
+    slow = inv_freq * original_length(parameters) < 2 * np.pi
+    taper = np.ones(inv_freq.size)
+    taper[slow] = np.sin(np.linspace(np.pi / 2, 0, int(slow.sum()))) ** 2  # which is exactly 0 at its end
+    return inv_freq * taper, 1.0
+
+
+@registered(is_retrofit=False)
+def resonance(
+    base: float, dim: int, parameters: Parameters, context_length: float | None
+) -> SpectrumAndFactor:
+    """Resonance RoPE: each period 2π/θ is rounded to a whole number of tokens. Source: 2403.00071.
+
+    A pair then meets the same angles in every turn, so that beyond training it turns to no new ones.
+
+    >>> (2 * np.pi / resonance(10_000, 8, {}, 4096)[0]).round().astype(int)
+    array([   6,   63,  628, 6283])
+    """
+    return 2 * np.pi / np.round(2 * np.pi / unscaled(base, dim)), 1.0
+
+
 def _band(parameters: Parameters, pairs: int) -> Floats:
     """`pairs` log-uniform frequencies from 2π/`shortest_period` down to 4π/L₀, both included."""
     shortest = optional(parameters, "shortest_period", positive, 32.0)

@@ -1,0 +1,62 @@
+"""Banks weighed as heads weigh them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rope_lib.findings.pair_weights import by_head, effective_pairs, facts, returns, reversals
+
+FREQS = np.array([1.0, 0.01, 0.001])
+PERIOD = round(2 * np.pi / 0.001)
+
+
+def weights(*rows):
+    heads = np.repeat(np.arange(len(rows)), 3)
+    columns = {"layer": 0, "head": heads, "pair": np.tile(np.arange(3), len(rows)), "weight": np.ravel(rows)}
+    return pd.DataFrame(columns)
+
+
+def test_a_head_on_the_slowest_pair_returns_at_the_horizon_and_one_on_a_faster_pair_before_it():
+    found = returns(weights([0, 0, 1], [0, 1, 0], [0.4, 0.3, 0.3]), FREQS, PERIOD + 100)
+    slow, fast, mixed = found.itertuples()
+    assert slow.at_horizon == pytest.approx(1, abs=1e-6)
+    assert (slow.own_period, fast.own_period) == pytest.approx((2 * np.pi / 0.001, 2 * np.pi / 0.01))
+    assert (slow.at_own_period, fast.at_own_period) == pytest.approx((1, 1), abs=1e-4)
+    assert fast.nearest == pytest.approx(1, abs=1e-4)
+    assert mixed.nearest < 1
+
+
+def test_a_bank_that_is_never_negative_has_no_return():
+    found = returns(weights([0.9, 0.1, 0]), np.array([0.0, 0.01, 0.001]), PERIOD)
+    assert np.isnan(found.nearest).all()
+
+
+def test_a_search_that_ends_before_the_horizon_is_refused():
+    with pytest.raises(ValueError, match=f"stop must be at least {PERIOD}"):
+        returns(weights([0, 0, 1]), FREQS, PERIOD - 1)
+
+
+def test_the_effective_number_counts_shared_weight():
+    assert effective_pairs(weights([1, 0, 0], [1 / 3] * 3)).tolist() == pytest.approx([1, 3])
+
+
+def test_reversals_follow_one_margin():
+    index = pd.MultiIndex.from_tuples(
+        [(0, 0, 0, "winner"), (0, 0, 0, "other")], names=["layer", "head", "draw", "key"]
+    )
+    drawn = pd.DataFrame([[0j, 0j, 2.0 + 0j], [0j, 0j, 1.0 + 0j]], index=index)
+    found = reversals(drawn, FREQS, [100, PERIOD], 0.5)
+    assert found.reversed.tolist() == pytest.approx([0, 0.5], abs=1e-3)
+    assert found["noise"].iloc[0] == 0
+
+
+def test_the_facts_are_texts_of_the_tables():
+    table = weights([0.2, 0.1, 0.7], [0.1, 0.8, 0.1])
+    banks = returns(table, FREQS, PERIOD)
+    turned = pd.DataFrame({"window": [8, 8], "reversed": [0.25, 0.75], "noise": [0.1, 0.3], "step": 0.1})
+    found = facts(table, banks, turned, FREQS, trained=1_000)
+    assert found["heads-unturned"] == "1"
+    assert found["heads-unturned-weight"] == "40 %"
+    assert found["heads-reversed-8"] == "50 %"
+    assert found["heads-heaviest"] == "1 and 2"
+    assert by_head(table).shape == (2, 3)
