@@ -25,7 +25,7 @@ _STEMS = (
     "layer", "stage", "span", "field", "block", "depth", "idx", "index", "indices", "ids", "attn",
     "attention", "head", "dim", "hidden", "width", "channels", "context", "ctx", "length", "len", "seq",
     "token", "tokens", "trained", "scal", "factor", "alpha", "beta", "ratio", "mla", "mtp", "nextn",
-    "model", "type", "kind", "arch",
+    "model", "type", "kind", "arch", "fraction", "turn", "percent", "pct", "portion",
 )  # fmt: skip
 _WHOLE = ("d", "n", "kv", "qk", "v", "pe", "abf", "long", "short", "max", "min", "sin", "cos")
 _BEARING = re.compile(rf"(?:{'|'.join(_STEMS)})|(?:{'|'.join(_WHOLE)})$")
@@ -88,7 +88,8 @@ def account(
         if not rotates:
             return speaks_of_rotation(name, value)
         unknown_number = is_open and type(value) in (int, float) and value > 1
-        return unknown_number or may_bear(name, value, num_layers)
+        stated = 1 if is_open and value is None else value  # a null may say that there is no window
+        return unknown_number or may_bear(name, stated, num_layers)
 
     for number, (name, value) in enumerate(_leaves(values, ledger)):
         if number == MOST_SORTED:

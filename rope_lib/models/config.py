@@ -100,7 +100,7 @@ def _reading(config: JsonObject, part: TextPart) -> Reading:
 
 def _leaves_open(reading: Reading) -> bool:
     """Whether the depth, the context, a base or a window is in no key that was read: another may state it."""
-    return any(
+    return "context" not in reading.provenance or any(
         name.rpartition(".")[2] in ("num_layers", "context", "base", "window")
         and provenance in ("class_default", "assumed")
         for name, provenance in reading.provenance.items()

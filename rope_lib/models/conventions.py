@@ -13,8 +13,8 @@ from .checks import Json, JsonObject
 from .layers import FULL, SLIDING
 from .reading import Reading
 
-# Keys that scale positions where their value is not this one, and that no code here is known for.
-_NEUTRAL = {
+# Keys that bear on rotation where their value is not this one, and whose other values nobody here knows.
+_NEUTRAL: JsonObject = {
     "rope_position_scale": 1,  # Phi-3-small
     "compression_ratio": 1,  # ERNIE 4.5
     "rope_scale": 1,
@@ -30,6 +30,8 @@ _NEUTRAL = {
     "interpolate_factor": 1,
     "order_of_interleaved_layers": "local_attn_first",  # Command R7B, beside layer_switch
     "use_pos_enc": True,  # LFM2
+    "attention_method": "MLA",  # LongCat
+    "use_rope_layers": [],  # Step 3.5
 }
 
 
@@ -47,6 +49,7 @@ def translated(reading: Reading, num_layers: int) -> Reading:
         reading.inert(name, reason)
     _rope_ratio(reading, num_layers)
     _dual_chunks(reading)
+    _other_attention(reading)
     return reading
 
 
@@ -178,6 +181,19 @@ def _rope_ratio(reading: Reading, num_layers: int) -> None:
         f"{reading.key('rope_ratio')}: ChatGLM2-6B-32K divides positions by it, ChatGLM3-6B-32K multiplies "
         "the base by it, as was read here, and no key tells the two apart."
     )
+
+
+def _other_attention(reading: Reading) -> None:
+    """Step 3.5 describes the heads of its sliding layers in an object: it bears where their size differs."""
+    name = "attention_other_setting"
+    given = reading.peek(name)
+    if not isinstance(given, dict):
+        return
+    sizes = {given.get(key) for key in ("head_dim", "true_head_dim")} - {None}
+    if given.get("attention_type") == SLIDING and sizes <= {reading.peek("head_dim")}:
+        reading.inert(name, "sliding layers have other numbers of heads, of the same size")
+    else:
+        reading.doubt(name)
 
 
 _DUAL_CHUNKS = (

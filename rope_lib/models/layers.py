@@ -9,6 +9,7 @@ from . import checks
 from .checks import Json, JsonObject, shown
 from .families import Rotating
 from .reading import NAMES, Reading
+from .switches import switched_off
 
 NO_ROPE = "no_rope"
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -55,19 +56,6 @@ INDICES = {
     "hybrid_layer_ids": (HYBRID, "mamba"),  # Zamba 2
 }
 
-# Values of a config that turn the rotary embedding off, and words for positions that do, or that turn it on.
-SWITCHES = {
-    "alibi": True,
-    "use_alibi": True,
-    "use_rope": False,
-    "rope": False,
-    "rotary": False,
-    "mla_use_nope": True,
-}
-POSITIONS = ("position_embedding_type", "position_embedding", "pos_emb_type", "position_encoding")
-ROTARY_POSITIONS = ("rope", "rotary", "chatglm")
-OTHER_POSITIONS = ("alibi", "nope", "none", "learned", "relative", "sinus")
-
 
 def seen(kind: str) -> str:
     """What the attention of a kind of layers sees: "full", "sliding", "chunked", …"""
@@ -94,9 +82,9 @@ def layer_kinds(reading: Reading, num_layers: int, window: int | None) -> list[s
     `window` is the sliding window of the model in tokens, or None. Raises ValueError for a list of the wrong
     length, for an entry that is not known, and where only a list could say.
     """
-    switched_off = _switched_off(reading, num_layers)
-    if switched_off:
-        reading.record("unrotated_layers", *switched_off)
+    off = switched_off(reading, num_layers)
+    if off:
+        reading.record("unrotated_layers", *off)
         reading.record("layers", "derived", "no layer rotates")
         return [NO_ROPE] * num_layers
     kinds = _listed(reading, num_layers)
@@ -104,6 +92,7 @@ def layer_kinds(reading: Reading, num_layers: int, window: int | None) -> list[s
         kinds = _repeating(reading, num_layers, window) or _of_class(reading, num_layers)
         kinds = kinds or [SLIDING if window else FULL] * num_layers
         if window is None:
+            _doubt_without_window(reading, kinds)
             kinds = [FULL if kind == SLIDING else kind for kind in kinds]
     elif SLIDING in kinds and window is None:
         key = reading.key("sliding_window")
@@ -153,6 +142,15 @@ def _kinds_by(reading: Reading, name: str, num_layers: int) -> list[str] | None:
     period = checks.length_in_tokens(reading.key(name), value)
     first = _first_of_period(reading, name, special)
     return [others if (layer + 1 - first) % period else special for layer in range(num_layers)]
+
+
+def _doubt_without_window(reading: Reading, kinds: list[str]) -> None:
+    """Doubt the key that tells sliding layers apart where nothing says that there is no window."""
+    says_none = any(reading.states(name) for name in (*NAMES["window"], "use_sliding_window"))
+    if SLIDING in kinds and not says_none and not reading.defaults:
+        for name in PERIODS:
+            if reading.key(name) == reading.sources.get("layers"):
+                reading.doubt(name)
 
 
 def check_statements(reading: Reading, kinds: list[str], window: int | None) -> None:
@@ -295,79 +293,6 @@ def _keeps_attention(reading: Reading, block: Json) -> bool:
     if any(value not in (None, False) for key, value in attention.items() if key not in _BLOCK_KEYS):
         reading.doubt("block_configs")
     return not (attention.get("no_op") is True or attention.get("replace_with_linear") is True)
-
-
-def _switched_off(reading: Reading, num_layers: int) -> tuple[str, str] | None:
-    """`(provenance, source)` where a model has no rotary embedding at all, else None."""
-    defaults, code = reading.defaults, f"the code of {reading.model_type} models"
-    if reading.family.rotates_nothing:
-        return "class_default", f"{code} rotates nothing"
-    if defaults.get("rope") is False and reading.peek("rope") is not True:
-        return "class_default", f"no rotary embedding in the code of {defaults['source']}"
-    if reading.family.alibi_depth == num_layers:
-        reading.inert("rope_theta", "ALiBi needs no base")
-        return "class_default", f"{code} of {num_layers} layers uses ALiBi"
-    for name, off in SWITCHES.items():
-        if (
-            reading.value(name) is not None
-            and checks.true_or_false(reading.key(name), reading.value(name)) is off
-        ):
-            return "explicit", reading.key(name)
-    if reading.peek("rotary_emb_fraction") == 0:
-        reading.value("rotary_emb_fraction")
-        return "explicit", f"{reading.key('rotary_emb_fraction')} is 0"
-    optional = defaults.get("rope_optional")
-    if optional:
-        stated = reading.states(optional["key"])
-        if (reading.value(optional["key"]) if stated else optional["default"]) not in optional["rope_when"]:
-            return ("explicit" if stated else "class_default"), f"{optional['key']} in {defaults['source']}"
-    else:
-        positions = _other_positions(reading)
-        if positions is not None:
-            return "explicit", positions
-    if reading.family.is_off_without_base and reading.states("rope_parameters"):
-        parameters = reading.value("rope_parameters")
-        if parameters is None or (isinstance(parameters, dict) and parameters.get("rope_theta") is None):
-            return "explicit", f"{reading.key('rope_parameters')} without a base"
-    return None
-
-
-def _other_positions(reading: Reading) -> str | None:
-    """The key by which a model says that its positions are no rotation, or None.
-
-    A word for absolute positions stands in files of models that rotate, since the first classes of
-    transformers had it by default: it says nothing beside a base. Classes of transformers that rotate, and
-    have no choice, read none of these keys.
-    """
-    for name in POSITIONS:
-        word = reading.peek(name)
-        if word is None:
-            continue
-        if not isinstance(word, str):
-            raise ValueError(f"{reading.key(name)} must be a word for positions, got {shown(word)}")
-        word = word.lower()
-        if any(part in word for part in ROTARY_POSITIONS):
-            reading.value(name)
-        elif reading.defaults.get("rope") and word == "absolute":
-            reading.inert(name, f"the code of {reading.model_type} models does not read it")
-        elif _is_no_rotation(reading, word):
-            reading.value(name)
-            return reading.key(name)
-        else:
-            reading.doubt(name)
-    return None
-
-
-def _is_no_rotation(reading: Reading, word: str) -> bool:
-    """Whether a word for positions says that nothing rotates."""
-    other = any(word.startswith(part) for part in OTHER_POSITIONS) and not reading.defaults.get("rope")
-    return other or (word == "absolute" and not _states_base(reading))
-
-
-def _states_base(reading: Reading) -> bool:
-    given = reading.peek("rope_parameters")
-    inside = isinstance(given, dict) and given.get("rope_theta") is not None
-    return inside or any(reading.peek(name) is not None for name in NAMES["base"])
 
 
 def _refuse_dense_layers(reading: Reading) -> None:

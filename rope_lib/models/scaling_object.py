@@ -7,6 +7,9 @@ from .layers import LABELS, SLIDING, class_entry
 from .reading import Part, Reading
 from .spec import FrozenDict
 
+# The names of the object; a later one goes before an earlier one in messages.
+_OBJECTS = ("rotary_scaling", "rope_scaling", "rope_parameters")
+
 # Where the object in a config has other keys than the function reads: transformers 5 writes the sections of
 # M-RoPE under `default`, and `dynamic` starts from the declared context, whatever length the object states.
 _KEYS = {"default": SCALINGS["mrope"].reads, "dynamic": ("factor", "alpha")}
@@ -55,7 +58,7 @@ def scaling_object(reading: Reading, kind: str) -> Part | None:
         source = f"rope_parameters.{label} in {reading.defaults['source']} is null"
         reading.record("unrotated_layers", "class_default", source)
         return None
-    if reading.states("rope_parameters") or reading.states("rope_scaling"):
+    if any(map(reading.states, _OBJECTS)):
         return Part({}, key, is_own=False)  # null or empty says that there is no scaling
     scaling = {name: value for name, value in of_class.items() if name not in _UNSCALED}
     return Part(scaling, key, is_own=False)
@@ -76,7 +79,7 @@ def _account(reading: Reading, given: JsonObject, label: str) -> None:
         return  # refused where it is used
     reads = {*_keys_of(scaling.name), "rope_type", "type", *_SILENT}
     known = {name for each in SCALINGS.values() for name in each.reads} | {ORIGINAL_LENGTH}
-    for name in ("rotary_scaling", "rope_scaling", "rope_parameters"):
+    for name in _OBJECTS:
         prefix = f"{reading.key(name)}.{inside}" if inside else reading.key(name)
         reading.ledger.read.add(prefix)
         for key in values:
@@ -94,7 +97,7 @@ def _merged(reading: Reading) -> tuple[JsonObject, str]:
     """The object under either of its names, or under both where they do not contradict each other."""
     merged: JsonObject = {}
     key = reading.key("rope_parameters")
-    for name in ("rotary_scaling", "rope_scaling", "rope_parameters"):
+    for name in _OBJECTS:
         if reading.value(name) is None:
             continue
         parameters = checks.scaling_object(reading.key(name), reading.value(name))
@@ -134,7 +137,7 @@ def scaling_type(reading: Reading, part: Part) -> str:
     numbers = given.keys() - _SILENT
     if not names and numbers:
         raise ValueError(f"{key} must name its rope_type, got only {listed(numbers)}")
-    if names and any(map(reading.states, ("rope_parameters", "rope_scaling"))):
+    if names and any(map(reading.states, _OBJECTS)):
         reading.record("scaling", "explicit", f"{key}.{next(iter(names))}")
     elif types - {"default"}:
         reading.record("scaling", "class_default", reading.defaults["source"])

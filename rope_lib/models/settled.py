@@ -90,7 +90,10 @@ def _outside_of_part(reading: Reading, config: JsonObject, part: TextPart) -> No
         for name, value in outer.items():
             if not isinstance(name, str) or name == step or isinstance(value, dict):
                 continue
-            if name in part.values and part.values[name] == value:
+            no_window = name in _WINDOWS and value in (0, -1, None)
+            if no_window and not any(one.endswith("window") for one in reading.provenance):
+                reading.ledger.inert[f"{prefix}{name}"] = "no layer has a window"
+            elif name in part.values and part.values[name] == value:
                 reading.ledger.inert[f"{prefix}{name}"] = f"the same as in {part.path}"
             elif row.get("text") == part.path and not is_strong(name):
                 reading.ledger.inert[f"{prefix}{name}"] = f"{kind} models read their text from {part.path}"

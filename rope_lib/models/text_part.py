@@ -33,6 +33,7 @@ _KNOWN_AS = {
     "iquestcoder": "Llama",
     "minimax_m3_vl": "MiniMaxM3Sparse",
     "shieldgemma2": "Gemma3",
+    "speech_to_text": "Speech2Text",
 }
 
 # Ends of an architecture's name that say what it is for, not which model it is.

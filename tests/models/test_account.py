@@ -7,6 +7,10 @@ import pytest
 
 from rope_lib.models import account as module
 from rope_lib.models.account import MOST_LISTED, Ledger, account, may_bear, why_inert
+from rope_lib.models.layers import INDICES, PERIODS, WORDS
+from rope_lib.models.reading import NAMES
+from rope_lib.models.switches import POSITIONS, SWITCHES
+from rope_lib.theory.scaling import SCALINGS
 
 
 @pytest.mark.parametrize(
@@ -80,3 +84,10 @@ def test_where_a_quantity_is_open_every_unknown_number_is_suspected():
     config = {"enormity": 40, "vocab_size": 256, "colour": "red", "one": 1}
     assert not account(config, Ledger()).not_understood
     assert account(config, Ledger(), is_open=True).not_understood == {"enormity": 40}
+
+
+def test_no_key_that_the_reader_looks_at_is_inert_by_the_table():
+    names = {name for names in NAMES.values() for name in names} | {*WORDS, *PERIODS, *INDICES}
+    names |= {*SWITCHES, *POSITIONS, "rope_scaling", "rope_parameters", "no_rope_layers", "block_configs"}
+    names |= {name for scaling in SCALINGS.values() for name in scaling.reads}
+    assert {name: why_inert(name, 1) for name in names if why_inert(name, 1)} == {}

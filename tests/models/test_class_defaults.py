@@ -132,3 +132,27 @@ def test_a_derived_size_is_not_a_default(models):
 def test_optional_rotation_names_its_key(models):
     assert models["falcon"]["rope_optional"] == {"key": "alibi", "default": False, "rope_when": [False]}
     assert models["smollm3"]["no_rope_pattern"] == [1, 1, 1, 0]
+
+
+# Model types whose classes have names of another model; the readers take them for what their names say.
+OF_OTHERS = {"Jev", "Glm46V", "GotOcr2", "Nemotron3_5Transcribe", "Sam3Tracker"}
+
+
+@pytest.mark.slow
+def test_the_architectures_of_every_model_type_are_taken_for_its_own():
+    pytest.importorskip("transformers")
+    from transformers.models.auto import modeling_auto
+
+    from rope_lib.models.text_part import is_of_type
+
+    tables = [table for name, table in vars(modeling_auto).items() if name.endswith("_MAPPING_NAMES")]
+    pairs = {
+        (name, model_type)
+        for table in tables
+        for model_type, names in table.items()
+        for name in ([names] if isinstance(names, str) else names or ())
+        if name and not name.endswith("Config")
+    }
+    assert len(pairs) > 500
+    foreign = {name for name, model_type in pairs if not is_of_type(name, model_type)}
+    assert {name for name in foreign if not name.startswith(tuple(OF_OTHERS))} == set()

@@ -172,6 +172,22 @@ def test_mpt_without_one():
         assert (spec.rotaries, spec.keys.not_understood) == ((), {})
 
 
+def test_a_class_without_rotary_whose_file_says_in_words_that_it_rotates():
+    jina = {
+        "model_type": "xlm-roberta",
+        "position_embedding_type": "rotary",
+        "rotary_emb_base": 20_000.0,
+        "num_hidden_layers": 24,
+        "hidden_size": 1024,
+        "num_attention_heads": 16,
+        "max_position_embeddings": 8194,
+    }
+    spec, rotary = only(jina)
+    assert (rotary.base, len(rotary.layers), rotary.rotary_dim) == (20_000.0, 24, 64)
+    assert not spec.keys.not_understood
+    assert read_model(without(jina, "rotary_emb_base")).rotaries == ()
+
+
 @pytest.mark.parametrize("model_type", ["bert", "bloom", "mpt", "git", "gpt2", "mamba"])
 @pytest.mark.parametrize(
     "evidence", [{"rope_theta": 1e4}, {"rotary_dim": 64}, {"rope_scaling": {"type": "yarn", "factor": 4.0}}]
@@ -449,6 +465,7 @@ def test_blocks_of_two_attention_layers():
     spec, rotary = only(config)
     assert (spec.num_layers, len(rotary.layers), rotary.rotary_dim) == (56, 56, 64)
     assert spec.provenance["num_layers"] == "derived"
+    assert not spec.keys.not_understood
     assert read_model({**config, "num_hidden_layers": 56}) == spec
     with pytest.raises(ValueError, match=r"^num_hidden_layers and 2 × num_layers must agree, got 28 and 56"):
         read_model({**config, "num_hidden_layers": 28})
@@ -497,6 +514,12 @@ def test_numbers_that_say_that_there_is_no_window(key, none):
     assert not spec.keys.not_understood
 
 
+def test_a_pattern_of_sliding_layers_without_a_window_is_reported():
+    assert doubted({**BARE, "sliding_window_pattern": 4}) == {"sliding_window_pattern"}
+    assert not doubted({**BARE, "sliding_window_pattern": 4, "sliding_window": None})
+    assert not doubted({**BARE, "sliding_window_pattern": 4, "sliding_window": 512})
+
+
 # Statements that are made twice
 
 
@@ -525,6 +548,20 @@ def test_the_size_of_an_mla_head_said_again():
     for size in 64, 128, 192:
         assert not doubted({**mla, "head_dim": size, "qk_head_dim": 192})
     assert doubted({**mla, "qk_head_dim": 100}) == {"qk_head_dim"}
+
+
+def test_heads_of_sliding_layers_in_an_object_of_their_own():
+    other = {"attention_type": "sliding_attention", "num_attention_heads": 96, "head_dim": 128}
+    config = {**BARE, "head_dim": 128, "attention_other_setting": other}
+    assert not doubted(config)
+    assert doubted({**config, "head_dim": 64}) == {"attention_other_setting"}
+
+
+def test_a_scaling_as_tensorrt_llm_names_it():
+    config = {**without(BARE, "rope_theta"), "rotary_base": 5e5, "position_embedding_type": "rope_gpt_neox"}
+    spec, rotary = only({**config, "rotary_scaling": {"type": "linear", "factor": 8.0}})
+    assert (rotary.scaling, rotary.base) == ({"type": "linear", "factor": 8.0}, 5e5)
+    assert not spec.keys.not_understood
 
 
 # What no file tells
