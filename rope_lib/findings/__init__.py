@@ -22,6 +22,7 @@ __all__ = [
     "least_base",
     "limits",
     "long_inputs",
+    "precision",
     "rounding",
     "safe_spectra",
     "sink_heads",
