@@ -25,6 +25,7 @@ __all__ = [
     "long_inputs",
     "misread",
     "pair_weights",
+    "precision",
     "rounding",
     "safe_spectra",
     "sink_heads",

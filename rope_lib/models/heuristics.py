@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..theory.bounds import aliasing_bound, stability_bound
+from ..theory.bounds import aliasing_bound, precision_wall, stability_bound
 from ..theory.rivals import liu_extrapolation_limit, men_first_negative
 from .case_studies import CaseStudy
 from .verdicts import classify
@@ -34,6 +34,11 @@ def stability(case: CaseStudy, epsilon: float) -> bool | None:
 def depth(case: CaseStudy, epsilon: float) -> bool | None:
     """A4: the base is at least L/arccos(ε^(1/N))."""
     return _at_least(case, float(stability_bound(case.longest_distance, epsilon, layers=case.num_layers)))
+
+
+def wall(case: CaseStudy) -> bool | None:
+    """A5: the base is below float32's wall, 2^23; angles are computed in float32."""
+    return None if case.effective_base is None else case.effective_base < float(precision_wall())
 
 
 def stable(case: CaseStudy, epsilon: float) -> bool | None:
@@ -86,6 +91,7 @@ def rules(epsilon: float) -> dict[str, Rule]:
         "A2": aliasing,
         "A3": partial(stability, epsilon=epsilon),
         "A4": partial(depth, epsilon=epsilon),
+        "A5": wall,
         "A7": partial(stable, epsilon=epsilon),
         "Men et al.": men,
         "Liu et al.": liu,

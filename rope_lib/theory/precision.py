@@ -1,17 +1,21 @@
 """What finite arithmetic does to the rotation (paper A, claim A5, measured rather than assumed).
 
 An implementation computes cos and sin of p·θ_i in three roundings: the inverse frequency, the angle,
-and the table of cosines and sines. `Arithmetic` names the number type of each; `direct_product` follows
-it, `recurrence` follows the multiply-as-you-go scheme of llama.cpp's CPU path, and `exact_phase` is the
-reference. Tables and phases have shape `(length, pairs)`; phases and errors are in radians.
+and the table of cosines and sines. `Arithmetic` names the number type of each, and `direct_product` follows
+it; `recurrence` and `ratio_power` follow the two schemes of llama.cpp, on a CPU and in CUDA. `SCHEMES` names
+those that are in use, and `exact_phase` is the reference. Tables and phases have shape `(length, pairs)`;
+phases and errors are in radians.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from functools import partial
+from types import MappingProxyType
 from typing import TypeAlias, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .arguments import Float64, Floats, above_one, even, finite, on_one_axis, one, one_of, whole
 from .bounds import SIGNIFICAND_BITS
@@ -24,6 +28,7 @@ TWO_PI = Decimal("6.283185307179586476925286766559005768394338798750211641949889
 DIGITS = 80
 
 Tables: TypeAlias = tuple[Floats, Floats]  # cosines and sines, each `(length, pairs)`
+Scheme: TypeAlias = Callable[[ArrayLike, float, int], Tables]  # of positions, a base and a head's channels
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Arithmetic:
 FLOAT32 = Arithmetic()
 FLOAT64_ANGLE = Arithmetic(inv_freq="float64", angle="float64", table="float32")
 BFLOAT16_ANGLE = Arithmetic(inv_freq="bfloat16", angle="bfloat16", table="float32")
+BFLOAT16_TABLE = Arithmetic(inv_freq="float32", angle="float32", table="bfloat16")
 
 
 @overload
@@ -119,6 +125,77 @@ def recurrence(positions: ArrayLike, base: float, dim: int, dtype: str = "float3
     for pair in range(1, pairs):
         angle[:, pair] = round_to(angle[:, pair - 1] * ratio, dtype)
     return round_to(np.cos(angle), dtype), round_to(np.sin(angle), dtype)
+
+
+def ratio_power(positions: ArrayLike, base: float, dim: int, dtype: str = "float32") -> Tables:
+    """The tables (cos, sin) when each frequency is a power of the rounded base^(-2/dim), all in `dtype`.
+
+    This is the scheme of llama.cpp's CUDA path, in float32 there: the error of the common ratio enters each
+    frequency as often as in `recurrence`, the roundings of the angles before it do not. Shapes and errors as
+    in `direct_product`.
+
+    >>> cos, sin = ratio_power([0, 1], 10_000, 4)
+    >>> cos.round(5)
+    array([[1.     , 1.     ],
+           [0.5403 , 0.99995]])
+    """
+    pairs = frequencies(one(above_one, "base", base), dim).size
+    ratio = round_to(float(base) ** (-2 / dim), dtype)
+    inv_freq = round_to(ratio ** np.arange(pairs), dtype)
+    angle = round_to(np.multiply.outer(round_to(_positions(positions), dtype, "positions"), inv_freq), dtype)
+    return round_to(np.cos(angle), dtype), round_to(np.sin(angle), dtype)
+
+
+# The ways in which programs compute a rotation, by name. transformers takes the float32 product, and hands a
+# model in bfloat16 its "bfloat16 tables"; until February 2024 it computed angles in the model's type.
+SCHEMES: Mapping[str, Scheme] = MappingProxyType(
+    {
+        "float64 angles": partial(direct_product, arithmetic=FLOAT64_ANGLE),
+        "float32 product": direct_product,
+        "float32 recurrence": recurrence,
+        "float32 power of the ratio": ratio_power,
+        "bfloat16 angles": partial(direct_product, arithmetic=BFLOAT16_ANGLE),
+        "bfloat16 tables": partial(direct_product, arithmetic=BFLOAT16_TABLE),
+    }
+)
+
+
+def mixed(some: Scheme, others: Scheme, chosen: Callable[[Floats], NDArray[np.bool_]]) -> Scheme:
+    """The scheme that computes the pairs `chosen` by their frequencies as `some`, the rest as `others`.
+
+    `chosen` maps the frequencies `(pairs,)`, in radians per token, to a mask of that shape.
+
+    >>> slow = mixed(SCHEMES["bfloat16 angles"], direct_product, lambda freqs: freqs < 0.1)
+    >>> cos, _ = slow([999], 10_000, 4)
+    >>> [cos[0, i] == direct_product([999], 10_000, 4)[0][0, i] for i in (0, 1)]
+    [np.True_, np.False_]
+    """
+
+    def scheme(positions: ArrayLike, base: float, dim: int) -> Tables:
+        mask = chosen(frequencies(one(above_one, "base", base), dim))
+        pairs = zip(some(positions, base, dim), others(positions, base, dim), strict=True)
+        cos, sin = (np.where(mask, table, other) for table, other in pairs)
+        return cos, sin
+
+    return scheme
+
+
+def merged_neighbors(cos: ArrayLike, sin: ArrayLike) -> Floats:
+    """Share of neighboring positions that a table does not keep apart, by pair: shape `(pairs,)`.
+
+    Two positions are merged in a pair where both its cosine and its sine are the same number. `cos` and
+    `sin` are `(length, pairs)`, of consecutive positions. Raises ValueError for fewer than two positions.
+
+    >>> merged_neighbors(*SCHEMES["bfloat16 tables"](range(1000, 1009), 10_000, 4)).tolist()
+    [0.0, 0.0]
+    >>> merged_neighbors(*SCHEMES["bfloat16 angles"](range(1000, 1009), 10_000, 4)).tolist()
+    [0.75, 0.875]
+    """
+    tables = [np.asarray(table) for table in (cos, sin)]
+    if len(tables[0]) < 2:
+        raise ValueError(f"cos must hold at least 2 positions, got {len(tables[0])}")
+    share: Floats = np.all([np.diff(table, axis=0) == 0 for table in tables], axis=0).mean(axis=0)
+    return share
 
 
 def exact_phase(positions: ArrayLike, base: float, dim: int) -> Floats:

@@ -34,6 +34,20 @@ def criteria(**changed):
 
 
 RIGHT = {"known_accepted": 0, "known_rejected": 1, "decided_accepted": 0, "decided_rejected": 1}
+
+
+def merging(**changed):
+    """Numbers of A5's formula: neighbors merged (below, beyond) the wall; the base decides if not changed."""
+    names = [f"{dtype}_{step}" for dtype in ("bfloat16", "float32") for step in ("angles", "tables")]
+    shares = dict.fromkeys(names, (0.0, 0.9)) | changed
+    return {
+        "cases": {
+            name.replace("_", " "): {"below": below, "beyond": beyond}
+            for name, (below, beyond) in shares.items()
+        }
+    }
+
+
 EARLIER = [(claim, each) for claim in claims() for each in claim.history]
 
 OBEYED = {"counterexamples": 0, "lowest": float("nan")}  # a bound that trained models obey
@@ -73,8 +87,13 @@ CASES = [
     ("A4-trained practice", RISES | {"difference_longer": -0.02}, CAVEAT),
     ("A4-trained practice", {"factor_high": 2.2}, NOT_TESTABLE),
     ("A4-trained practice", RISES | {"inside_below": 0, "inside_below_work": 0}, NOT_TESTABLE),
-    ("A5 consequence", {"high_base_error": 1.0, "far_error": 0.001}, HOLDS),
-    ("A5 consequence", {"far_error": 0.001}, NOT_TESTABLE),
+    ("A5 formula", merging(), HOLDS),
+    ("A5 formula", merging(bfloat16_angles=(0.99, 0.99)), CAVEAT),
+    ("A5 formula", merging(float32_tables=(0.0, 0.0)), CAVEAT),
+    ("A5 consequence", {"tables": 0.3, "slow": 0.5}, HOLDS),
+    ("A5 consequence", {"slow": 0.5}, CAVEAT),
+    ("A5 consequence", {"tables": 0.3}, CAVEAT),
+    ("A5 practice", RIGHT, HOLDS),
     ("A5-trained consequence", walls(bfloat16=(0.95, 0.3), float32=(1.0, 0.8)), HOLDS),
     ("A5-trained consequence", walls(bfloat16=(0.8, 0.3), float32=(1.0, 0.8)), CAVEAT),
     ("A5-trained consequence", walls(bfloat16=(0.5, 0.9), float32=(0.9, 0.8)), CAVEAT),
@@ -88,6 +107,13 @@ CASES = [
     ("A7 practice", {"scored_wrong": 1}, REFUTED),
     ("A8 consequence", {"change_at_million": 1.2, "change_at_billion_float64": 1.2}, HOLDS),
     ("A8 consequence", {"change_at_million": 1.2}, CAVEAT),
+    ("A8 consequence", {"long_change_at_million": 1.2}, CAVEAT),
+    ("A8 formula", {"least_depth": 1}, HOLDS),
+    ("A8 formula", {"least_depth": 8}, CAVEAT),
+    ("A8 formula", {"least_depth": None}, REFUTED),
+    ("A8 practice", {"works": 0}, HOLDS),
+    ("A8 practice", {"works": 1}, CAVEAT),
+    ("A8 practice", {"models": 2, "works": 0}, NOT_TESTABLE),
     ("B1 consequence", {"opposed_before": 0.95, "opposed_after": 0.95}, HOLDS),
     ("B1 consequence", {"opposed_after": 0.86}, CAVEAT),
     ("B1 consequence", {"tight": 0.5, "opposed_before": 0.95, "opposed_after": 0.95}, REFUTED),

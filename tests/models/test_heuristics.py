@@ -42,6 +42,12 @@ def test_a_bound_turns_at_its_own_base():
         assert not rule(replace(case, effective_base=least * (1 - 1e-9)))
 
 
+def test_the_wall_is_the_only_bound_from_above():
+    case = case_of("LLaMA-2 7B", 4096)
+    assert rules(0.95)["A5"](replace(case, effective_base=2**23 - 1))
+    assert not rules(0.95)["A5"](replace(case, effective_base=2**23))
+
+
 def test_men_et_al_turn_at_the_first_negative_sum():
     case = replace(case_of("LLaMA-2 7B", 4096), effective_base=10_000.0)
     assert rules(0.95)["Men et al."](replace(case, context_length=1_706))

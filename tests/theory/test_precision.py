@@ -10,13 +10,18 @@ from hypothesis import strategies as st
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.precision import (
     BFLOAT16_ANGLE,
+    BFLOAT16_TABLE,
     FLOAT32,
     FLOAT64_ANGLE,
+    SCHEMES,
     TWO_PI,
     Arithmetic,
     direct_product,
     exact_phase,
+    merged_neighbors,
+    mixed,
     phase_error,
+    ratio_power,
     recurrence,
     round_to,
 )
@@ -247,6 +252,56 @@ def test_recurrence_is_worse_than_the_direct_product(base):
     assert 1.5 * direct < recurrent < 10 * direct
 
 
+@pytest.mark.parametrize("base", [1e4, 5e5, 1e7])
+def test_ratio_power_is_a_float32_computation(base):
+    positions = np.array([0, 1, 17, 4095, 131_071, 9_999_999])
+    ratio = np.float32(base ** (-2 / DIM))
+    # numpy's float32 power may be off by an ulp; the float64 power of the float32 ratio is rounded once.
+    inv_freq = (float(ratio) ** np.arange(DIM // 2)).astype(np.float32)
+    angles = positions.astype(np.float32)[:, None] * inv_freq
+    cos, sin = ratio_power(positions, base, DIM)
+    assert angles.dtype == np.float32
+    assert within_an_ulp(cos, np.cos(angles))
+    assert within_an_ulp(sin, np.sin(angles))
+
+
+def mpmath_error(angle, position, base, pair):
+    """How far an angle in radians is from p·θ_i, by mpmath."""
+    with mpmath.workdps(60):
+        exact = position * mpmath.power(mpmath.mpf(base), mpmath.mpf(-2 * pair) / DIM)
+        turns = (mpmath.mpf(float(angle)) - exact) / (2 * mpmath.pi)
+        return float(abs(turns - mpmath.nint(turns)) * 2 * mpmath.pi), float(exact)
+
+
+@pytest.mark.parametrize("base", [1e4, 1e7])
+@pytest.mark.parametrize(
+    ("scheme", "roundings"),
+    [
+        (recurrence, lambda pair: 2 * pair),
+        (ratio_power, lambda pair: pair + 2),
+        (direct_product, lambda _: 2),
+    ],
+)
+def test_errors_of_the_schemes_against_mpmath(scheme, roundings, base):
+    """Each rounding moves an angle by 2^-24 of itself at most: that many enter by each scheme."""
+    position = 131_071
+    cos, sin = scheme([position], base, DIM)
+    for pair in (0, 1, 5, 20, 40, 63):
+        error, exact = mpmath_error(np.arctan2(sin, cos)[0, pair], position, base, pair)
+        assert error <= exact * roundings(pair) * 2.0**-24 * 1.001 + 2.0**-23
+
+
+def test_one_rounded_ratio_drives_both_schemes_of_llama_cpp():
+    """The common error δ of the ratio enters pair i about i times: i·θ_i·p·δ at position p."""
+    base, position = 1e4, 2**20
+    ratio = base ** (-2 / DIM)
+    delta = abs(float(np.float32(ratio)) / ratio - 1)
+    predicted = max(pair * ratio**pair for pair in range(DIM // 2)) * position * delta
+    for scheme in (recurrence, ratio_power):
+        worst = worst_errors(scheme(window(position), base, DIM), window(position), base).max()
+        assert 0.8 * predicted < worst < 2.5 * predicted
+
+
 @pytest.mark.parametrize("base", [1e4, 1e6, 1e12])
 def test_float64_angles_move_the_wall_far_away(base):
     # float64 angles below 1e9 are off by two roundings of 2^-53 of themselves, and the table by 2^-24 at
@@ -270,6 +325,62 @@ def test_share_of_neighbors_with_one_angle_in_bfloat16(start, share):
         same = (np.diff(cos, axis=0) == 0) & (np.diff(sin, axis=0) == 0)
         assert np.mean(same.all(axis=1)) == share  # in every channel at once
         assert share < same.mean() < share + 0.02  # over the channels a little more
+
+
+# What a table merges
+
+BFLOAT16 = Arithmetic("float64", "float64", "bfloat16")
+
+
+@pytest.mark.parametrize("top", [2_048, 131_072, 2**24])
+def test_a_rounded_table_keeps_neighbors_apart_where_the_increment_exceeds_epsilon(top):
+    """Some cosine or sine moves by 0.7·θ at least, and numbers up to 1 are ε/2 apart at most."""
+    freqs = frequencies(1e4, DIM)
+    merged = merged_neighbors(*direct_product(window(top), 1e4, DIM, BFLOAT16))
+    assert not merged[freqs >= 2.0**-7].any()
+    assert merged[freqs < 2.0**-11].min() > 0.5
+
+
+def test_a_rounded_angle_merges_neighbors_at_a_position_whatever_their_increment():
+    positions = np.arange(1024, 2048)
+    for base in (64, 1e4, 1e9):
+        merged = merged_neighbors(*direct_product(positions, base, DIM, BFLOAT16_ANGLE))
+        assert merged.min() > 0.8
+        assert not merged_neighbors(*SCHEMES["float32 product"](positions, base, DIM)).any()
+
+
+def test_neighbors_are_merged_where_cosine_and_sine_are_both_the_same():
+    cos = [[1.0, 1.0, 0.0], [1.0, 1.0, 0.5], [1.0, 0.5, 0.5]]
+    sin = [[0.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.5, 0.0]]
+    assert merged_neighbors(cos, sin).tolist() == [1.0, 0.0, 0.5]
+
+
+def test_bfloat16_tables_are_float32_tables_rounded():
+    positions = window(8_192)
+    for table, whole in zip(
+        SCHEMES["bfloat16 tables"](positions, 1e4, DIM), direct_product(positions, 1e4, DIM), strict=True
+    ):
+        # The float32 cosine is rounded once more; ours goes there at once, so that a tie may differ.
+        assert (round_to(whole, "bfloat16") != table).mean() < 1e-3
+    error = phase_error(*SCHEMES["bfloat16 tables"](positions, 1e4, DIM), positions, 1e4, DIM)
+    assert 2.0**-9 < np.abs(error).max() < 2.0**-8
+    assert BFLOAT16_TABLE.table == "bfloat16"
+
+
+def test_a_mixed_scheme_takes_each_pair_from_one_of_the_two():
+    positions = window(4_096)
+    tables = mixed(SCHEMES["bfloat16 angles"], direct_product, lambda freqs: freqs < 0.01)(
+        positions, 1e4, DIM
+    )
+    slow = frequencies(1e4, DIM) < 0.01
+    for table, some, other in zip(
+        tables,
+        SCHEMES["bfloat16 angles"](positions, 1e4, DIM),
+        direct_product(positions, 1e4, DIM),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(table[:, slow], some[:, slow])
+        np.testing.assert_array_equal(table[:, ~slow], other[:, ~slow])
 
 
 # Bad input
@@ -313,6 +424,8 @@ BAD_CALLS = {
         lambda: direct_product([1, 2], [1e4, 1e5], 4),
         "base must be a single number, got shape (2,)",
     ),
+    "few": (lambda: merged_neighbors([[1.0]], [[0.0]]), "cos must hold at least 2 positions, got 1"),
+    "power": (lambda: ratio_power([1, 2], [1e4, 1e5], 4), "base must be a single number, got shape (2,)"),
     "ratio": (lambda: recurrence([1, 2], [1e4, 1e5], 4), "base must be a single number, got shape (2,)"),
     "dim": (lambda: exact_phase([1], 1e4, 5), "dim must be an even number from 2 to 2^53, got 5"),
 }
