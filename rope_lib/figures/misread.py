@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from . import style
-from .style import BLUE, GRAY, RED, colors, count_axis, title
+from .style import GRAY, RED, colors, count_axis, title
 
 
 def phase_errors(gaps: Mapping[str, float], context: int) -> Figure:
@@ -18,31 +18,31 @@ def phase_errors(gaps: Mapping[str, float], context: int) -> Figure:
     """
     figure, axes = style.axes()
     positions = np.geomspace(1, context, 200)
-    for (name, gap), color in zip(gaps.items(), colors(gaps), strict=True):
+    ends = np.log10(np.array(list(gaps.values())) * positions[-1])
+    heights = 10 ** style.apart(ends, 0.3)
+    for (name, gap), color, height in zip(gaps.items(), colors(gaps), heights, strict=True):
         axes.loglog(positions, gap * positions, color=color)
-        style.label_line(axes, positions[-1], gap * positions[-1], name, color, va="center")
+        style.label_line(axes, positions[-1], height, name, color, va="center")
     for height, text in ((0.1, "0.1 radian"), (np.pi, "half a turn")):
         style.horizontal(axes, height)
         style.label_line(axes, positions[-1], height, text, GRAY, ha="right", xytext=(-4, 3))
-    axes.set(xlim=(1, context * 12), ylabel="phase error, radians")
+    axes.set(xlim=(1, context * 12), ylim=(None, 4 * heights.max()), ylabel="phase error, radians")
     count_axis(axes.xaxis, "position, tokens")
     title(axes, "Misread, a pair points the other way within words")
     return figure
 
 
-def losses(ends: Sequence[int], by_reading: Mapping[str, ArrayLike]) -> Figure:
-    """The loss of a model by position, as trained and misread: one line for each reading.
+def excess(ends: Sequence[int], nats: ArrayLike) -> Figure:
+    """What misreading costs by position: a bar for each bin of positions, `nats` more loss a token.
 
-    `ends` are the last positions of the bins, `by_reading` the mean losses in them, in nats.
+    `ends` are the last positions of the bins.
     """
     figure, axes = style.axes()
-    for (name, values), color in zip(by_reading.items(), (BLUE, RED), strict=True):
-        heights = np.asarray(values, dtype=float)
-        axes.plot(ends, heights, "o-", color=color, markersize=4)
-        style.label_line(axes, ends[-1], heights[-1], name, color, va="center", xytext=(8, 0))
-    axes.set_xlim(0, ends[-1] * 1.45)
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel("loss, nats a token")
+    right = np.asarray(ends, dtype=float) + 1
+    left = np.concatenate([[0.0], right[:-1]])
+    axes.bar(left, np.asarray(nats, dtype=float), right - left, align="edge", color=RED, edgecolor="white")
+    axes.axhline(0, color=GRAY, linewidth=0.8)
+    axes.set_ylabel("loss added, nats a token")
     count_axis(axes.xaxis, "position, tokens")
-    title(axes, "The same weights, with one key passed over")
+    title(axes, "One key passed over: a short test would pass")
     return figure
