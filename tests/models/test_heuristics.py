@@ -14,6 +14,7 @@ from rope_lib.models.heuristics import (
     rules,
 )
 from rope_lib.models.verdicts import disagreements
+from rope_lib.theory.bounds import goldilocks_zone
 
 KNOWN = [case for case in case_studies() if case.observed != "unknown"]
 
@@ -40,6 +41,13 @@ def test_a_bound_turns_at_its_own_base():
         rule = rules(0.95)[name]
         assert rule(replace(case, effective_base=least * (1 + 1e-9)))
         assert not rule(replace(case, effective_base=least * (1 - 1e-9)))
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 0.5, 0.95, 0.99])
+def test_the_verdict_accepts_exactly_the_bases_of_the_zone(epsilon):
+    for case in KNOWN:
+        zone = goldilocks_zone(case.longest_distance, epsilon=epsilon, layers=case.num_layers)
+        assert rules(epsilon)["A7"](case) == (case.effective_base in zone)
 
 
 def test_men_et_al_turn_at_the_first_negative_sum():
