@@ -80,9 +80,9 @@ def measure_zone() -> Numbers:
 
 
 def judge_zone(numbers: Numbers) -> Finding:
-    """The zone holds in practice if, as a rule that accepts the bases inside it, it misjudges on both readings
-    of the cases at most one in twenty and fewer than the training length does; a caveat if it only misjudges
-    fewer. With fewer than ten cases nothing is tested.
+    """The zone holds in practice if, as a rule that accepts the bases inside it, it misjudges at most one
+    case in twenty and fewer than the training length does, on both readings of the cases; a caveat if it
+    only misjudges fewer. With fewer than ten cases nothing is tested.
     """
     finding = judge_practice(numbers)
     places = " Of {works} cases that work, {below} lie below their zone and {above} above it."
@@ -102,7 +102,7 @@ CLAIMS = (
         place="Method",
         standing="stated",
         chapter="06_goldilocks_zone",
-        in_short="exactly the intersection of its two sides; models work below it and above it",
+        in_short="exactly the intersection of its two sides; most models that work lie outside it",
         formula=Row(
             measure=measure_edges,
             judge=judge_edges,
@@ -122,8 +122,8 @@ CLAIMS = (
             Earlier(
                 until="2026-11-27",
                 rule=(
-                    "Refuted unless the zone of the hypothetical model of a million tokens is empty; a caveat "
-                    "if models work outside their zone, else it holds."
+                    "Refuted unless the zone of the hypothetical model of a million tokens is empty; a "
+                    "caveat if models work outside their zone, else it holds."
                 ),
                 why=(
                     "It could refute on arithmetic only, and asked no case that fails. Now the arithmetic is "
