@@ -31,6 +31,7 @@ __all__ = [
     "stats",
     "which_bound",
     "wording",
+    "zone",
 ]
 
 
