@@ -24,6 +24,7 @@ __all__ = [
     "limits",
     "long_inputs",
     "pair_weights",
+    "retrofits",
     "rounding",
     "safe_spectra",
     "sink_heads",
