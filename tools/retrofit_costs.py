@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from rope_lib.findings.kept import kept  # noqa: E402
 from rope_lib.findings.long_inputs import of_dtype  # noqa: E402
-from rope_lib.findings.retrofits import costs  # noqa: E402
+from rope_lib.findings.retrofit_costs import costs  # noqa: E402
 from rope_lib.models.atlas import atlas_model  # noqa: E402
 
 TARGET = ROOT / "rope_lib" / "models" / "retrofit_costs.csv"

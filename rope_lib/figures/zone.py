@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from . import style
 
 Case: TypeAlias = tuple[float, float, str]  # context, effective base, observed behavior
-Name: TypeAlias = tuple[float, float, str, str]  # context, base, text, side
+Name: TypeAlias = tuple[float, float, str, tuple[float, float]]  # context, base, text, its (x, y)
 
 # Shape and color show how a case behaves; the last number moves coinciding points apart.
 MARKERS = {
@@ -36,27 +36,28 @@ def zone_map(
     `context` holds lengths in tokens, `depth_bounds` maps numbers of layers, at most three, to the smallest
     base at each length, and `wall` is a base. The zone of `shaded` layers is filled. `cases` are (context,
     effective base, observed behavior); cases that work are drawn 5 % to the left of their place and those
-    that fail 5 % to the right, so that none hides another. `names` are (context, base, text, side) to write
-    on the left, on the right or below.
+    that fail 5 % to the right, so that none hides another. `names` are (context, base, text, place): a line
+    leads from the case at (context, base) to its name, which starts at `place`, itself a context and a base.
     """
     figure, axes = style.axes(height=4.7)
-    axes.set(xscale="log", yscale="log", xlim=(context[0], context[-1]), ylim=(3e3, 2e10))
+    low, high = 3e3, 2e10
+    axes.set(xscale="log", yscale="log", xlim=(context[0], context[-1]), ylim=(low, high))
     lower = depth_bounds[shaded]
     axes.fill_between(context, lower, wall, where=lower <= wall, color=style.SKY, alpha=0.22, linewidth=0)
     axes.axhline(wall, color=style.INK)
     axes.text(context[0] * 1.1, wall * 1.25, f"precision wall {style.count(wall)}", clip_on=True)
-    for color, layers in zip((style.GRAY, style.BLUE, style.PURPLE), sorted(depth_bounds), strict=False):
+    counts = sorted(depth_bounds)
+    ends = np.log([depth_bounds[layers][-1] for layers in counts])
+    beside = np.exp(style.apart(ends, 0.045 * np.log(high / low)))  # lines of text, outside on the right
+    for color, layers, place in zip((style.GRAY, style.BLUE, style.PURPLE), counts, beside, strict=False):
         axes.plot(context, depth_bounds[layers], color=color)
-        offset, along = ((-14, 2), "bottom") if layers == max(depth_bounds) else ((0, -16), "top")
-        text, end = style.layers(layers), depth_bounds[layers][-1]
-        style.label_line(axes, context[-1], end, text, color, xytext=offset, ha="right", va=along)
+        style.label_line(axes, context[-1], place, style.layers(layers), color, xytext=(4, 0), va="center")
     for behavior, (marker, color, shift) in MARKERS.items():
         points = [(x * 1.05**shift, y) for x, y, observed in cases if observed == behavior]
         _scatter(axes, points, marker, color, behavior)
-    sides = {"left": ((-9, 0), "right"), "right": ((9, 0), "left"), "below": ((5, -12), "right")}
-    for x, y, text, side in names:
-        offset, align = sides[side]
-        axes.annotate(text, (x, y), offset, textcoords="offset points", ha=align, va="center", fontsize=9.5)
+    leader = {"arrowstyle": "-", "color": style.GRAY, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
+    for x, y, text, place in names:
+        axes.annotate(text, (x, y), place, ha="left", va="center", fontsize=9.5, arrowprops=leader)
     style.count_axis(axes.xaxis, "context length (tokens)")
     style.count_axis(axes.yaxis, "effective base")
     _title_over_legend(axes, "Models work inside the zone, below it and above it")

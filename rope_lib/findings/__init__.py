@@ -26,6 +26,8 @@ __all__ = [
     "misread",
     "pair_weights",
     "precision",
+    "retrofit_costs",
+    "retrofits",
     "rounding",
     "safe_spectra",
     "sink_heads",
@@ -33,6 +35,7 @@ __all__ = [
     "stats",
     "which_bound",
     "wording",
+    "zone",
 ]
 
 

@@ -28,7 +28,7 @@ def zone():
         (1_000_000, 4e9, "degrades"),
         (65_536, 1e8, "works"),
     ]
-    names = [(4_096, 1e4, "this one", "left")]
+    names = [(4_096, 1e4, "this one", (6_000, 5_000))]
     return figures.zone.zone_map(CONTEXT, BOUNDS, 2.0**23, cases, shaded=32, names=names).axes[0]
 
 
@@ -38,6 +38,20 @@ def test_zone_map_draws_each_bound_and_the_wall(zone):
         assert tuple(bound) in lines
     assert (2.0**23, 2.0**23) in lines
     assert {"1 layer", "32 layers", "126 layers", "precision wall 8.39M", "this one"} <= set(texts(zone))
+
+
+def test_zone_map_leads_from_a_case_to_its_name(zone):
+    (name,) = [text for text in zone.texts if text.get_text() == "this one"]
+    assert (name.xy, name.get_position()) == ((4_096, 1e4), (6_000, 5_000))
+    assert name.arrow_patch is not None
+
+
+def test_no_label_of_a_depth_bound_lies_on_a_line_or_on_another(zone):
+    labels = {text.get_text(): text for text in zone.texts if "layer" in text.get_text()}
+    zone.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in labels.values()]
+    assert all(box.x0 >= zone.bbox.x1 for box in boxes)
+    assert not any(one.overlaps(two) for i, one in enumerate(boxes) for two in boxes[:i])
 
 
 def test_zone_map_places_the_cases(zone):

@@ -14,6 +14,7 @@ from rope_lib.models.heuristics import (
     rules,
 )
 from rope_lib.models.verdicts import disagreements
+from rope_lib.theory.bounds import goldilocks_zone
 
 KNOWN = [case for case in case_studies() if case.observed != "unknown"]
 
@@ -46,6 +47,13 @@ def test_the_wall_is_the_only_bound_from_above():
     case = case_of("LLaMA-2 7B", 4096)
     assert rules(0.95)["A5"](replace(case, effective_base=2**23 - 1))
     assert not rules(0.95)["A5"](replace(case, effective_base=2**23))
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 0.5, 0.95, 0.99])
+def test_the_verdict_accepts_exactly_the_bases_of_the_zone(epsilon):
+    for case in KNOWN:
+        zone = goldilocks_zone(case.longest_distance, epsilon=epsilon, layers=case.num_layers)
+        assert rules(epsilon)["A7"](case) == (case.effective_base in zone)
 
 
 def test_men_et_al_turn_at_the_first_negative_sum():
