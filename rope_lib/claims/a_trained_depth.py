@@ -106,8 +106,8 @@ def judge_trained_depth(numbers: Numbers) -> Finding:
         for steps, each in budgets.items()
     ]
     change = (
-        "A4 demands a factor of {demanded:.2f}. At the bases that were trained twice the second layer changes "
-        "accuracy by {difference:+.2f}, and by {difference_longer:+.2f} after three times the steps."
+        "A4 demands a factor of {demanded:.2f}. At the bases that were trained twice the second layer "
+        "changes accuracy by {difference:+.2f}, and by {difference_longer:+.2f} after three times the steps."
     )
     return Finding(verdict, " ".join([*parts, change.format(**numbers)]))
 
@@ -176,9 +176,9 @@ CLAIMS = (
             Earlier(
                 until="2026-11-27",
                 rule=(
-                    "Written before the data were whole: the factor after 400 steps by the present rule for one "
-                    "budget, with the trials below the bound counted at the longest training of each model; holds "
-                    "only if half of what depth costs remains after three times the steps."
+                    "Written before the data were whole: the factor after 400 steps by the present rule for "
+                    "one budget, with the trials below the bound counted at the longest training of each "
+                    "model; holds only if half of what depth costs remains after three times the steps."
                 ),
                 why="It counted trials of two budgets of steps together.",
                 row="practice",
