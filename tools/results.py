@@ -38,6 +38,7 @@ RESULTS = ROOT / "results"
 
 INTERVENTION_LENGTHS = [8_192, 10_240, 12_288, 16_384]
 LONG_LENGTHS = [2**power for power in range(9, 18)]
+SAME_TOKENS = 512  # at the end of each window of `same_tokens`
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
 
@@ -99,6 +100,28 @@ def interventions() -> None:
     inputs = identity(model, tokens, lengths=INTERVENTION_LENGTHS)
     about = {"inputs": inputs, "text_sha256": text_sha256(text)}
     keep("interventions", tables, command="interventions", about=about)
+
+
+def same_tokens() -> None:
+    """Read stretches of the text with less before them, with the packaged model: ten minutes on two cores.
+
+    Up to its declared length in a quarter of that context, which shows what the text owes to copies of itself
+    far back; beyond, in a context of the declared length, which is the control for the length.
+    """
+    from rope_lib.measure.load import load_model, tokenize
+    from rope_lib.measure.same_tokens import same_tokens as measure_same_tokens
+    from rope_lib.measure.store import identity
+
+    text = reference_text()
+    model = load_model()
+    tokens = tokenize(model, text, max(INTERVENTION_LENGTHS))
+    declared = INTERVENTION_LENGTHS[0]
+    ends = range(declared // 2 + SAME_TOKENS, 2 * declared, SAME_TOKENS)
+    windows = [(declared // 4, end) for end in ends if end <= declared + SAME_TOKENS]
+    windows += [(declared, end) for end in ends if declared < end <= 12_288 and end != 11_776]
+    tables = {"losses": measure_same_tokens(model, tokens, windows, last=SAME_TOKENS)}
+    about = {"inputs": identity(model, tokens, windows=windows), "text_sha256": text_sha256(text)}
+    keep("same_tokens", tables, command="same_tokens", about=about)
 
 
 def long_input(*, device: str = "cuda", text: Path | None = None) -> None:
@@ -248,7 +271,7 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, long_input, precision_parts)
+    others = (interventions, same_tokens, long_input, precision_parts)
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 

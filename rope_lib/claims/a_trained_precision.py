@@ -64,8 +64,8 @@ CLAIMS = (
             "Precision wall, on models trained at each base: the phase increment 1/base must exceed machine "
             "epsilon, base < 1/ε_mach."
         ),
-        place="Method; no experiment of the paper's is known to us",
-        standing="stated",
+        place="not in the paper as far as we know: what A5 predicts of trained models is our reading",
+        standing="reconstructed",
         chapter="19_precision_by_intervention",
         in_short="of models trained at four bases, the lowest loses most to rounding, in every arithmetic",
         consequence=Row(

@@ -85,12 +85,42 @@ def kept_trials() -> tuple[pd.DataFrame, pd.DataFrame, int]:
     >>> len(rows), len(longer), head_dim
     (480, 90, 32)
     """
+    (rows, longer), head_dim = kept_budgets()
+    return rows[1], longer[1], head_dim
+
+
+def kept_budgets() -> tuple[tuple[tuple[int, pd.DataFrame], ...], int]:
+    """The trials of the kept results by the steps of training: (((steps, rows), …), head_dim).
+
+    Models that took different numbers of steps are different evidence: nothing should be counted over both.
+
+    >>> budgets, _ = kept_budgets()
+    >>> [(steps, len(rows)) for steps, rows in budgets]
+    [(400, 480), (1200, 90)]
+    """
     (tables, made), (again, made_again) = kept("which_bound"), kept("which_bound_longer")
     first, second = (
         make_grid(tomllib.loads(each["inputs"]["grid"])).cells[0].values for each in (made, made_again)
     )
     longer = trials_at(again, second["training"]["length"])
-    return trials(tables), longer, first["model"]["head_dim"]
+    found = (first["training"]["steps"], trials(tables)), (second["training"]["steps"], longer)
+    return found, first["model"]["head_dim"]
+
+
+def late_losses(training: pd.DataFrame) -> pd.DataFrame:
+    """The loss at the end of training, by trained, layers and base: mean over seeds, in nats.
+
+    `training` is a kept table with a row for each step. `last` is over the last tenth of the steps, `before`
+    over the tenth before: a loss that still falls there has not settled.
+
+    >>> steps = pd.DataFrame({"trained": 64, "layers": 1, "base": 8, "step": range(20), "loss": 1.0})
+    >>> late_losses(steps.assign(loss=2 - steps.step / 20)).values.round(3).tolist()
+    [[64.0, 1.0, 8.0, 1.175, 1.075]]
+    """
+    steps = int(training.step.max()) + 1
+    tenth = training.assign(tenth=training.step * 10 // steps)
+    found = tenth.groupby(["trained", "layers", "base", "tenth"]).loss.mean().unstack("tenth")
+    return found[[8, 9]].set_axis(["before", "last"], axis=1).reset_index()
 
 
 def trained_longest(rows: pd.DataFrame, longer: pd.DataFrame) -> pd.DataFrame:

@@ -50,9 +50,19 @@ def merging(**changed):
 
 EARLIER = [(claim, each) for claim in claims() for each in claim.history]
 
-OBEYED = {"counterexamples": 0, "lowest": float("nan")}  # a bound that trained models obey
+BOUND = ROWS["A2-trained practice"].refuted_by
+OBEYED = BOUND["budgets"]["400"]  # a budget of steps in which trained models obey a bound
+BROKEN = BOUND["budgets"]["1,200"]  # and one with a base below it at which every seed works
+RISELESS = ROWS["A4-trained practice"].refuted_by["budgets"]["400"]
+RISING = RISELESS | {"factor": 1.5, "factor_low": 1.2, "factor_high": 1.9}  # the smallest base that works
+
+
+def budgets(*numbers):
+    """Numbers by the steps of training, first the usual ones."""
+    return {"budgets": dict(zip(("400", "1,200"), numbers, strict=False))}
+
+
 BEATS = {"race": {"NTK": {"cases": 14, "wrong": 4, "paper": 3}}}  # every heuristic errs more than the paper
-RISES = {"factor_low": 1.2, "factor_high": 1.9}  # the smallest base that works rises with depth
 
 CASES = [
     ("A1 formula", {"score_change": 1e-12}, HOLDS),
@@ -66,27 +76,33 @@ CASES = [
         {"known_accepted": 0, "known_rejected": 1, "decided_accepted": 0, "decided_rejected": 1},
         HOLDS,
     ),
-    ("A2-trained practice", OBEYED, HOLDS),
-    ("A2-trained practice", OBEYED | {"ratio": 2.5}, CAVEAT),
-    ("A2-trained practice", OBEYED | {"lax_below_work": 20}, CAVEAT),
-    ("A2-trained practice", OBEYED | {"inside_below_work": 15}, CAVEAT),
-    ("A2-trained practice", OBEYED | {"inside_below": 0, "inside_below_work": 0}, NOT_TESTABLE),
-    ("A2-trained practice", OBEYED | {"ratio": float("nan")}, NOT_TESTABLE),
+    ("A2-trained practice", budgets(OBEYED, OBEYED), HOLDS),
+    ("A2-trained practice", budgets(OBEYED), HOLDS),
+    ("A2-trained practice", budgets(OBEYED | {"ratio": 2.5}), CAVEAT),
+    ("A2-trained practice", budgets(OBEYED | {"lax_below_work": 20}), CAVEAT),
+    ("A2-trained practice", budgets(OBEYED | {"inside_below_work": 15}, OBEYED), CAVEAT),
+    ("A2-trained practice", budgets(OBEYED, OBEYED | {"inside_below_work": 15}), CAVEAT),
+    ("A2-trained practice", budgets(BROKEN, OBEYED), REFUTED),
+    ("A2-trained practice", budgets(OBEYED | {"inside_below": 0, "inside_below_work": 0}, OBEYED), HOLDS),
+    ("A2-trained practice", budgets(OBEYED | {"inside_below": 0, "inside_below_work": 0}), NOT_TESTABLE),
+    ("A2-trained practice", budgets(OBEYED | {"ratio": float("nan")}), NOT_TESTABLE),
     ("A3 formula", {"similarity_at_bound": 0.95, "true_base": 13_000.0}, HOLDS),
     ("A3 formula", {"similarity_at_bound": 0.95}, CAVEAT),
     ("A3 practice", RIGHT, HOLDS),
-    ("A3-trained practice", OBEYED | {"inside_below_work": 2}, HOLDS),
+    ("A3-trained practice", budgets(OBEYED, OBEYED), HOLDS),
     ("A4 formula", {"joint": 0.011, "half_joint": 0.0058}, HOLDS),
     ("A4 formula", {"joint": 0.009, "half_joint": 0.0058}, CAVEAT),
     ("A4 consequence", {"cosine": 0.9}, HOLDS),
     ("A4 consequence", {"cosine": 0.97}, CAVEAT),
     ("A4 practice", RIGHT, HOLDS),
-    ("A4-trained practice", RISES, HOLDS),
-    ("A4-trained practice", RISES | {"inside_below_work": 30}, CAVEAT),
-    ("A4-trained practice", {"factor_low": 1.1, "factor_high": 1.3}, CAVEAT),
-    ("A4-trained practice", RISES | {"difference_longer": -0.02}, CAVEAT),
-    ("A4-trained practice", {"factor_high": 2.2}, NOT_TESTABLE),
-    ("A4-trained practice", RISES | {"inside_below": 0, "inside_below_work": 0}, NOT_TESTABLE),
+    ("A4-trained practice", budgets(RISING, RISING), HOLDS),
+    ("A4-trained practice", budgets(RISING, RISING | {"inside_below_work": 30}), CAVEAT),
+    ("A4-trained practice", budgets(RISING | {"factor_low": 1.1, "factor_high": 1.3}), CAVEAT),
+    ("A4-trained practice", budgets(RISING, RISING) | {"difference_longer": -0.02}, CAVEAT),
+    ("A4-trained practice", budgets(RISING, RISELESS), REFUTED),
+    ("A4-trained practice", budgets(RISING, RISELESS | {"factor": float("nan"), "pairs": 0}), HOLDS),
+    ("A4-trained practice", budgets(RISELESS | {"factor_high": 2.2}), NOT_TESTABLE),
+    ("A4-trained practice", budgets(RISING | {"inside_below": 0, "inside_below_work": 0}), NOT_TESTABLE),
     ("A5 formula", merging(), HOLDS),
     ("A5 formula", merging(bfloat16_angles=(0.99, 0.99)), CAVEAT),
     ("A5 formula", merging(float32_tables=(0.0, 0.0)), CAVEAT),
@@ -190,6 +206,48 @@ def test_the_practice_of_a_bound_is_judged_by_its_errors(changed, verdict):
 def test_an_earlier_rule_judges_the_same_numbers(claim, earlier):
     numbers = claim.rows[earlier.row].refuted_by
     assert earlier.judge(numbers) in VERDICTS
+
+
+def earlier_verdicts(name, numbers):
+    """What each of the earlier rules of a claim says of some numbers, the oldest first."""
+    claim = next(claim for claim in claims() if claim.id == name)
+    return [each.judge(numbers) for each in claim.history]
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdicts"),
+    [
+        ({}, [HOLDS, REFUTED]),
+        ({"pooled": OBEYED}, [HOLDS, HOLDS]),
+        (budgets(OBEYED | {"inside_above_fail": 20}), [CAVEAT, REFUTED]),
+        (budgets(OBEYED | {"inside_below_work": 25}) | {"pooled": OBEYED | {"ratio": 3}}, [REFUTED, CAVEAT]),
+        (budgets(OBEYED | {"inside_above_fail": 80}), [NOT_TESTABLE, REFUTED]),
+    ],
+)
+def test_a_trained_bound_by_the_rules_before(changed, verdicts):
+    assert earlier_verdicts("A2-trained", BOUND | changed) == verdicts
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [({}, HOLDS), ({"pooled_below_work": 20}, CAVEAT), ({"difference_longer": 0.0}, CAVEAT)],
+)
+def test_depth_on_trained_models_by_the_rule_before(changed, verdict):
+    numbers = ROWS["A4-trained practice"].refuted_by | budgets(RISING, RISELESS) | changed
+    assert earlier_verdicts("A4-trained", numbers) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdicts"),
+    [
+        ({"kept_far_least": 0.95, "kept_longest_least": 0.92}, [HOLDS, HOLDS]),
+        ({"kept_far_least": 0.95}, [CAVEAT, CAVEAT]),
+        ({"kept_far_least": 0.95, "above_rope": 2}, [CAVEAT, REFUTED]),
+        ({"kept_far": 0.97}, [REFUTED, REFUTED]),
+    ],
+)
+def test_generalization_by_the_rules_before(changed, verdicts):
+    assert earlier_verdicts("B10", ROWS["B10 practice"].refuted_by | changed) == verdicts
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def test_ratios_keep_each_case_in_its_row_and_lane():
     bounds = {"first": [(0.1, "works"), (10, "fails")], "second": [(2, "degrades")]}
     axes = figures.zone.ratios(bounds).axes[0]
     points = scattered(axes)
-    np.testing.assert_allclose(points["works"], [(0.1, -0.22)])
-    np.testing.assert_allclose(points["fails"], [(10, 0.22)])
+    np.testing.assert_allclose(points["works"], [(0.1, -0.27)])
+    np.testing.assert_allclose(points["fails"], [(10, 0.27)])
     np.testing.assert_allclose(points["degrades"], [(2, 1)])
     assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "second"]
     assert axes.yaxis_inverted()
@@ -96,6 +96,38 @@ def test_ratios_keep_each_case_in_its_row_and_lane():
     low, high = axes.get_xlim()
     assert low < 0.1
     assert high > 10
+
+
+def test_cases_that_lie_together_are_counted_and_never_across_the_line():
+    cases = [(0.99, "works"), (1.0, "works"), (1.0, "works"), (1.0, "works"), (50.0, "works"), (1.0, "fails")]
+    axes = figures.zone.ratios({"only": cases}).axes[0]
+    points = scattered(axes)
+    assert [x for x, _ in points["works"]] == pytest.approx([0.99, 1.0, 50.0])
+    assert len(points["fails"]) == 1
+    assert [text for text in texts(axes) if text.isdigit()] == ["3"]
+
+
+def test_a_race_shows_both_errors_of_every_rule():
+    axes = figures.zone.race({"NTK": (4, 10, 21), "Men et al.": (12, 15, 31)}).axes[0]
+    points = scattered(axes)
+    assert points["paper A's verdict"].tolist() == [[10, 0], [15, 1]]
+    assert points["the rule on the left"].tolist() == [[4, 0], [12, 1]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "NTK,\n21 cases",
+        "Men et al.,\n31 cases",
+    ]
+
+
+def test_tolerances_are_scanned_beside_the_yardstick():
+    wrong, rival = {"all": [3, 5], "some": [1, 2]}, {"all": 2, "some": 0}
+    panels = figures.zone.tolerance_scan([0.1, 0.9], wrong, rival, 0.95).axes
+    assert [axes.get_title() for axes in panels] == ["all", "some"]
+    for axes, name in zip(panels, wrong, strict=True):
+        verdict, yardstick, reported = axes.lines
+        assert verdict.get_ydata().tolist() == wrong[name]
+        assert set(yardstick.get_ydata()) == {rival[name]}
+        assert set(reported.get_xdata()) == {0.95}
+        assert {"verdict", "training length"} <= set(texts(axes))
 
 
 def test_markers_differ_in_shape_and_in_color():

@@ -137,6 +137,22 @@ def test_a_grid_without_that_axis_is_told_its_trained_length():
     ]
 
 
+def test_the_end_of_training_is_told_by_its_last_two_tenths():
+    steps = pd.DataFrame({"trained": 64, "layers": 1, "base": 8, "step": range(100)})
+    both = pd.concat(
+        steps.assign(seed=seed, loss=np.where(steps.step < 90, 0.5 + seed, 0.3)) for seed in (0, 1)
+    )
+    found = findings.which_bound.late_losses(both).iloc[0]
+    assert found[["trained", "layers", "base"]].tolist() == [64, 1, 8]
+    assert found[["before", "last"]].tolist() == pytest.approx([1.0, 0.3])
+
+
+def test_budgets_of_steps_stay_apart():
+    (usual, first), (more, again) = findings.which_bound.kept_budgets()[0]
+    assert (usual, more) == (400, 1_200)
+    assert (len(first), len(again)) == (480, 90)
+
+
 def test_a_counterexample_is_a_base_at_which_every_seed_works(obedient):
     assert findings.which_bound.counterexamples(obedient, "aliasing (A2)", HEAD_DIM).empty
     found = findings.which_bound.counterexamples(obedient, "stability (A3)", HEAD_DIM)
