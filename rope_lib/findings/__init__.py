@@ -26,6 +26,7 @@ __all__ = [
     "pair_weights",
     "rounding",
     "safe_spectra",
+    "same_tokens",
     "sink_heads",
     "spectra",
     "stats",
