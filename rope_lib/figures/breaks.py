@@ -62,7 +62,7 @@ def same_tokens(
     style.label_line(top, left, band, "highest of the declared range", style.GRAY, xytext=(0, 3))
     last = long.iloc[-1]
     x = last["first"] + size / 2
-    style.label_line(top, x, last.full, "one long input", style.RED, ha="right", xytext=(-22, -4))
+    style.label_line(top, x, last.full, "one long input", style.RED, ha="right", xytext=(-62, -2))
     style.label_line(top, x, 0, "same tokens, shorter context", style.INK, ha="right", xytext=(0, 12))
     lowest = float(table.excess.min())
     style.label_line(bottom, stretch[0], lowest / 2, "copied text", style.BLUE, ha="right", xytext=(-14, 0))
