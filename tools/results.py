@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
+from rope_lib.findings.same_tokens import copies
 from rope_lib.findings.spectra import condensed
 from rope_lib.measure.text import longer_text, reference_text, text_sha256
 from rope_lib.runs.experiments import KINDS, run_grid
@@ -111,6 +112,7 @@ def same_tokens() -> None:
     from rope_lib.measure.load import load_model, tokenize
     from rope_lib.measure.same_tokens import same_tokens as measure_same_tokens
     from rope_lib.measure.store import identity
+    from rope_lib.measure.tables import LOSS_BIN
 
     text = reference_text()
     model = load_model()
@@ -119,7 +121,10 @@ def same_tokens() -> None:
     ends = range(declared // 2 + SAME_TOKENS, 2 * declared, SAME_TOKENS)
     windows = [(declared // 4, end) for end in ends if end <= declared + SAME_TOKENS]
     windows += [(declared, end) for end in ends if declared < end <= 12_288 and end != 11_776]
-    tables = {"losses": measure_same_tokens(model, tokens, windows, last=SAME_TOKENS)}
+    tables = {
+        "losses": measure_same_tokens(model, tokens, windows, last=SAME_TOKENS),
+        "copies": copies(tokens, LOSS_BIN),
+    }
     about = {"inputs": identity(model, tokens, windows=windows), "text_sha256": text_sha256(text)}
     keep("same_tokens", tables, command="same_tokens", about=about)
 

@@ -30,6 +30,7 @@ __all__ = [
     "retrofits",
     "rounding",
     "safe_spectra",
+    "same_tokens",
     "sink_heads",
     "spectra",
     "stats",
