@@ -73,6 +73,7 @@ def test_a_claim_needs_what_it_says(monkeypatch):
 
     monkeypatch.setattr("rope_lib.measure.load.packaged_model", missing)
     monkeypatch.setattr("rope_lib.measure.reference.reference_sweep", missing)
+    monkeypatch.setattr("rope_lib.measure.rounded.reference_rounding", missing)
     monkeypatch.setattr("rope_lib.findings.kept.RESULTS", Path("nowhere"))
     observed.cache_clear()
     failed = set()
