@@ -24,7 +24,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -103,6 +103,7 @@ def run_cells(
     remove_left(SCRATCH)  # even where no cell is missing, so that no workers start
     missing = [cell for cell in cells if read_if_kept(job.entry(cell), job.inputs(cell)) is None]
     present = {cell.digest for cell in cells} - {cell.digest for cell in missing}
+    _clear_finished(job, (cell for cell in cells if cell.digest in present))
     outcomes: dict[str, _Outcome] = {}
     bar = tqdm(
         total=len(cells), initial=len(present), unit="cell", smoothing=0, disable=None if progress else True
@@ -303,6 +304,15 @@ def _attempt(cell: Cell, job: _Job) -> _Outcome:
         shutil.rmtree(each, ignore_errors=True)
     # A worker may have died after it wrote the entry and before it answered: the entry names its sweep.
     return _Outcome("computed" if read_provenance(entry)["sweep"] == job.sweep else "kept", tries)
+
+
+def _clear_finished(job: _Job, finished: Iterable[Cell]) -> None:
+    """Remove the scratch of cells that have their entry: a worker was killed between the two."""
+    names = {job.scratch(cell).name for cell in finished}
+    with suppress(FileNotFoundError):
+        for each in (job.folder / "scratch").iterdir():
+            if each.name in names:
+                shutil.rmtree(each, ignore_errors=True)
 
 
 @contextmanager

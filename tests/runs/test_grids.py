@@ -20,7 +20,7 @@ from rope_lib.runs import experiments
 from rope_lib.runs.cluster import connected
 from rope_lib.runs.collect import collect
 from rope_lib.runs.grid import make_grid
-from rope_lib.runs.store import read_provenance, read_tables
+from rope_lib.runs.store import digest, read_provenance, read_tables
 from rope_lib.runs.sweep import entry_of, outdated, run_cells
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="kills processes")]
@@ -46,6 +46,18 @@ def is_gone(pid):
 
 
 # Killed
+
+
+def test_a_worker_killed_between_its_entry_and_its_scratch_leaves_nothing_for_ever(tmp_path):
+    swept_grid = grid(range(2))
+    run_cells(swept_grid.cells, compute, tmp_path, workers=1, progress=False)
+    kept_as = read_provenance(entry_of(tmp_path, swept_grid.cells[0]))["inputs"]
+    mine = tmp_path / "scratch" / f"{swept_grid.cells[0].digest}-{digest(kept_as)[:8]}"
+    other = tmp_path / "scratch" / f"{swept_grid.cells[1].digest}-of other inputs"
+    for left in (mine, other):
+        (left / "work").mkdir(parents=True)
+    run_cells(swept_grid.cells, compute, tmp_path, workers=1, progress=False)
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == [other.name]
 
 
 def test_a_worker_killed_in_mid_cell_loses_that_cell_alone_and_it_goes_on(tmp_path):
