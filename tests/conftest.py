@@ -1,11 +1,18 @@
 """What several test modules share."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 # Fixtures that load a real model: the tests that use one are marked `model`.
 LOADS_A_MODEL = {"packaged"}
+
+
+def pytest_configure() -> None:
+    """Heed interrupts, which a shell makes its background processes ignore: tests send some."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,6 +24,7 @@ CASE = (
     "model",
     "effective_base",
     "context_length",
+    "longest_distance",
     "num_layers",
     "train_length",
     "observed",

@@ -15,8 +15,8 @@
   /* How many of the cases that work or fail the bounds misjudge, and how many the two other rules do. */
   function trackRecord({ epsilon = 0.95, dtype = "float32" } = {}) {
     const cases = global.ropeAtlas.cases, original = cases.filter((one) => one.has_seen_angles !== null);
-    const isStable = ({ effective_base, context_length, num_layers }) =>
-      rope.classify(effective_base, context_length, num_layers, { epsilon, dtype }) === "stable";
+    const isStable = ({ effective_base, longest_distance, num_layers }) =>
+      rope.classify(effective_base, longest_distance, num_layers, { epsilon, dtype }) === "stable";
     const wrong = (among, rule) => among.filter((one) => rule(one) !== (one.observed === "works")).length;
     return {
       epsilon, dtype, cases: cases.length, models: new Set(cases.map((one) => one.model)).size,
