@@ -14,7 +14,7 @@ def glance(findings: Mapping[Claim, Findings]) -> str:
     >>> "#claim-B5" in glance({claim: claim.check() for claim in claims() if claim.id == "B5"})
     True
     """
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("claim", "the paper states", *ROWS, "verdict"))
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("claim", "statement", *ROWS, "verdict"))
     lines = "".join(_line(claim, found) for claim, found in findings.items())
     return f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>'
 

@@ -28,7 +28,7 @@ def phase_errors(gaps: Mapping[str, float], context: int) -> Figure:
         style.label_line(axes, positions[-1], height, text, GRAY, ha="right", xytext=(-4, 3))
     axes.set(xlim=(1, context * 12), ylim=(None, 4 * heights.max()), ylabel="phase error, radians")
     count_axis(axes.xaxis, "position, tokens")
-    title(axes, "Misread, a pair points the other way within words")
+    title(axes, "Misread, pairs soon point the other way")
     return figure
 
 
