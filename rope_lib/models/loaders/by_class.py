@@ -20,7 +20,7 @@ Origin = tuple[str, str]  # (provenance, the key or the reason)
 
 
 @dataclass(frozen=True)
-class Part:
+class RopeObject:
     """The object that describes one spectrum: the config's, or the class's own where it takes none of it."""
 
     values: JsonObject
@@ -35,7 +35,7 @@ class Version:
 
     program: str
     table: str  # the file of its rows
-    part: "Callable[[ClassReading, Spectrum], Part]"
+    part: "Callable[[ClassReading, Spectrum], RopeObject]"
     type_of: "Callable[[ClassReading, JsonObject], Json]"
     scalings: "Mapping[str, Callable[[ScalingPart], JsonObject]]"
     unruled: frozenset[str] = frozenset()  # model types whose classes complete a config by rules of their own
@@ -216,7 +216,7 @@ class ClassReading:
             raise NotKnown(f"which spectrum of its class {self.model_type} drives {kind} layers is not known")
         return others[0]
 
-    def _base(self, spectrum: Spectrum, part: Part) -> tuple[float, Origin]:
+    def _base(self, spectrum: Spectrum, part: RopeObject) -> tuple[float, Origin]:
         stated = part.values.get("rope_theta")
         if stated is not None and part.is_given:
             return number(f"{part.key}.rope_theta", stated), ("explicit", f"{part.key}.rope_theta")
@@ -235,7 +235,7 @@ class ClassReading:
         return float(round(spectrum.slowest ** (-dim / (dim - 2)))), self.of_class
 
     def _rotary_dim(
-        self, spectrum: Spectrum, part: Part, is_scaled: bool, scaling: str
+        self, spectrum: Spectrum, part: RopeObject, is_scaled: bool, scaling: str
     ) -> tuple[int, Origin]:
         head, head_from = self._head(spectrum)
         if scaling == "proportional":
@@ -288,7 +288,7 @@ class ClassReading:
             return int(defaults["hidden_size"] // defaults["num_attention_heads"])
         return 2 * spectrum.pairs
 
-    def _scaling(self, part: Part) -> tuple[FrozenDict, Origin]:
+    def _scaling(self, part: RopeObject) -> tuple[FrozenDict, Origin]:
         name = self.version.type_of(self, part.values)
         came_from = ("explicit", part.key) if part.is_given else self.of_class
         renamed = {"mrope": "default", "su": "longrope"}.get(name, name) if isinstance(name, str) else name
@@ -301,7 +301,7 @@ class ClassReading:
 class ScalingPart:
     """The object of a scaling, for the functions that read it."""
 
-    def __init__(self, reading: ClassReading, part: Part) -> None:
+    def __init__(self, reading: ClassReading, part: RopeObject) -> None:
         self.reading, self.part, self.given = reading, part, part.values
 
     def need(self, name: str) -> Any:

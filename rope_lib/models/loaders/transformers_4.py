@@ -10,7 +10,7 @@ import math
 from ...theory.scaling import ORIGINAL_LENGTH
 from ..checks import Json, JsonObject, shown
 from ..spec import ModelSpec
-from .by_class import ClassReading, Part, ScalingPart, Spectrum, Version
+from .by_class import ClassReading, RopeObject, ScalingPart, Spectrum, Version
 from .by_class import read as read_by_class
 from .seen import ModelFile, Refused
 
@@ -35,21 +35,21 @@ def read(file: ModelFile) -> ModelSpec:
     return read_by_class(VERSION, file)
 
 
-def _part(reading: ClassReading, spectrum: Spectrum) -> Part:
+def _part(reading: ClassReading, spectrum: Spectrum) -> RopeObject:
     key = reading.key("rope_scaling")
     given = reading.values.get("rope_scaling")
     is_given = "rope_scaling" in reading.given
     if isinstance(given, dict):
         reading.refuse(given, key)
     if given is None or not SCALED & set(spectrum.reads):
-        return Part({"rope_type": "default"}, key, is_given and given is None, is_of_kind=False)
+        return RopeObject({"rope_type": "default"}, key, is_given and given is None, is_of_kind=False)
     if not isinstance(given, dict):
         raise Refused(f"{key} is {shown(given)}, and it reads an object there")
     # A base or a share inside the object is not read.
     inner = {
         name: value for name, value in given.items() if name not in ("rope_theta", "partial_rotary_factor")
     }
-    return Part(inner, key, is_given, is_of_kind=False)
+    return RopeObject(inner, key, is_given, is_of_kind=False)
 
 
 def _type_of(reading: ClassReading, given: JsonObject) -> Json:

@@ -10,7 +10,7 @@ import math
 from ...theory.scaling import ORIGINAL_LENGTH
 from ..checks import Json, JsonObject, shown
 from ..spec import ModelSpec
-from .by_class import ClassReading, Part, ScalingPart, Spectrum, Version
+from .by_class import ClassReading, RopeObject, ScalingPart, Spectrum, Version
 from .by_class import read as read_by_class
 from .seen import ModelFile, Refused
 
@@ -28,7 +28,7 @@ def read(file: ModelFile) -> ModelSpec:
     return read_by_class(VERSION, file)
 
 
-def _part(reading: ClassReading, spectrum: Spectrum) -> Part:
+def _part(reading: ClassReading, spectrum: Spectrum) -> RopeObject:
     name = "rope_scaling" if reading.given.get("rope_scaling") else "rope_parameters"
     key, given = reading.key(name), reading.given.get(name)
     label, is_by_kind = _label(spectrum), _is_by_kind(reading)
@@ -42,10 +42,12 @@ def _part(reading: ClassReading, spectrum: Spectrum) -> Part:
     if any(isinstance(value, dict) for value in given.values()):
         own = given.get(label)
         if is_by_kind and isinstance(own, dict):
-            return Part(own, f"{key}.{label}", is_given=True, is_of_kind=True)
+            return RopeObject(own, f"{key}.{label}", is_given=True, is_of_kind=True)
         if "by kind" in reading.row["refuses"]:
             raise Refused(f"{key} holds an object for each kind of layers, with which its class fails")
-        return _of_class(reading, label) if is_by_kind else Part({}, key, is_given=True, is_of_kind=False)
+        return (
+            _of_class(reading, label) if is_by_kind else RopeObject({}, key, is_given=True, is_of_kind=False)
+        )
     reading.refuse(given, key)
     if name in reading.row["refuses"]:
         raise Refused(f"{key} holds one object for all layers, with which its class fails")
@@ -53,7 +55,7 @@ def _part(reading: ClassReading, spectrum: Spectrum) -> Part:
         return _of_class(reading, label)
     if is_by_kind:  # the class hands one object on to each kind that it scales, under its newer name alone
         given = {inner: value for inner, value in given.items() if inner != "type"}
-    return Part(given, key, is_given=True, is_of_kind=is_by_kind)
+    return RopeObject(given, key, is_given=True, is_of_kind=is_by_kind)
 
 
 def _is_by_kind(reading: ClassReading) -> bool:
@@ -67,11 +69,11 @@ def _label(spectrum: Spectrum) -> str:
     return spectrum.module.rsplit(".", 1)[-1].removesuffix("inv_freq").rstrip("_")
 
 
-def _of_class(reading: ClassReading, label: str) -> Part:
+def _of_class(reading: ClassReading, label: str) -> RopeObject:
     """What the class assumes."""
     own = reading.row["defaults"].get("rope_parameters") or {}
     own = own.get(label) if isinstance(own.get(label), dict) else own
-    return Part(own or {}, f"rope_parameters of {reading.model_type}", is_given=False, is_of_kind=False)
+    return RopeObject(own or {}, f"rope_parameters of {reading.model_type}", is_given=False, is_of_kind=False)
 
 
 def _type_of(reading: ClassReading, given: JsonObject) -> Json:
