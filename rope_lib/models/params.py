@@ -130,13 +130,13 @@ def _layers(config: JsonObject, ledger: Ledger, supplied: Origins) -> JsonObject
     ledger.inert["nope_layer_interval"] = "every layer rotates"
     if not isinstance(windows, list):
         return {}
-    widths = {width for width in windows if width is not None}
-    if len(widths) != 1 or number % len(windows):
+    widths = [width for width in windows if width is not None]
+    if not widths or widths.count(widths[0]) != len(widths) or number % len(windows):
         raise ValueError(f"sliding_window must repeat one window over the layers, got {shown(windows)}")
     ledger.look(config, ("sliding_window", "_sliding_window"))
     supplied["layers"] = ("derived", "sliding_window: a list that repeats")
     kinds = [FULL if windows[layer % len(windows)] is None else SLIDING for layer in range(number)]
-    return {"layer_types": kinds, "sliding_window": widths.pop()}
+    return {"layer_types": kinds, "sliding_window": widths[0]}
 
 
 def _in_terms(terms: Mapping[str, str], text: str) -> str:

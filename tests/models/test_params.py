@@ -134,3 +134,10 @@ def test_mistral_params_with_a_list_of_windows(file, key):
     assert (kinds["full"].layers, kinds["sliding"].window) == (tuple(range(0, 32, 4)), 32_768)
     assert not spec.keys.not_understood
     assert "must repeat one window" in refused(file({**MISTRAL, key: [1, 2]}, "params.json"))
+
+
+@pytest.mark.parametrize("windows", [[[1], None], [{}, None], [None, None], [4096, 1024], []])
+def test_a_list_of_windows_that_is_no_pattern_is_refused(file, windows):
+    with pytest.raises(ValueError, match="sliding_window must") as caught:
+        read_model(file({**MISTRAL, "sliding_window": windows}, "params.json"))
+    assert "\n" not in str(caught.value)
