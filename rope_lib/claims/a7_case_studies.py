@@ -89,7 +89,7 @@ CLAIMS = (
         ),
         place="Abstract and summary; the table itself is reconstructed",
         standing="stated",
-        chapter="07_case_studies",
+        chapter="08_case_studies",
         in_short="the verdicts do not match known behavior better than the length of training does",
         practice=Row(
             measure=measure_cases,
