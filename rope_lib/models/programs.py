@@ -34,7 +34,7 @@ PROGRAMS = {
             "ggml-org/llama.cpp: common/arg.cpp at 145b6280, src/llama-context.cpp at 001d906a",
             {
                 "dynamic": "it knows no scaling that grows with the input: use ntk or yarn",
-                "llama3": "it holds that scaling in a tensor, which no argument changes: use yarn if it has none",
+                "llama3": "it holds that scaling in a tensor, which no argument changes: use yarn",
             },
         ),
     )
