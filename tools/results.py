@@ -98,7 +98,7 @@ def interventions() -> None:
     model = load_model()
     tokens = tokenize(model, text, max(INTERVENTION_LENGTHS))
     tables = try_interventions(model, tokens, INTERVENTION_LENGTHS)
-    inputs = identity(model, tokens, lengths=INTERVENTION_LENGTHS)
+    inputs = identity([try_interventions.__module__], model, tokens, lengths=INTERVENTION_LENGTHS)
     about = {"inputs": inputs, "text_sha256": text_sha256(text)}
     keep("interventions", tables, command="interventions", about=about)
 
@@ -125,7 +125,10 @@ def same_tokens() -> None:
         "losses": measure_same_tokens(model, tokens, windows, last=SAME_TOKENS),
         "copies": copies(tokens, LOSS_BIN),
     }
-    about = {"inputs": identity(model, tokens, windows=windows), "text_sha256": text_sha256(text)}
+    about = {
+        "inputs": identity([measure_same_tokens.__module__], model, tokens, windows=windows),
+        "text_sha256": text_sha256(text),
+    }
     keep("same_tokens", tables, command="same_tokens", about=about)
 
 
@@ -171,7 +174,8 @@ def long_input(*, device: str = "cuda", text: Path | None = None) -> None:
         model = load_model(device=device, dtype=dtype)
         tokens = tokenize(model, words, max(LONG_LENGTHS))
         about = {
-            "inputs": identity(model, tokens, lengths=LONG_LENGTHS) | {"dtype": ", ".join(DTYPES)},
+            "inputs": identity([every_intervention.__module__], model, tokens, lengths=LONG_LENGTHS)
+            | {"dtype": ", ".join(DTYPES)},
             "text_sha256": text_sha256(words),
         }
         measure(model, tokens, LONG_LENGTHS[:1])  # warm up

@@ -84,7 +84,7 @@ def measured_losses(
     model: LanguageModel, tokens: torch.Tensor, scheme: str | None = None, *, shift: int = 0
 ) -> pd.DataFrame:
     """`rounded_losses`, or what it returned before for the same model, tokens, scheme, shift and code."""
-    inputs = identity(model, tokens, scheme=scheme, shift=shift)
+    inputs = identity([__name__], model, tokens, scheme=scheme, shift=shift)
     return stored("rounded", inputs, lambda: {"losses": rounded_losses(model, tokens, scheme, shift=shift)})[
         "losses"
     ]

@@ -50,7 +50,7 @@ def same_tokens(
     """`losses_at_end` of every window (context, end), each kept when it is done: see `store`."""
     found = []
     for context, end in windows:
-        inputs = identity(model, tokens[end - context : end], end=end, context=context, last=last)
+        inputs = identity([__name__], model, tokens[end - context : end], end=end, context=context, last=last)
 
         def measure(context: int = context, end: int = end) -> dict[str, pd.DataFrame]:
             return {"losses": losses_at_end(model, tokens, end, context=context, last=last)}

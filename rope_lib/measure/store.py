@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from rope_lib.runs.source import source_sha256
+from rope_lib.runs.source import modules_sha256
 
 from .load import LanguageModel
 
@@ -17,11 +17,14 @@ Json = Any  # what JSON can hold: numbers, strings, lists, dicts
 _SOURCES = ("measure", "theory")  # the folders of this library that compute a measurement
 
 
-def identity(model: LanguageModel, tokens: torch.Tensor | Sequence[int], **options: Any) -> dict[str, Json]:
+def identity(
+    modules: Sequence[str], model: LanguageModel, tokens: torch.Tensor | Sequence[int], **options: Any
+) -> dict[str, Json]:
     """What determines a measurement of a `LanguageModel` on `tokens` `(length,)`, as `inputs` of `stored`.
 
     The weights, the number type and kind of device, the tokens, the versions of the packages that compute,
-    the source code of this library's part in it, and the `options`, which may include frozen dataclasses.
+    the code of the `modules` of this library that measure, such as "rope_lib.measure.sweep", with all that
+    they import, and the `options`, which may include frozen dataclasses.
     """
     ids = torch.as_tensor(tokens).cpu().to(torch.int64).numpy().astype("<i8")
     return {
@@ -34,7 +37,7 @@ def identity(model: LanguageModel, tokens: torch.Tensor | Sequence[int], **optio
         "versions": {
             name: importlib.metadata.version(name) for name in ("rope-lib", "torch", "transformers")
         },
-        "source_sha256": source_sha256(_SOURCES),
+        "source_sha256": modules_sha256(modules, _SOURCES),
         "options": {name: _plain(value) for name, value in options.items()},
     }
 

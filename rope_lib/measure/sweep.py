@@ -74,6 +74,7 @@ def measured(
     """`measure`, or what it returned before for the same model, tokens, lengths and code: see `store`."""
     lengths = sorted({int(length) for length in lengths})
     inputs = identity(
+        [__name__, type(intervention).__module__],
         model,
         tokens[: lengths[-1]] if lengths else tokens,
         lengths=lengths,

@@ -18,6 +18,7 @@ import torch
 
 from rope_lib.findings.kept import Json
 from rope_lib.measure.store import identity
+from rope_lib.measure.sweep import measured
 from rope_lib.measure.text import text_sha256
 from rope_lib.runs.children import children_inherit
 from rope_lib.runs.folders import replacing
@@ -85,7 +86,7 @@ def write_report(
     found = examine(examined, chosen, say)
     model = examined.model
     provenance = {
-        "inputs": identity(model, examined.tokens[: chosen[-1]], lengths=chosen),
+        "inputs": identity([measured.__module__], model, examined.tokens[: chosen[-1]], lengths=chosen),
         "text_sha256": text_sha256(examined.text),
     } | circumstances()
     parameters = {

@@ -26,6 +26,25 @@ def source_sha256(folders: Iterable[str], package: Path = PACKAGE) -> str:
     return digest.hexdigest()
 
 
+def modules_sha256(modules: Iterable[str], folders: Iterable[str], package: Path = PACKAGE) -> str:
+    """The SHA-256 of the code that some `modules` of this library run, in hexadecimal digits.
+
+    That is the modules, each named as in `rope_lib.theory.bounds`, and every module in `folders` that they
+    import, at the top or inside a function, and that those import in turn. A package below a folder counts as
+    a whole. What does not count in `source_sha256` does not count here. Raises FileNotFoundError for a module
+    that is not there.
+
+    >>> of_one, of_two = ["rope_lib.theory.bounds"], ["rope_lib.theory.bounds", "rope_lib.theory.rivals"]
+    >>> modules_sha256(of_one, ["theory"]) == modules_sha256(of_two, ["theory"])
+    False
+    """
+    digest = hashlib.sha256()
+    reached = _reached(modules, frozenset(folders), package)
+    for path, code in sorted(reached.items(), key=lambda each: each[0]):
+        digest.update(f"{path.relative_to(package).as_posix()} {ast.dump(code)}\n".encode())
+    return digest.hexdigest()
+
+
 def bare_code(source: str) -> ast.Module:
     """The syntax tree of `source` without docstrings and annotations; raises SyntaxError as `ast.parse`.
 
@@ -118,3 +137,52 @@ def _drop_imports(code: ast.Module, names: set[str]) -> None:
             statement.names = [each for each in statement.names if bound[each] not in names]
             if not statement.names:
                 code.body.remove(statement)
+
+
+def _reached(modules: Iterable[str], folders: frozenset[str], package: Path) -> dict[Path, ast.Module]:
+    """The bare code of the files that `modules` run, by path."""
+    waiting: list[Path] = []
+    for module in modules:
+        files = _files(package.joinpath(*module.split(".")[1:]), package)
+        if not files:
+            raise FileNotFoundError(f"module must be one of this library, got {module!r}")
+        waiting += files
+    found: dict[Path, ast.Module] = {}
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found[path] = bare_code(path.read_text(encoding="utf-8"))
+        for target in _imported(found[path], path, package):
+            if set(target.relative_to(package).parts[:1]) & folders:
+                waiting += _files(target, package)
+    return found
+
+
+def _files(target: Path, package: Path) -> list[Path]:
+    """The files of a module or package at `target`, named without a suffix; none if there is none."""
+    if target.with_suffix(".py").is_file():
+        files = [target.with_suffix(".py")]
+    elif target.parent == package:
+        files = [target / "__init__.py"]
+    else:
+        files = sorted(target.glob("**/*.py"))
+    return [file for file in files if file.is_file()]
+
+
+def _imported(code: ast.Module, path: Path, package: Path) -> Iterator[Path]:
+    """What the code of the file `path` may import from `package`, each named without a suffix."""
+    for node in ast.walk(code):
+        if isinstance(node, ast.Import):
+            places = [each.name.split(".") for each in node.names]
+            yield from (package.joinpath(*place[1:]) for place in places if place[0] == PACKAGE.name)
+        elif isinstance(node, ast.ImportFrom):
+            named = node.module.split(".") if node.module else []
+            if node.level:
+                origin = path.parents[node.level - 1].joinpath(*named)
+            elif named[0] == PACKAGE.name:
+                origin = package.joinpath(*named[1:])
+            else:
+                continue
+            yield origin
+            yield from (origin / each.name for each in node.names)

@@ -49,7 +49,7 @@ import rope_lib.train.loop as loop  # noqa: E402
 import rope_lib.train.run as training  # noqa: E402
 from rope_lib.cli import main  # noqa: E402
 from rope_lib.runs.mark import write_mark  # noqa: E402
-from rope_lib.runs.source import source_sha256  # noqa: E402
+from rope_lib.runs.source import modules_sha256, source_sha256  # noqa: E402
 from rope_lib.runs.store import save_tables  # noqa: E402
 from rope_lib.runs.sweep import Failure, Swept  # noqa: E402
 
@@ -99,6 +99,11 @@ def _no_cells(cells, compute, folder, **_):
     return Swept((), (), tuple(Failure(cell, "not computed here") for cell in cells[:1]))
 
 
+@cache
+def _modules_sha256(modules: tuple[str, ...], folders: tuple[str, ...]) -> str:
+    return modules_sha256(modules, folders)
+
+
 def replace_computing() -> None:
     """Replace what takes long by small results."""
     plan.timed_pass = lambda subject, longest: (min(plan.TIMED, longest), 0.01)
@@ -110,7 +115,8 @@ def replace_computing() -> None:
     text = findings.reference_text()[:9_000]
     findings.reference_text = lambda: text
     write.gc = SimpleNamespace(collect=lambda: None)
-    store.source_sha256 = experiments.source_sha256 = cache(lambda folders: source_sha256(folders))
+    experiments.source_sha256 = cache(lambda folders: source_sha256(folders))
+    store.modules_sha256 = lambda modules, folders: _modules_sha256(tuple(modules), folders)
     experiments.run_cells = _no_cells
     many.run_cells = _no_cells
     sys.modules.pop("ipykernel", None)  # by which a notebook is known, whose command is not recorded

@@ -11,6 +11,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from rope_lib.measure.load import LanguageModel
 from rope_lib.measure.store import identity
 
+SWEEP = "rope_lib.measure.sweep"
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -26,17 +28,19 @@ def model():
 
 
 def test_an_identity_tells_measurements_apart(model):
-    base = identity(model, torch.tensor([1, 2]), lengths=[2], by=Shift(1))
-    assert base == identity(model, np.int32([1, 2]), by=Shift(1), lengths=[2])
+    base = identity([SWEEP], model, torch.tensor([1, 2]), lengths=[2], by=Shift(1))
+    assert base == identity([SWEEP], model, np.int32([1, 2]), by=Shift(1), lengths=[2])
     assert json.loads(json.dumps(base)) == base
     assert (base["device"], base["dtype"], base["tokens"]) == ("cpu", "float32", 2)
     assert base["options"] == {"lengths": [2], "by": {"Shift": {"by": 1}}}
     half = LanguageModel("tiny", model.network.to(torch.bfloat16), None, "0" * 64)
+    other = LanguageModel("tiny", half.network, None, "1" * 64)
     others = [
-        identity(model, [2, 1], lengths=[2], by=Shift(1)),
-        identity(model, [1, 2], lengths=[2], by=Shift(2)),
-        identity(LanguageModel("tiny", half.network, None, "1" * 64), [1, 2], lengths=[2], by=Shift(1)),
-        identity(half, [1, 2], lengths=[2], by=Shift(1)),
+        identity([SWEEP], model, [2, 1], lengths=[2], by=Shift(1)),
+        identity([SWEEP], model, [1, 2], lengths=[2], by=Shift(2)),
+        identity([SWEEP], other, [1, 2], lengths=[2], by=Shift(1)),
+        identity([SWEEP], half, [1, 2], lengths=[2], by=Shift(1)),
+        identity([SWEEP, "rope_lib.measure.held"], model, [1, 2], lengths=[2], by=Shift(1)),
     ]
     texts = {json.dumps(each, sort_keys=True) for each in [base, *others]}
-    assert len(texts) == 5
+    assert len(texts) == 6

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from rope_lib.runs.source import bare_code, source_sha256
+from rope_lib.runs.source import bare_code, modules_sha256, source_sha256
 
 
 def test_code_and_its_place_count_and_explanations_do_not(tmp_path):
@@ -21,6 +21,48 @@ def test_code_and_its_place_count_and_explanations_do_not(tmp_path):
     digests.append(source_sha256(("measure", "theory"), tmp_path))
     assert len(set(digests)) == 3
     assert digests[2] == digests[3]
+
+
+FILES = {
+    "measure/sweep.py": "from .scores import top\nfrom rope_lib.theory import bounds\nimport rope_lib.runs",
+    "measure/scores.py": "def top():\n    from rope_lib.theory.scaling import yarn\n    return yarn",
+    "measure/other.py": "a = 1",
+    "theory/bounds.py": "a = 1",
+    "theory/rivals.py": "a = 1",
+    "theory/scaling/__init__.py": "",
+    "theory/scaling/retrofits.py": "def yarn(): pass",
+    "runs/store.py": "def kept(): pass",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "counts"),
+    [
+        ("measure/sweep.py", True),
+        ("measure/scores.py", True),
+        ("theory/bounds.py", True),  # a module imported by name from its package
+        ("theory/scaling/retrofits.py", True),  # of a package imported inside a function
+        ("measure/other.py", False),
+        ("theory/rivals.py", False),
+        ("runs/store.py", False),  # of no folder that was named
+    ],
+)
+def test_only_what_a_module_imports_counts(tmp_path, changed, counts):
+    for name, code in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(code)
+
+    def of_sweep():
+        return modules_sha256(["rope_lib.measure.sweep"], ["measure", "theory"], tmp_path)
+
+    before = of_sweep()
+    (tmp_path / changed).write_text(FILES[changed] + "\nb = 2\n")
+    assert (of_sweep() != before) is counts
+
+
+def test_a_module_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"rope_lib\.measure\.none"):
+        modules_sha256(["rope_lib.measure.none"], ["measure"], tmp_path)
 
 
 def same(first, second):
