@@ -156,12 +156,12 @@ def _uncollapsed() -> Numbers:
 
 _NO_COLLAPSE = {
     "threshold": 0.8,
-    "trained": "64",
-    "bound": 201.5,
+    "trained": "32",
+    "bound": 100.8,
     "seeds": 5,
     "models": {task: {"below": 15, "above": 10} for task in ("order", "recall")},
     "learned": {task: {"below": 14, "above": 10} for task in ("order", "recall")},
-    "contrasts": {"64": _uncollapsed(), "256": _uncollapsed()},
+    "contrasts": {"32": _uncollapsed(), "128": _uncollapsed()},
     "entropies": {task: {"below": 0.4, "above": 0.4} for task in ("order", "recall")},
 }
 

@@ -53,13 +53,13 @@ TASKS = ("order", "recall")
 
 def collapsing(*, everywhere):
     """Numbers of A3's consequence: attention is uniform below the bound, in every task or in one."""
-    contrasts = ROWS["A3 consequence"].refuted_by["contrasts"]["64"]
+    contrasts = ROWS["A3 consequence"].refuted_by["contrasts"]["32"]
     uniform = contrasts["order"]["uniform"] | {"below": 0.8, "difference": 0.7, "low": 0.5, "high": 0.9}
     changed = {
         task: senses | ({"uniform": uniform} if everywhere or task == "order" else {})
         for task, senses in contrasts.items()
     }
-    return {"contrasts": {"64": changed}}
+    return {"contrasts": {"32": changed}}
 
 
 EARLIER = [(claim, each) for claim in claims() for each in claim.history]
