@@ -14,7 +14,7 @@ def weights_by_head(weights: ArrayLike, periods: ArrayLike, trained: int) -> Fig
     """Every head's weights, one line each, darker for more; and their mean against the period below.
 
     `weights` has shape `(heads, pairs)`, rows sum to 1; `periods` `(pairs,)` in tokens, shortest first;
-    `trained` is the trained length, a dashed line.
+    `trained` is the declared length, a dashed line.
     """
     table, lengths = np.asarray(weights), np.asarray(periods)
     figure, panels = style.panels(2, height=4.6, sharex=True)
@@ -30,7 +30,7 @@ def weights_by_head(weights: ArrayLike, periods: ArrayLike, trained: int) -> Fig
     for axes in (upper, lower):
         axes.axvline(first, color=RED, linestyle="--", linewidth=1.2)
     lower.annotate(
-        f"period = trained length, {trained:,} tokens",
+        f"period = declared length, {trained:,} tokens",
         (first, lower.get_ylim()[1]),
         (-6, -4),
         textcoords="offset points",
@@ -84,7 +84,7 @@ def reversals(shares: Mapping[int, Sequence[float]], trained: int) -> Figure:
         axes, windows[0], high.max(), "middle half of the drawn pairs of keys", BLUE, xytext=(0, 6)
     )
     axes.axvline(trained, color=RED, linestyle="--", linewidth=1.2)
-    axes.annotate(f"trained: {trained:,}", (trained, 0.02), (4, 0), textcoords="offset points", color=RED)
+    axes.annotate(f"declared: {trained:,}", (trained, 0.02), (4, 0), textcoords="offset points", color=RED)
     axes.set(xscale="log", ylim=(0, 1), ylabel="share of distances with the order reversed")
     count_axis(axes.xaxis, "window, tokens")
     title(axes, "The longer the window, the less the better key is ahead")
