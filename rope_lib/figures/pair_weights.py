@@ -44,6 +44,34 @@ def weights_by_head(weights: ArrayLike, periods: ArrayLike, trained: int) -> Fig
     return figure
 
 
+def weight_by_turns(shares: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
+    """Share of the weight by the turns of a pair within what its layer sees, a line for each kind of layer.
+
+    `shares` maps a kind to (turns, weight): the lower ends of octaves and the share of weight in each.
+    """
+    figure, axes = style.axes()
+    axes.axvline(1, color=INK, linestyle="--", linewidth=1)
+    for (kind, (turns, weight)), color in zip(shares.items(), style.colors(shares), strict=True):
+        middle = np.sqrt(2) * np.asarray(turns, dtype=float)
+        axes.plot(
+            middle, 100 * np.asarray(weight, dtype=float), "o-", color=color, markersize=3.5, label=kind
+        )
+    axes.set_xscale("log", base=2)
+    axes.invert_xaxis()
+    ticks = [2.0**power for power in range(12, -9, -4)]
+    axes.set_xticks(ticks, [style.count(tick) if tick >= 1 else f"1/{1 / tick:.0f}" for tick in ticks])
+    axes.annotate(
+        "one turn", (1, 1), (-4, -4), xycoords=("data", "axes fraction"), textcoords="offset points",
+        ha="right", va="top",
+    )  # fmt: skip
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(-0.02, 0.9), fontsize=9)
+    axes.set(
+        ylim=(0, None), xlabel="turns of a pair within what its layer sees", ylabel="weight in an octave, %"
+    )
+    title(axes, "Heads lean on a quarter to half a turn")
+    return figure
+
+
 def own_bank(
     distance: ArrayLike, equal: ArrayLike, own: ArrayLike, horizon: int, back: tuple[float, float]
 ) -> Figure:

@@ -17,6 +17,7 @@ from rope_lib.theory.reversal import (
 
 from .kept import Tables
 from .stats import Interval, student_interval
+from .wording import rounded_up
 
 HEAD = ["layer", "head"]
 HALF = 0.5  # a similarity at which a bank counts as partly back
@@ -157,6 +158,37 @@ def over_texts(kinds: pd.DataFrame) -> Mapping[str, Mapping[str, Interval]]:
     return {
         str(kind): {column: student_interval(rows[column]) for column in kinds.columns}
         for kind, rows in kinds.groupby("kind", sort=False)
+    }
+
+
+def weight_by_turns(tables: Tables) -> pd.DataFrame:
+    """The share of weight on pairs by how often they turn within what their layer sees, octave by octave.
+
+    Columns: kind, turns (the lower end of an octave) and weight, the mean over the heads and texts of a kind.
+    `tables` are those of `every_bank`.
+    """
+    known = tables["weights"].merge(tables["layers"], on=["model", "layer"])
+    spectra = known.groupby(
+        ["kind", "pair", "base", "pairs", "reach"], sort=False, as_index=False
+    ).weight.mean()
+    freqs = spectra.base ** (-spectra.pair / spectra.pairs)
+    octave = 2.0 ** np.floor(np.log2(spectra.reach * freqs / (2 * np.pi)))
+    found = spectra.assign(turns=octave).groupby(["kind", "turns"], sort=False, as_index=False).weight.sum()
+    return found.sort_values(["kind", "turns"], ignore_index=True)
+
+
+def facts_of_kinds(tables: Tables) -> dict[str, str]:
+    """What the kept weights of several models say: see `every_bank`. *least* and *most* are over kinds."""
+    kinds = over_texts(by_kind(every_bank(tables)))
+    turns, most, half = ([found[name][0] for found in kinds.values()] for name in ("turns", "most", "half"))
+    return {
+        "heads-models": f"{tables['layers'].model.nunique()}",
+        "heads-texts": f"{tables['weights'].text.nunique()}",
+        "heads-kinds": f"{len(kinds)}",
+        "heads-turns-least": f"{min(turns):.2f}",
+        "heads-turns-most": f"{max(turns):.2f}",
+        "heads-horizon-most": f"{max(most):.2f}",
+        "heads-half": rounded_up(100 * max(half), 1) + " %",
     }
 
 

@@ -10,9 +10,11 @@ from rope_lib.findings.pair_weights import (
     effective_pairs,
     every_bank,
     facts,
+    facts_of_kinds,
     over_texts,
     returns,
     reversals,
+    weight_by_turns,
 )
 
 FREQS = np.array([1.0, 0.01, 0.001])
@@ -102,3 +104,15 @@ def test_kinds_are_summed_up_over_texts():
     assert kinds.loc[("full", "prose"), ["heads", "half"]].tolist() == [1, 1]
     assert kinds.loc[("window", "code"), "half"] in (0, 1)
     assert over_texts(kinds)["full"]["effective"] == pytest.approx((1, 1, 1))
+
+
+def test_weight_is_shared_out_by_turns_within_what_a_layer_sees():
+    tables = two_texts()
+    shares = weight_by_turns(tables)
+    assert shares.groupby("kind").weight.sum().tolist() == pytest.approx([1, 1])
+    slow = 100 / (2 * np.pi * 700 ** (2 / 3))  # turns of the pair that the full layer weighs
+    heaviest = shares[shares.kind == "full"].set_index("turns").weight.idxmax()
+    assert heaviest <= slow < 2 * heaviest
+    found = facts_of_kinds(tables)
+    assert (found["heads-models"], found["heads-texts"], found["heads-kinds"]) == ("1", "2", "2")
+    assert found["heads-turns-least"] == f"{slow:.2f}"
