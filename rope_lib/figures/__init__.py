@@ -5,6 +5,7 @@ Nothing here imports another part of the library: a figure draws the data that i
 
 from . import (
     atlas,
+    attention_entropy,
     bank,
     better,
     breaks,
@@ -27,6 +28,7 @@ from . import (
 
 __all__ = [
     "atlas",
+    "attention_entropy",
     "bank",
     "better",
     "breaks",
