@@ -305,41 +305,6 @@ def precision_parts() -> None:
     keep("precision_parts", tables, command="precision_parts", about={"inputs": inputs})
 
 
-def attention_entropy() -> None:
-    """Train models below and above the DC-stability bound and look at their attention: half an hour.
-
-    That is on two cores, a model on each. Finished models stay in the user's cache folder.
-    """
-    from multiprocessing import get_context
-
-    from rope_lib.train.collapse import cells
-
-    parts: dict[str, list[pd.DataFrame]] = {}
-    with get_context("spawn").Pool(2) as pool:
-        for number, tables in enumerate(pool.imap(_collapse_cell, range(len(cells()))), 1):
-            for name, table in tables.items():
-                parts.setdefault(name, []).append(table)
-            click.echo(f"{number} of {len(cells())}: {tables['training'].iloc[-1].to_dict()}")
-    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
-    about = {"inputs": KINDS["train"].inputs() | {"compute": _COLLAPSE}}
-    keep("attention_entropy", tables, command="attention_entropy", about=about)
-
-
-_COLLAPSE = "rope_lib.train.collapse:collapse"
-
-
-def _collapse_cell(number: int) -> dict[str, pd.DataFrame]:
-    """The tables of one model of `attention_entropy`, from the store if it is finished."""
-    import torch
-
-    from rope_lib.train.collapse import cells, collapse, named
-
-    torch.set_num_threads(1)
-    config = cells()[number]
-    inputs = KINDS["train"].inputs() | {"compute": _COLLAPSE, "config": config.to_dict()}
-    return stored("attention_entropy", inputs, lambda: named(config, collapse(config)))
-
-
 # The command
 
 
@@ -362,7 +327,7 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, same_tokens, long_input, head_weights, precision_parts, attention_entropy)
+    others = (interventions, same_tokens, long_input, head_weights, precision_parts)
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 

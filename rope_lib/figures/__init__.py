@@ -5,7 +5,6 @@ Nothing here imports another part of the library: a figure draws the data that i
 
 from . import (
     atlas,
-    attention_entropy,
     bank,
     better,
     breaks,
@@ -28,7 +27,6 @@ from . import (
 
 __all__ = [
     "atlas",
-    "attention_entropy",
     "bank",
     "better",
     "breaks",
