@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from rope_lib.theory.bounds import stability_bound
+from rope_lib.theory.bounds import aliasing_bound, stability_bound
 
 from .kept import Tables
 from .stats import Interval, student_interval
@@ -145,8 +145,36 @@ def facts(tables: Tables, epsilon: float) -> dict[str, str]:
                 f"{key}-difference": signed(made["difference"]),
                 f"{key}-interval": f"{signed(made['low'])} to {signed(made['high'])}",
             }
+    found["collapse-aliasing"] = f"{float(aliasing_bound(trained)):.1f}"
+    for length in lengths:
+        found |= _where_it_is_worst(tables["attention"], length, epsilon)
     for length in lengths:
         for task, row in accuracy(tables, length, epsilon).iterrows():
             for side in ("below", "above"):
                 found[f"collapse-{task}-far-{side}-{length}"] = f"{100 * row[f'far_{side}']:.0f} %"
+    return found
+
+
+def _where_it_is_worst(attention: pd.DataFrame, length: int, epsilon: float) -> dict[str, str]:
+    """Of each task and sense: the worst base, its share and interval, and the share between the bounds.
+
+    That is the share of heads at the bases that break the DC-stability bound of this length and keep the
+    aliasing bound.
+    """
+    found: dict[str, str] = {}
+    bound = float(stability_bound(length, epsilon))
+    for task, part in by_model(attention, length).groupby("task"):
+        between = part[(part.base >= aliasing_bound(length)) & (part.base < bound)]
+        for sense in SENSES:
+            made = contrast(part, sense, bound)
+            key = f"collapse-{task}-{sense.replace(' ', '-')}-{length}"
+            found |= {
+                f"{key}-worst": f"{made['worst']:g}",
+                f"{key}-worst-share": f"{made['above'] + made['worst_difference']:.2f}",
+                f"{key}-worst-interval": f"{signed(made['worst_low'])} to {signed(made['worst_high'])}",
+                f"{key}-below": f"{made['below']:.2f}",
+                f"{key}-above": f"{made['above']:.2f}",
+                f"{key}-interval": f"{signed(made['low'])} to {signed(made['high'])}",
+                f"{key}-between": f"{between[sense].mean():.2f}",
+            }
     return found

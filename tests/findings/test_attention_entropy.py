@@ -81,3 +81,12 @@ def test_the_facts_are_texts():
     assert found["collapse-order-uniform-below"] == "1.00"
     assert found["collapse-order-far-below-32"] == "50 %"
     assert all(isinstance(text, str) for text in found.values())
+
+
+def test_the_worst_base_may_break_the_aliasing_bound_too():
+    found = facts(tables(lambda base: 0.9 if base == 4 else 0.1), EPSILON)
+    assert found["collapse-aliasing"] == "5.1"
+    assert found["collapse-order-uniform-32-worst"] == "4"
+    assert found["collapse-order-uniform-32-worst-share"] == "1.00"
+    assert found["collapse-order-uniform-32-below"] == "0.50"
+    assert found["collapse-order-uniform-32-between"] == "0.00"  # base 16
