@@ -31,7 +31,14 @@ def by_base(
             axes.plot(rows.base, rows[column], "o", color=color, markersize=3, alpha=0.6)
             if axes is panels[0, 0]:
                 style.label_line(
-                    axes, means.index[0], means.iloc[0], label, color, va="bottom", xytext=(2, 5)
+                    axes,
+                    means.index[-1],
+                    means.iloc[-1],
+                    label,
+                    color,
+                    ha="right",
+                    va="bottom",
+                    xytext=(0, 8),
                 )
         axes.set(xscale="log", ylim=(0, 1.02))
         axes.set_xlabel("base")
