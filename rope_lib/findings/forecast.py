@@ -1,0 +1,58 @@
+"""The forecast of dispersal from a short input (`measure.forecast`), scored against long inputs.
+
+The rule was written before any such forecast was scored. It is the book's own; no paper states it.
+
+What is forecast is the stable rank of all keys of a key head on an input `TIMES` times as long as the one
+that was read: 16,384 tokens from 1,024, and for models that read bytes and declare 256 of them 4,096 from
+256. The short input is the beginning of the long one. Layers with a window count apart, and their cloud too
+is that of all keys, though no query sees all of it. The error is |forecast - measured| / measured. Two
+rivals know as much as the forecast: that nothing changes, and that the stable rank goes on as it grew over
+the last doubling of the short input, by as much per doubling.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from . import stats
+
+FORECAST, RIVALS = "forecast", ("no change", "trend")
+TIMES = 16  # the long input over the short one
+LARGEST = 0.15  # median error over the heads of a model that the forecast may make
+
+HOLDS, IN_PART, REFUTED = "holds", "holds in part", "refuted"
+
+
+def verdict(errors: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """What the errors say of the forecast, one of "holds", "holds in part" and "refuted", and the intervals.
+
+    `errors` has a row for each model, kind of layers ("full", or "window" for those that see a window) and
+    text, and columns forecast, no change and trend: medians of the relative error over heads. Intervals are
+    Student's, 95 %, between texts. The forecast holds if for every model and kind of layers the upper end of
+    its error is at most `LARGEST` and its error is below that of both rivals, paired by text, by more than
+    the interval of the difference. It is refuted if the lower end of its error exceeds `LARGEST` for any of
+    them. Else it holds in part.
+
+    The second value has a row for each (model, layers): error, low, high; and for each rival the difference
+    forecast - rival, as "less than NAME" with its upper end, "NAME, high".
+
+    >>> rows = [("a", "full", f"text {n}", 0.05 + n / 100, 0.4, 0.3) for n in range(5)]
+    >>> columns = ["model", "layers", "text", "forecast", "no change", "trend"]
+    >>> verdict(pd.DataFrame(rows, columns=columns))[0]
+    'holds'
+    """
+    rows = {where: _interval_row(part) for where, part in errors.groupby(["model", "layers"], sort=False)}
+    intervals = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "layers"])
+    if (intervals.low > LARGEST).any():
+        return REFUTED, intervals
+    below = all((intervals[f"{rival}, high"] < 0).all() for rival in RIVALS)
+    return (HOLDS if below and (intervals.high <= LARGEST).all() else IN_PART), intervals
+
+
+def _interval_row(part: pd.DataFrame) -> Mapping[str, float]:
+    error, low, high = stats.student_interval(part[FORECAST])
+    found = {"error": error, "low": low, "high": high}
+    for rival in RIVALS:
+        difference, _, upper = stats.student_interval(part[FORECAST] - part[rival])
+        found |= {f"less than {rival}": difference, f"{rival}, high": upper}
+    return found
