@@ -56,3 +56,19 @@ def _interval_row(part: pd.DataFrame) -> Mapping[str, float]:
         difference, _, upper = stats.student_interval(part[FORECAST] - part[rival])
         found |= {f"less than {rival}": difference, f"{rival}, high": upper}
     return found
+
+
+def by_layer(keys: pd.DataFrame, length: int) -> pd.DataFrame:
+    """Means over the key heads of each layer on an input of `length` tokens, of the keys that a query sees.
+
+    `keys` is that table of a `measure.forecast.Forecast`, with rows at `length` and at every window below
+    it: of a layer with a window these are the ones that count. A row for each layer: window, keys (how many
+    of them a query sees at most), and the measures, each with the column of `_now`.
+
+    >>> keys = pd.DataFrame({"layer": [0, 0, 1], "head": 0, "length": [8, 4, 8], "window": [4.0, 4.0, None]})
+    >>> by_layer(keys.assign(stable_rank=[3.0, 2.0, 5.0]), 8)[["keys", "stable_rank"]].values.tolist()
+    [[4.0, 2.0], [8.0, 5.0]]
+    """
+    seen = keys.window.fillna(length).clip(upper=length)
+    rows = keys[keys.length == seen].drop(columns="head").rename(columns={"length": "keys"})
+    return rows.groupby("layer").mean()
