@@ -18,6 +18,7 @@ __all__ = [
     "depth",
     "dispersal",
     "far_interventions",
+    "forecast",
     "interventions",
     "kept",
     "least_base",

@@ -12,6 +12,7 @@ the last doubling of the short input, by as much per doubling.
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from . import stats
@@ -19,6 +20,8 @@ from . import stats
 FORECAST, RIVALS = "forecast", ("no change", "trend")
 TIMES = 16  # the long input over the short one
 LARGEST = 0.15  # median error over the heads of a model that the forecast may make
+
+INDEX = ["model", "text", "length", "layer", "head"]
 
 HOLDS, IN_PART, REFUTED = "holds", "holds in part", "refuted"
 
@@ -56,6 +59,60 @@ def _interval_row(part: pd.DataFrame) -> Mapping[str, float]:
         difference, _, upper = stats.student_interval(part[FORECAST] - part[rival])
         found |= {f"less than {rival}": difference, f"{rival}, high": upper}
     return found
+
+
+def measured_keys(heads: pd.DataFrame) -> pd.DataFrame:
+    """The keys of long inputs as the forecast has them, from a table of `Sweep.heads` of several models.
+
+    `heads` has the columns model and text before those of `measure.tables.Sweep.heads`. A row for each
+    (model, text, length, layer, head): stable_rank, mean_cosine and fsv_ratio after the rotation, and
+    rank_before, the stable rank before it.
+    """
+    keys = heads[heads.role == "key"].set_index(INDEX)
+    before, after = (keys[keys.stage == stage] for stage in ("pre", "post"))
+    ratio = after.first_singular_value / before.first_singular_value
+    found = after[["stable_rank", "mean_cosine"]].assign(fsv_ratio=ratio, rank_before=before.stable_rank)
+    return found.reset_index()
+
+
+def scored(forecasts: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Forecasts beside what was measured: a row for each (model, text, length, layer, head) that both have.
+
+    `forecasts` are the kept keys of `forecast`, `measured` is as `measured_keys` makes it. Columns: read, the
+    tokens of the short input; window; layers, "full" or "window"; measured, forecast, no change and trend,
+    stable ranks; fsv_ratio and mean_cosine with `_measured`; rank_before, and drift, by how much of itself
+    the stable rank before the rotation has grown since the short input.
+    """
+    both = forecasts.merge(measured, on=INDEX, suffixes=("", "_measured"), validate="one_to_one")
+    doublings = np.log2(both.length / both.read)
+    short = both.stable_rank_now * both.fsv_ratio_now**2  # the rotation keeps the sum of all squares
+    return both.assign(
+        layers=np.where(both.window.isna(), "full", "window"),
+        measured=both.stable_rank_measured,
+        forecast=both.stable_rank,
+        drift=both.rank_before / short - 1,
+        **{
+            "no change": both.stable_rank_now,
+            "trend": both.stable_rank_now + doublings * (both.stable_rank_now - both.stable_rank_half),
+        },
+    )
+
+
+def relative_errors(table: pd.DataFrame) -> pd.DataFrame:
+    """Medians over heads of the relative error of the stable rank, by model, layers, text and length.
+
+    `table` is `scored`; a column for the forecast and each rival.
+    """
+    rules = [FORECAST, *RIVALS]
+    errors = (table[rules].div(table.measured, axis=0) - 1).abs()
+    where = ["model", "layers", "text", "length"]
+    return pd.concat([table[[*where, "read"]], errors], axis=1).groupby([*where, "read"], sort=False).median()
+
+
+def errors_at(table: pd.DataFrame, times: int = TIMES) -> pd.DataFrame:
+    """`relative_errors` at so many times the length of the short input, as `verdict` takes them."""
+    errors = relative_errors(table).reset_index()
+    return errors[errors.length == times * errors.read].drop(columns=["length", "read"])
 
 
 def by_layer(keys: pd.DataFrame, length: int) -> pd.DataFrame:
