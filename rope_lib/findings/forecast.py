@@ -15,7 +15,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from rope_lib.measure.tables import Sweep
+
 from . import stats
+from .wording import minus
 
 FORECAST, RIVALS = "forecast", ("no change", "trend")
 TIMES = 16  # the long input over the short one
@@ -46,10 +49,20 @@ def verdict(errors: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     """
     rows = {where: _interval_row(part) for where, part in errors.groupby(["model", "layers"], sort=False)}
     intervals = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "layers"])
+    return decided(intervals), intervals
+
+
+def decided(intervals: pd.DataFrame) -> str:
+    """The first value of `verdict`, from the second.
+
+    >>> row = {"low": 0.02, "high": 0.04, "no change, high": -0.2, "trend, high": -0.1}
+    >>> decided(pd.DataFrame([row])), decided(pd.DataFrame([row | {"trend, high": 0.01}]))
+    ('holds', 'holds in part')
+    """
     if (intervals.low > LARGEST).any():
-        return REFUTED, intervals
+        return REFUTED
     below = all((intervals[f"{rival}, high"] < 0).all() for rival in RIVALS)
-    return (HOLDS if below and (intervals.high <= LARGEST).all() else IN_PART), intervals
+    return HOLDS if below and (intervals.high <= LARGEST).all() else IN_PART
 
 
 def _interval_row(part: pd.DataFrame) -> Mapping[str, float]:
@@ -75,17 +88,26 @@ def measured_keys(heads: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def scored(forecasts: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
-    """Forecasts beside what was measured: a row for each (model, text, length, layer, head) that both have.
+def measured_far(keys: pd.DataFrame, model: str, text: str) -> pd.DataFrame:
+    """As `measured_keys`, from the keys of one model on one text that `measure.tables.trial_tables` makes."""
+    ratio = keys.first_singular_value / keys.first_singular_value_pre
+    # The rotation keeps the sum of all squares, which is the stable rank times the first one.
+    found = keys.assign(model=model, text=text, fsv_ratio=ratio, rank_before=keys.stable_rank * ratio**2)
+    return found[[*INDEX, "stable_rank", "mean_cosine", "fsv_ratio", "rank_before"]]
 
-    `forecasts` are the kept keys of `forecast`, `measured` is as `measured_keys` makes it. Columns: read, the
-    tokens of the short input; window; layers, "full" or "window"; measured, forecast, no change and trend,
-    stable ranks; fsv_ratio and mean_cosine with `_measured`; rank_before, and drift, by how much of itself
-    the stable rank before the rotation has grown since the short input.
+
+def scored(forecasts: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Forecasts beside what was measured: a row for each of them whose length was measured.
+
+    `forecasts` are the kept keys of `forecast`, from one or several lengths of the short input; `measured` is
+    as `measured_keys` makes it. Columns: read, the tokens of the short input; window; layers, "full" or
+    "window"; measured, forecast, no change and trend, stable ranks; fsv_ratio and mean_cosine with
+    `_measured`; rank_before, and drift, by how much of itself the stable rank before the rotation has grown
+    since the short input.
     """
-    both = forecasts.merge(measured, on=INDEX, suffixes=("", "_measured"), validate="one_to_one")
+    both = forecasts.merge(measured, on=INDEX, suffixes=("", "_measured"), validate="many_to_one")
     doublings = np.log2(both.length / both.read)
-    short = both.stable_rank_now * both.fsv_ratio_now**2  # the rotation keeps the sum of all squares
+    short = both.stable_rank_now * both.fsv_ratio_now**2
     return both.assign(
         layers=np.where(both.window.isna(), "full", "window"),
         measured=both.stable_rank_measured,
@@ -109,10 +131,15 @@ def relative_errors(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table[[*where, "read"]], errors], axis=1).groupby([*where, "read"], sort=False).median()
 
 
+def of_the_rule(table: pd.DataFrame, times: int = TIMES) -> pd.DataFrame:
+    """The rows of `scored` that forecast so many times the length: of each model the longest such input."""
+    there = table[table.length == times * table.read]
+    return there[there.length == there.groupby("model").length.transform("max")]
+
+
 def errors_at(table: pd.DataFrame, times: int = TIMES) -> pd.DataFrame:
-    """`relative_errors` at so many times the length of the short input, as `verdict` takes them."""
-    errors = relative_errors(table).reset_index()
-    return errors[errors.length == times * errors.read].drop(columns=["length", "read"])
+    """`relative_errors` of `of_the_rule`, as `verdict` takes them."""
+    return relative_errors(of_the_rule(table, times)).reset_index().drop(columns=["length", "read"])
 
 
 def by_layer(keys: pd.DataFrame, length: int) -> pd.DataFrame:
@@ -129,3 +156,171 @@ def by_layer(keys: pd.DataFrame, length: int) -> pd.DataFrame:
     seen = keys.window.fillna(length).clip(upper=length)
     rows = keys[keys.length == seen].drop(columns="head").rename(columns={"length": "keys"})
     return rows.groupby("layer").mean()
+
+
+def typical_head(sweep: Sweep, short: int, long: int) -> pd.DataFrame:
+    """The clouds of the key head whose stable rank at `long` is nearest the median over a model's key heads.
+
+    Rows of `sweep.clouds` of that head at both lengths, with a column stable_rank: that of its keys at the
+    length and stage of the row. Of two heads as near, the one of the earlier layer.
+    """
+    keys = sweep.heads[(sweep.heads.role == "key") & sweep.heads.length.isin([short, long])]
+    ranks = keys[(keys.length == long) & (keys.stage == "post")].set_index(["layer", "head"]).stable_rank
+    layer, head = (ranks - ranks.median()).abs().idxmin()
+    of_head = ["length", "layer", "head", "stage"]
+    clouds = sweep.clouds[sweep.clouds.length.isin([short, long])]
+    rows = clouds[(clouds.layer == layer) & (clouds["head"] == head)]
+    return rows.merge(keys[[*of_head, "stable_rank"]], on=of_head, validate="many_to_one")
+
+
+# Where it fails
+
+
+def by_length(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A column of `scored`, averaged over key heads: by length, the mean over texts and its interval.
+
+    `table` is of one model and one kind of layers. Columns middle, low and high (Student's, 95 %, between
+    texts; with one text all three are the same).
+    """
+    means = table.groupby(["length", "text"])[column].mean().unstack()
+    rows = {length: _between(texts) for length, texts in means.iterrows()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["middle", "low", "high"])
+
+
+def _between(values: pd.Series) -> stats.Interval:
+    values = values.dropna()
+    return (values.iloc[0],) * 3 if len(values) == 1 else stats.student_interval(values)
+
+
+def by_tokens_read(table: pd.DataFrame) -> pd.DataFrame:
+    """The error of `scored` forecasts of one length by the number of tokens read: (model, layers) × read.
+
+    Of each model the length is that of `of_the_rule`. Medians over heads, means over texts.
+    """
+    ends = of_the_rule(table).groupby("model").length.first()
+    errors = relative_errors(table[table.length == table.model.map(ends)])[FORECAST]
+    return errors.groupby(["model", "layers", "read"], sort=False).mean().unstack("read")
+
+
+def of_other_texts(forecasts: pd.DataFrame, measured: pd.DataFrame) -> pd.Series:
+    """The error of forecasts, by (model, layers), where the short input is of another text than the long one.
+
+    `forecasts` and `measured` are as `scored` takes them. Medians over heads, and then means over all ordered
+    pairs of different texts.
+    """
+    texts = measured.text.unique()
+    pairs = []
+    for read in texts:
+        others = [measured[measured.text == text] for text in texts if text != read]
+        of_read = forecasts[forecasts.text == read]
+        for other in others:
+            table = of_the_rule(scored(of_read.assign(text=other.text.iloc[0]), other))
+            pairs.append(relative_errors(table)[FORECAST].groupby(["model", "layers"], sort=False).mean())
+    return pd.concat(pairs).groupby(["model", "layers"], sort=False).mean()
+
+
+def of_heads(table: pd.DataFrame) -> pd.DataFrame:
+    """What goes with the errors of single heads, by (model, layers), from `of_the_rule`.
+
+    Columns: large, the share of heads and texts with an error above `LARGEST`; with_drift, the rank
+    correlation of measured over forecast with `drift`, over heads and texts; drift, the median of its size;
+    signed, the median of forecast over measured less 1.
+    """
+    ratio = table.forecast / table.measured
+    rows = {}
+    for where, part in table.assign(ratio=ratio).groupby(["model", "layers"], sort=False):
+        rows[where] = {
+            "large": float(((part.ratio - 1).abs() > LARGEST).mean()),
+            "with_drift": stats.spearman(1 / part.ratio, part.drift),
+            "drift": float(part.drift.abs().median()),
+            "signed": float((part.ratio - 1).median()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "layers"])
+
+
+# What the chapter states
+
+
+def facts(
+    forecasts: pd.DataFrame, geometry: pd.DataFrame, far: pd.DataFrame, pairs: pd.DataFrame
+) -> dict[str, str]:
+    """What the chapter on dispersal states of the forecast: names of `glue` and their texts.
+
+    `forecasts` are the kept keys of `forecast` and `geometry` the kept heads that they are held against;
+    `far` is `scored` of one model on the longest input there is, and `pairs` the forecast silhouettes of
+    its query heads beside the measured ones, columns length, silhouette and silhouette_measured.
+    """
+    measured = measured_keys(geometry)
+    table = scored(forecasts, measured)
+    found, intervals = verdict(errors_at(table))
+    worst = intervals.high.idxmax()
+    errors = errors_at(table)
+    read, heads = by_tokens_read(table), of_heads(of_the_rule(table))
+    others = of_other_texts(forecasts, measured)
+    steady = heads.large.idxmax()
+    facts = {
+        "verdict": found,
+        "limit": f"{LARGEST:.0%}",
+        "times": f"{TIMES}",
+        "texts": f"{errors.text.nunique()}",
+        "models": f"{errors.model.nunique()}",
+        "cases": f"{len(intervals)}",
+        "best": f"{intervals.error.min():.1%}",
+        "worst": f"{intervals.error[worst]:.1%}",
+        "worst-high": f"{intervals.high[worst]:.1%}",
+        "worst-case": _named(worst),
+        "no-change": f"{errors['no change'].groupby([errors.model, errors.layers]).mean().min():.0%}",
+        "trend": f"{errors.trend.groupby([errors.model, errors.layers]).mean().min():.0%}",
+        "fewest": f"{int(read.columns.min())}",
+        "fewest-worst": f"{read[read.columns.min()].max():.1%}",
+        "others-worst": f"{others.max():.1%}",
+        "others-case": _named(others.idxmax()),
+        "large": f"{heads.large.max():.0%}",
+        "large-case": _named(steady),
+        "drift-low": f"{heads.with_drift.min():.2f}",
+        "drift-high": f"{heads.with_drift.max():.2f}",
+    }
+    texts = facts | _facts_of_own_keys(table) | _facts_far_out(far, pairs)
+    return {f"forecast-{name}": minus(text) for name, text in texts.items()}
+
+
+def _named(case: tuple[str, str]) -> str:
+    model, layers = case
+    return f"the layers of {model} with a window" if layers == "window" else model
+
+
+def _facts_of_own_keys(table: pd.DataFrame) -> dict[str, str]:
+    """How far keys before the rotation of the long input itself lead, and those of the short one."""
+    rule = of_the_rule(table)
+    own = table[
+        (table.read == table.length) & table.model.map(rule.groupby("model").length.first()).eq(table.length)
+    ]
+    names = own.model.unique()
+    of_own, of_short = (relative_errors(rows[rows.model.isin(names)])[FORECAST] for rows in (own, rule))
+    return {
+        "own-models": " and ".join(names),
+        "own": f"{of_own.groupby('model').mean().max():.1%}",
+        "own-short": f"{of_short.groupby('model').mean().max():.1%}",
+    }
+
+
+def _facts_far_out(far: pd.DataFrame, pairs: pd.DataFrame) -> dict[str, str]:
+    last, first = far.length.max(), TIMES * far.read.iloc[0]
+    errors = relative_errors(far)[FORECAST].droplevel(["model", "layers", "text", "read"])
+    means = far.groupby("length")[["measured", FORECAST, "no change", "trend"]].mean()
+    overlap = pairs.groupby("length")[["silhouette", "silhouette_measured"]].mean().loc[last]
+    return {
+        "far-read": f"{far.read.iloc[0]:,}",
+        "far-length": f"{last:,}",
+        "far-times": f"{last // far.read.iloc[0]}",
+        "far-error": f"{errors[last]:.1%}",
+        "far-first": f"{first:,}",
+        "far-first-error": f"{errors[first]:.1%}",
+        "far-now": f"{means['no change'][last]:.2f}",
+        "far-forecast": f"{means[FORECAST][last]:.2f}",
+        "far-measured": f"{means.measured[last]:.2f}",
+        "far-trend": f"{means.trend[last]:.2f}",
+        "far-over": f"{means[FORECAST][last] / means.measured[last] - 1:.0%}",
+        "far-silhouette": f"{overlap.silhouette:.2f}",
+        "far-silhouette-measured": f"{overlap.silhouette_measured:.2f}",
+    }

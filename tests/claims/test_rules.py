@@ -48,6 +48,12 @@ def merging(**changed):
     }
 
 
+def forecasts(**changed):
+    """Numbers of B6-forecast: those that refute it, changed."""
+    cases = ROWS["B6-forecast consequence"].refuted_by["cases"]
+    return {"cases": {case: row | changed for case, row in cases.items()}}
+
+
 EARLIER = [(claim, each) for claim in claims() for each in claim.history]
 
 BOUND = ROWS["A2-trained practice"].refuted_by
@@ -151,6 +157,9 @@ CASES = [
     ("B6 formula", {"smallest": 2.0}, HOLDS),
     ("B6 formula", {"smallest": 3.0, "largest": 40.0}, CAVEAT),
     ("B6 formula", {"smallest": 2.0, "largest": 130.0}, REFUTED),
+    ("B6-forecast consequence", forecasts(low=0.01, high=0.03), HOLDS),
+    ("B6-forecast consequence", forecasts(low=0.01, high=0.16), CAVEAT),
+    ("B6-forecast consequence", forecasts(low=0.01, high=0.03, **{"trend, high": 0.01}), CAVEAT),
     ("B7 consequence", {"rank_rises": True}, HOLDS),
     ("B7 consequence", {"rank_rises": True, "by_token_inside": -2e-05, "by_token_beyond": -1e-05}, CAVEAT),
     ("B7 consequence", {"rank_rises": True, "extra_high": 0.01}, CAVEAT),
