@@ -40,8 +40,15 @@ RESULTS = ROOT / "results"
 INTERVENTION_LENGTHS = [8_192, 10_240, 12_288, 16_384]
 LONG_LENGTHS = [2**power for power in range(9, 18)]
 SAME_TOKENS = 512  # at the end of each window of `same_tokens`
-FORECAST_TOKENS = 1_024  # that a forecast reads; of a model that declares fewer, as many as it declares
+# Tokens that forecasts read. The byte models also read all of a long input, as the measurement of it does.
+FORECAST_TOKENS = {
+    "SmolLM2-135M": (128, 256, 512, 1_024),
+    "Gemma 3 270M": (128, 256, 512, 1_024),
+    "byte RoPE": (128, 256, 4_096),
+    "byte RoPE-ID": (128, 256, 4_096),
+}
 LONG_TEXT = "reference and docstrings"  # the text of `long_input`
+DOUBLINGS = [2**power for power in range(7, 15)]  # lengths that are forecast
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
 
@@ -229,53 +236,46 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
 
 
 def forecast() -> None:
-    """Forecast how keys disperse at 16 times a length, for each model and text: minutes, after `geometry`.
+    """Forecast the keys of each model of Part II on each text, from short inputs: minutes, after `geometry`.
 
     The long inputs that the forecasts are held against are those of `geometry`, and for the packaged model
-    that of `long_input`. The byte models read their long inputs here too, to tell what of an error is due to
-    the keys' own change. `clouds` is of one head of three models, at both lengths.
+    also that of `long_input`. `clouds` is of one head of three models, at two lengths, which no other result
+    keeps.
     """
     from rope_lib.findings.forecast import TIMES, typical_head
     from rope_lib.measure.forecasts import forecast_tables
     from rope_lib.measure.load import tokenize
     from rope_lib.measure.reference import reference_sweep
     from rope_lib.measure.store import identity
-    from rope_lib.measure.subjects import SUBJECTS, declared_length, load_subject
+    from rope_lib.measure.subjects import load_subject
     from rope_lib.measure.sweep import measured
     from rope_lib.measure.texts import TEXTS, text
 
     parts: dict[str, list[pd.DataFrame]] = {}
     inputs = {}
 
-    def add(name: str, table: pd.DataFrame, **where: str) -> None:
-        parts.setdefault(name, []).append(table.assign(**where)[[*where, *table.columns]])
+    def add(found: dict[str, pd.DataFrame], **where: str) -> None:
+        for name, table in found.items():
+            parts.setdefault(name, []).append(table.assign(**where)[[*where, *table.columns]])
 
-    for subject in SUBJECTS:
+    for subject, reads in FORECAST_TOKENS.items():
         model = load_subject(subject)
-        read = min(FORECAST_TOKENS, declared_length(subject))
-        long = TIMES * read
-        lengths = [read * 2**power for power in range(TIMES.bit_length())]
-        words = {name: text(name) for name in TEXTS}
-        for name in words:
-            tokens = tokenize(model, words[name], long)
-            found = [forecast_tables(model, tokens[:read], lengths)]
-            if read < FORECAST_TOKENS:
-                found.append(forecast_tables(model, tokens, [long]))
-            for tables in found:
-                for each, table in tables.items():
-                    add(each, table, model=subject, text=name)
-            inputs[f"{subject}, {name}"] = identity([forecast_tables.__module__], model, tokens[:read])
+        longest = max(GEOMETRY_LENGTHS[subject])
+        for name in TEXTS:
+            tokens = tokenize(model, text(name), longest)
+            for read in reads:
+                lengths = [length for length in DOUBLINGS if read <= length <= longest]
+                add(forecast_tables(model, tokens[:read], lengths), model=subject, text=name)
+            inputs[f"{subject}, {name}"] = identity([forecast_tables.__module__], model, tokens)
             click.echo(f"{subject}, {name}")
         if subject == "SmolLM2-135M":
-            tokens = tokenize(model, longer_text(), read)
-            for each, table in forecast_tables(model, tokens, LONG_LENGTHS).items():
-                add(each, table, model=subject, text=LONG_TEXT)
-            sweep, _ = reference_sweep()
-        elif read < FORECAST_TOKENS:
-            sweep = measured(model, tokenize(model, next(iter(words.values())), long), [read, long])
-        else:
-            continue
-        add("clouds", typical_head(sweep, read, long), model=subject)
+            tokens = tokenize(model, longer_text(), max(reads))
+            add(forecast_tables(model, tokens, LONG_LENGTHS[1:]), model=subject, text=LONG_TEXT)
+            add({"clouds": typical_head(reference_sweep()[0], longest // TIMES, longest)}, model=subject)
+        elif max(reads) == longest:
+            tokens = tokenize(model, text(next(iter(TEXTS))), longest)
+            sweep = measured(model, tokens, [longest // TIMES, longest])
+            add({"clouds": typical_head(sweep, longest // TIMES, longest)}, model=subject)
     tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
     keep("forecast", tables, command="forecast", about={"inputs": inputs})
 

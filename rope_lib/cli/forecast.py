@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rope_lib.measure.load import LanguageModel
 
 TIMES = 16  # the length that is forecast over the one that is read, unless given
+LEAST_TOKENS, LEAST_LENGTH = 64, 2
 CHARACTERS = 64  # of a text's file that are read for each token
 
 # The measures of a layer: their columns in `measure.forecast.Forecast.keys`, and how a terminal names them.
@@ -62,6 +63,9 @@ def forecast(
       rope-lib forecast org/name --text book.txt --json
     """
     wanted = TIMES * tokens if length is None else length
+    for option, count, least in (("--tokens", tokens, LEAST_TOKENS), ("--length", wanted, LEAST_LENGTH)):
+        if count < least:
+            raise InputError(f"{option} must be at least {least}, got {count}")
     try:
         with needs("a forecast needs", "report"):
             from rope_lib.measure.load import load_model, tokenize
@@ -127,7 +131,15 @@ def _lines(found: dict[str, Json]) -> Iterator[str]:
         window = "all" if layer["window"] is None else f"{layer['window']:,}"
         cells = (f"{layer[name]['now']:.2f} → {layer[name]['forecast']:.2f}" for name in MEASURES)
         yield f"{layer['layer']:>5}{window:>8}" + "".join(f"{cell:>18}" for cell in cells)
+    if len(found["layers"]) > 1:
+        yield f"{'mean':>5}{'':>8}" + "".join(f"{_mean(found['layers'], name):>18}" for name in MEASURES)
     if found["without_rotation"]:
         yield f"Layers that do not rotate, and so do not disperse: {found['without_rotation']}"
     yield "Not covered:"
     yield from (f"  {each}" for each in found["not_covered"])
+
+
+def _mean(layers: Json, name: str) -> str:
+    """The mean over layers of a measure, now and as forecast, as a cell of the terminal."""
+    now, then = (sum(layer[name][when] for layer in layers) / len(layers) for when in ("now", "forecast"))
+    return f"{now:.2f} → {then:.2f}"

@@ -21,7 +21,10 @@ def test_the_packaged_model_is_forecast_in_json_and_in_lines():
         assert layer["stable_rank"]["forecast"] > layer["stable_rank"]["now"] >= 1
         assert layer["mean_cosine"]["forecast"] < layer["mean_cosine"]["now"]
     lines = list(_lines(found))
-    assert len(lines) == 3 + 30 + 3
+    assert len(lines) == 3 + 30 + 1 + 3
+    ranks = [layer["stable_rank"] for layer in found["layers"]]
+    assert lines[33].split()[:4] == ["mean", f"{sum(rank['now'] for rank in ranks) / 30:.2f}", "→",
+                                     f"{sum(rank['forecast'] for rank in ranks) / 30:.2f}"]  # fmt: skip
     assert lines[0].endswith("which declares 8,192")
 
 
@@ -52,6 +55,9 @@ def test_lines_tell_windows_and_layers_without_rotation():
     [
         (["no/such/model/here"], "model must be"),
         (["--length", "many"], "--length must be a whole number"),
+        (["--length", 1], "--length must be at least 2, got 1"),
+        (["--tokens", 10], "--tokens must be at least 64, got 10"),
+        (["--tokens", -5], "--tokens must be at least 64, got -5"),
         (["--text", "."], "text must be a regular file"),
         (["--text", "there/is/none"], "No such file"),
     ],
@@ -64,13 +70,15 @@ def test_what_cannot_be_forecast_is_one_line(arguments, expected):
 
 
 @pytest.mark.model
-def test_bad_lengths_and_texts_are_one_line(tmp_path):
+def test_bad_texts_and_lengths_are_one_line(tmp_path):
     latin = tmp_path / "latin.txt"
     latin.write_bytes("größer".encode("latin-1"))
+    short = tmp_path / "short.txt"
+    short.write_text("too few words", encoding="utf-8")
     for arguments, expected in (
-        (["--tokens", 10], "tokens must be at least 64"),
-        (["--tokens", 64, "--length", 1], "lengths must be whole numbers of at least 2 tokens"),
         (["--text", latin], "text must be in UTF-8"),
+        (["--text", short], "text must have at least 1,024 tokens"),
+        (["--tokens", 64, "--length", 10**30], "length must be a whole number from 2 to 2^53"),
     ):
         result = run("forecast", *arguments)
         assert result.exit_code == 2
