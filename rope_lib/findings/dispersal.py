@@ -5,7 +5,7 @@ column for each input length in tokens. A *ratio* is the first singular value of
 over that before; v is the one direction of a cloud X = u vᵀ (`theory.dispersal`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -112,35 +112,6 @@ def far_profile(sweep: Sweep) -> pd.DataFrame:
     """Mean cosine and attention over heads in the last two bins of distances of the longest input."""
     profiles = sweep.profiles[sweep.profiles.length == sweep.profiles.length.max()]
     return profiles.groupby("first")[["cosine", "attention"]].mean().iloc[-2:]
-
-
-def across_models(heads: pd.DataFrame, queries: pd.DataFrame, declared: Mapping[str, int]) -> pd.DataFrame:
-    """What length does to several models, in the layers without a window: a row for each (model, length).
-
-    `heads` and `queries` are the kept tables of `geometry`, `declared` the length that each model declares.
-    Lengths are the declared one and the longest, of a model that was measured no further only the longest.
-    Columns: stable_rank of the keys after the rotation; sink_attention and largest_score, over all keys but
-    token 0's, of the last queries. Means over heads and then texts; sink_low and sink_high are the interval
-    of sink_attention (Student's, 95 %, between texts).
-    """
-    full = heads[heads.window.isna() & (heads.stage == "post") & (heads.role == "key")]
-    layers = full[["model", "layer"]].drop_duplicates()
-    queries = queries.merge(layers, on=["model", "layer"])
-    rows = {}
-    for model, keys in full.groupby("model", sort=False):
-        lengths = sorted({min(declared[model], longest := keys.length.max()), longest})
-        for length in lengths:
-            late = queries[(queries.model == model) & (queries.position < length)]
-            late = late[(late.position >= length - LAST_QUERIES) & (late["pass"] >= length)]
-            attention, low, high = stats.student_interval(late.groupby("text").sink_attention.mean())
-            rows[model, length] = {
-                "stable_rank": keys[keys.length == length].groupby("text").stable_rank.mean().mean(),
-                "sink_attention": attention,
-                "sink_low": low,
-                "sink_high": high,
-                "largest_score": late.groupby("text").largest_score.mean().mean(),
-            }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "length"])
 
 
 def facts(sweep: Sweep, forecast: pd.DataFrame, trained: int) -> dict[str, str]:
