@@ -75,9 +75,16 @@ def _parts(parts: Mapping[str, Mapping[str, float]], said: Mapping[str, str]) ->
     for name, said_of_it in said.items():
         if name in parts:
             words, _, form = said_of_it.partition("|")
-            mean, low, high = (format(parts[name][end], form) for end in ("mean", "low", "high"))
+            ends = _in_range(parts[name], form)
+            mean, low, high = (format(ends[end], form) for end in ("mean", "low", "high"))
             texts.append(f"{words} {mean} ({low} to {high})".replace("-", "−"))
     return ", ".join(texts)
+
+
+def _in_range(part: Mapping[str, float], form: str) -> dict[str, float]:
+    """A part with its interval cut to what a share can be, if it is written as one."""
+    share = form.endswith("%") and 0 <= part["mean"] <= 1
+    return {end: min(max(value, 0.0), 1.0) if share else value for end, value in part.items()}
 
 
 def of_reference(rule: ModelRule) -> Callable[[Numbers], Verdict]:

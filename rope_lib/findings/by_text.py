@@ -65,7 +65,19 @@ def observations(tables: Tables) -> Iterator[tuple[Key, Observed]]:
 
 def without_windows(seen: Observed) -> Observed:
     """The same, of the layers alone whose queries see every token before them."""
-    layers = set(seen.sweep.heads.layer[seen.sweep.heads.window.isna()])
+    return _of_layers(seen, _full_layers(seen))
+
+
+def with_windows(seen: Observed) -> Observed:
+    """The same, of the layers alone whose queries see a window of the last tokens."""
+    return _of_layers(seen, set(seen.sweep.heads.layer) - _full_layers(seen))
+
+
+def _full_layers(seen: Observed) -> set[int]:
+    return set(seen.sweep.heads.layer[seen.sweep.heads.window.isna()])
+
+
+def _of_layers(seen: Observed, layers: set[int]) -> Observed:
     of_layers = {
         name: table[table.layer.isin(layers)] if "layer" in table else table
         for name, table in seen.sweep.tables().items()
@@ -79,6 +91,28 @@ def parts(tables: Tables, of: Callable[[Observed], Parts]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "text"])
 
 
+def between_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over the texts of each model and 95 % intervals between them, by Student's t.
+
+    `table` has an index with the level `text`, and a column for each quantity. The result has a row for each
+    quantity of what the other levels name: index (those levels, quantity), columns mean, low and high. Texts
+    on which a quantity is NaN do not count for it; with fewer than two it has no row.
+
+    >>> index = pd.MultiIndex.from_product([["one"], ["a", "b"]], names=["model", "text"])
+    >>> between_texts(pd.DataFrame({"tight": [0.4, 0.6]}, index)).round(2).loc[("one", "tight")].tolist()
+    [0.5, -0.77, 1.77]
+    """
+    levels = [name for name in table.index.names if name != "text"]
+    long = table.rename_axis(columns="quantity").stack().dropna()
+    rows = {
+        key: student_interval(values)
+        for key, values in long.groupby([*levels, "quantity"], sort=False)
+        if len(values) > 1
+    }
+    index = pd.MultiIndex.from_tuples(list(rows), names=[*levels, "quantity"])
+    return pd.DataFrame(list(rows.values()), index, columns=["mean", "low", "high"])
+
+
 def part_numbers(table: pd.DataFrame) -> dict[str, object]:
     """Means over texts and 95 % intervals between them: the numbers of a claim that is judged by model.
 
@@ -87,13 +121,9 @@ def part_numbers(table: pd.DataFrame) -> dict[str, object]:
     >>> found["texts"], found["models"]
     (2, {'one': {'tight': {'mean': 0.5, 'low': 0.5, 'high': 0.5}}})
     """
-    models = {}
-    for model, own in table.groupby("model", sort=False):
-        found = own.dropna(axis=1, how="all")
-        intervals = {str(name): student_interval(values) for name, values in found.items()}
-        models[str(model)] = {
-            name: dict(zip(("mean", "low", "high"), each, strict=True)) for name, each in intervals.items()
-        }
+    models: dict[str, dict[str, dict[str, float]]] = {name: {} for name in table.index.unique("model")}
+    for (model, part), row in between_texts(table).iterrows():
+        models[model][part] = row.to_dict()
     return {"texts": table.index.get_level_values("text").nunique(), "models": models}
 
 
