@@ -11,6 +11,8 @@ is. A part has one value for each text, and so a mean and an interval between te
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from rope_lib.findings.wording import with_interval
+
 from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, VERDICTS, Finding, Numbers, Verdict
 
 # From the parts of one model, by name, to a verdict. None that falls when a part rises.
@@ -71,20 +73,11 @@ def judge_models(rule: ModelRule, numbers: Numbers, said: Mapping[str, str]) -> 
 
 
 def _parts(parts: Mapping[str, Mapping[str, float]], said: Mapping[str, str]) -> str:
-    texts = []
-    for name, said_of_it in said.items():
-        if name in parts:
-            words, _, form = said_of_it.partition("|")
-            ends = _in_range(parts[name], form)
-            mean, low, high = (format(ends[end], form) for end in ("mean", "low", "high"))
-            texts.append(f"{words} {mean} ({low} to {high})".replace("-", "−"))
-    return ", ".join(texts)
-
-
-def _in_range(part: Mapping[str, float], form: str) -> dict[str, float]:
-    """A part with its interval cut to what a share can be, if it is written as one."""
-    share = form.endswith("%") and 0 <= part["mean"] <= 1
-    return {end: min(max(value, 0.0), 1.0) if share else value for end, value in part.items()}
+    """The parts in the order of `said`, each with its words and its interval."""
+    split = {name: text.partition("|") for name, text in said.items() if name in parts}
+    return ", ".join(
+        f"{words} {with_interval(parts[name], form)}" for name, (words, _, form) in split.items()
+    )
 
 
 def of_reference(rule: ModelRule) -> Callable[[Numbers], Verdict]:
