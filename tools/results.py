@@ -42,6 +42,7 @@ LONG_LENGTHS = [2**power for power in range(9, 18)]
 SAME_TOKENS = 512  # at the end of each window of `same_tokens`
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
+BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
 
 
 def keep(name: str, tables: dict[str, pd.DataFrame], *, command: str, about: dict[str, Any]) -> None:
@@ -258,6 +259,38 @@ def precision_parts() -> None:
     keep("precision_parts", tables, command="precision_parts", about={"inputs": inputs})
 
 
+def same_bytes() -> None:
+    """Read the same bytes of several texts in contexts of several lengths, with both byte models: minutes.
+
+    The shortest context is the length at which the models were trained. Each of its windows predicts its
+    second half, and so does each of the longer ones.
+    """
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.same_tokens import same_tokens as measure_same_tokens
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import declared_length, load_subject
+    from rope_lib.measure.texts import SEEN_BY_BYTE_MODELS, TEXTS, text
+
+    rows, inputs = [], {}
+    for name in BYTE_MODELS:
+        model, declared = load_subject(name), declared_length(name)
+        contexts = [declared * 2**power for power in range(5)]
+        read = max(contexts)
+        for kind in TEXTS:
+            if kind in SEEN_BY_BYTE_MODELS:
+                continue
+            tokens = tokenize(model, text(kind), read)
+            for context in contexts:
+                last = context // 2
+                windows = [(context, end) for end in range(read // 2 + last, read + 1, last)]
+                found = measure_same_tokens(model, tokens, windows, last=last)
+                where = {"model": name, "text": kind, "context": context, "tokens": read // 2}
+                rows.append(where | {"nll": found.nll.mean()})
+            module = [measure_same_tokens.__module__]
+            inputs[f"{name}, {kind}"] = identity(module, model, tokens, contexts=contexts)
+    keep("same_bytes", {"losses": pd.DataFrame(rows)}, command="same_bytes", about={"inputs": inputs})
+
+
 # The command
 
 
@@ -280,7 +313,7 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, same_tokens, long_input, precision_parts)
+    others = (interventions, same_tokens, long_input, precision_parts, same_bytes)
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from . import style
 from .style import BLUE, CYCLE, GRAY, INK, RED
@@ -100,7 +101,7 @@ def angles_by_layer(table: pd.DataFrame, title: str) -> Figure:
                 axes.plot(full.layer, full["mean"], "o", color=_ROLES[name], markersize=5)
         style.horizontal(axes, 90)
         axes.set(ylim=(0, 125), yticks=[0, 30, 60, 90, 120])
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     first = next(iter(every.values()))
     for place, (name, color) in enumerate(_ROLES.items()):
         first.text(0.03, 0.19 - 0.085 * place, name, color=color, transform=first.transAxes)
@@ -115,7 +116,7 @@ def histograms(table: pd.DataFrame, share: float, title: str) -> Figure:
     the percentage `share`, the value reported for the paper.
     """
     figure, every = _by_model(table.model.unique(), title, height=4.8)
-    edges = np.linspace(0, 100, 21)
+    edges = [*range(0, 101, 5)]
     for model, axes in every.items():
         own = table[table.model == model]
         for role, color in (("key", BLUE), ("query", RED)):
