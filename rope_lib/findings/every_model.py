@@ -13,6 +13,7 @@ import pandas as pd
 from . import clusters
 from .by_text import Observed, between_texts, observations, parts, with_windows, without_windows
 from .kept import Tables
+from .wording import with_interval
 
 FULL, WINDOWED = "full", "window"  # kinds of layers
 
@@ -179,3 +180,56 @@ def attention_by_length(tables: Tables) -> pd.DataFrame:
                 }
                 found[model, kind, text] = pd.DataFrame(means)
     return between_texts(pd.concat(found, names=["model", "kind", "text", "length"]))
+
+
+# What the chapter states
+
+# Names of models in those of `glue`.
+SLUGS = {"SmolLM2-135M": "smollm2", "Gemma 3 270M": "gemma", "byte RoPE": "rope", "byte RoPE-ID": "rope-id"}
+
+_LOOKS = {
+    "tight": "both clusters tight",
+    "near": "sink's key near the origin",
+    "opposed-before": "opposed before rotation",
+    "opposed-after": "opposed after rotation",
+    "whole": WHOLE,
+}
+_SINK = {
+    "norm": ("norm_ratio", ".2f"),
+    "cosine": ("cosine", ".2f"),
+    "cosine-others": ("cosine_others", ".2f"),
+    "score": ("score", ".1f"),
+    "largest": ("largest", ".1f"),
+    "wins": ("wins", ".0%"),
+    "attention": ("attention", ".2f"),
+}
+
+
+def facts(tables: Tables) -> dict[str, str]:
+    """What the chapter on clusters and sinks states of every model: names of `glue` and their texts.
+
+    Each number is a mean over texts with its 95 % interval between them.
+    """
+    heads = every_head(tables)
+    seen = looks(heads)
+    sink = sink_of_full_layers(tables)
+    variance = between_texts(
+        heads.groupby(["model", "text"], sort=False)[["explained_key", "explained_query"]].mean()
+    )
+    models = list(heads.model.unique())
+    found = {"texts": f"{heads.text.nunique()}", "models": f"{len(models)}"}
+    for model in models:
+        slug = SLUGS[model]
+        found[f"{slug}-heads"] = f"{len(heads[heads.model == model].drop_duplicates(['layer', 'head']))}"
+        found |= {
+            f"{slug}-{name}": with_interval(seen.loc[(model, test)], ".0%") for name, test in _LOOKS.items()
+        }
+        found |= {
+            f"{slug}-{name}": with_interval(sink.loc[(model, quantity)], form)
+            for name, (quantity, form) in _SINK.items()
+        }
+        for role in ("key", "query"):
+            found[f"{slug}-explained-{role}"] = with_interval(
+                variance.loc[(model, f"explained_{role}")], ".0%"
+            )
+    return {f"clusters-{name}": said for name, said in found.items()}

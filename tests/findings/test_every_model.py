@@ -7,6 +7,7 @@ from small_tables import small_geometry
 
 from rope_lib.findings import by_text, every_model
 from rope_lib.findings.clusters import pairs, sinks
+from rope_lib.findings.wording import with_interval
 
 MODELS = ("SmolLM2-135M", "byte RoPE", "byte RoPE-ID")  # which declare 8,192, 256 and 256 tokens
 
@@ -179,3 +180,12 @@ def test_variance_and_norms_have_a_row_for_each_head(heads):
         "query": 4,
     }
     assert len(every_model.norm_ratios(heads)) == 2 * len(MODELS)
+
+
+def test_facts_name_every_model_with_its_interval(tables):
+    found = every_model.facts(tables)
+    assert (found["clusters-texts"], found["clusters-models"]) == ("2", "3")
+    assert found["clusters-rope-heads"] == "4"
+    shown = every_model.sink_of_full_layers(tables).loc[("byte RoPE", "cosine")]
+    assert found["clusters-rope-cosine"] == with_interval(shown, ".2f")
+    assert "%" in found["clusters-rope-id-whole"]
