@@ -43,6 +43,7 @@ SAME_TOKENS = 512  # at the end of each window of `same_tokens`
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
 BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
+GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
 
 
 def keep(name: str, tables: dict[str, pd.DataFrame], *, command: str, about: dict[str, Any]) -> None:
@@ -291,6 +292,35 @@ def same_bytes() -> None:
     keep("same_bytes", {"losses": pd.DataFrame(rows)}, command="same_bytes", about={"inputs": inputs})
 
 
+def gaps() -> None:
+    """Move the first half of inputs back by up to four declared lengths, with every model: minutes.
+
+    A published model reads 1,024 tokens of each text, a byte model eight stretches of its trained length.
+    """
+    from rope_lib.measure.gaps import measured_by_gap
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import SUBJECTS, load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts, inputs = [], {}
+    for name, subject in SUBJECTS.items():
+        model, declared = load_subject(name), subject.declared_length
+        read, stretches = (declared, 8) if name in BYTE_MODELS else (1_024, 1)
+        distances = [int(share * declared) for share in GAPS]
+        for kind in TEXTS:
+            tokens = tokenize(model, text(kind), read * stretches)
+            found = [
+                measured_by_gap(model, stretch, distances, last=read // 4) for stretch in tokens.split(read)
+            ]
+            mean = pd.concat(found).groupby("gap", dropna=False, sort=False).mean().reset_index()
+            parts.append(mean.assign(model=name, text=kind, stretches=stretches, tokens=read))
+            module = [measured_by_gap.__module__]
+            inputs[f"{name}, {kind}"] = identity(module, model, tokens, gaps=distances, last=read // 4)
+    columns = ["model", "text", "gap", "nll", "sink_attention", "stretches", "tokens"]
+    keep("gaps", {"losses": pd.concat(parts)[columns]}, command="gaps", about={"inputs": inputs})
+
+
 # The command
 
 
@@ -313,7 +343,7 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, same_tokens, long_input, precision_parts, same_bytes)
+    others = (interventions, same_tokens, long_input, precision_parts, same_bytes, gaps)
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "dispersal",
     "every_model",
     "far_interventions",
+    "gaps",
     "interventions",
     "kept",
     "least_base",
