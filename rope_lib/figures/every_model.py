@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from . import style
-from .style import BLUE, CYCLE, GRAY, INK, RED
+from .style import BLUE, CYCLE, GRAY, INK, RED, ROLE_COLORS, STAGE_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -204,6 +204,38 @@ def by_relative_length(
     bottom.minorticks_off()
     bottom.set_xlabel("input length ÷ declared length")
     style.legend_above(figure, column[0, 0], 3, fontsize=8)
+    return figure
+
+
+def clouds_at_two_lengths(
+    clouds: Mapping[str, pd.DataFrame],
+    ranks: Mapping[tuple[str, int, str], float],
+    lengths: Sequence[int],
+    title: str,
+) -> Figure:
+    """Keys and queries of one head of each model at two lengths, before and after the rotation.
+
+    `clouds` maps a model to `Sweep.clouds` of one key head; `ranks` a model, a length and a stage ("pre",
+    "post") to the stable rank of its keys, which is printed. All panels share their axes. A cross
+    marks the origin, a star token 0.
+    """
+    figure, grid = style.panels(len(clouds), 2 * len(lengths), height=4.2, sharex=True, sharey=True)
+    _title(figure, title)
+    shown = [(length, stage) for length in lengths for stage in STAGE_NAMES]
+    for row, (model, table) in zip(grid, clouds.items(), strict=True):
+        for axes, (length, stage) in zip(row, shown, strict=True):
+            for role, color in ROLE_COLORS.items():
+                part = table[(table.length == length) & (table.stage == stage) & (table.role == role)]
+                axes.plot(part.x, part.y, ".", color=color, markersize=3)
+                first = part[part.position == 0]
+                axes.plot(first.x, first.y, "*", color=color, markersize=10, markeredgecolor="white")
+            axes.plot(0, 0, "+", color=INK, markersize=9)
+            axes.set(xticks=[], yticks=[])
+            axes.set_aspect("equal")
+            axes.set_xlabel(f"stable rank {ranks[model, length, stage]:.1f}", fontsize=9)
+        row[0].set_ylabel(model)
+    for axes, (length, stage) in zip(grid[0], shown, strict=True):
+        axes.set_title(f"{style.count(length)}\n{STAGE_NAMES[stage]}", fontsize=9)
     return figure
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from rope_lib.measure.tables import Sweep
+
 from . import clusters
 from .by_text import Observed, between_texts, observations, parts, with_windows, without_windows
 from .kept import Tables
@@ -180,6 +182,41 @@ def attention_by_length(tables: Tables) -> pd.DataFrame:
                 }
                 found[model, kind, text] = pd.DataFrame(means)
     return between_texts(pd.concat(found, names=["model", "kind", "text", "length"]))
+
+
+def geometry_by_length(tables: Tables) -> pd.DataFrame:
+    """Angles, ratio and stable rank by length and kind of layer, each a mean over the heads.
+
+    Rows (model, kind, length, quantity); columns mean, low and high. The quantity is keys, queries or
+    between, the angle after the rotation whose cosine is a head's mean cosine, in degrees; ratio, that of the
+    keys' first singular values after the rotation and before; or stable_rank, of the keys after it.
+    """
+    found = {}
+    for (model, text), seen in observations(tables):
+        for kind, of_kind in ((FULL, without_windows), (WINDOWED, with_windows)):
+            sweep = of_kind(seen).sweep
+            if sweep.heads.empty:
+                continue
+            keys, queries = (
+                clusters.by_head(sweep, "heads", "mean_cosine", role=role, stage="post")
+                for role in ("key", "query")
+            )
+            between = clusters.by_head(sweep, "pairs", "cosine", stage="post")
+            cosines = {"keys": keys, "queries": queries, "between": between}
+            means = {name: np.degrees(np.arccos(table.clip(-1, 1))).mean() for name, table in cosines.items()}
+            means["ratio"] = clusters.ratios(sweep).mean()
+            means["stable_rank"] = clusters.by_head(
+                sweep, "heads", "stable_rank", role="key", stage="post"
+            ).mean()
+            found[model, kind, text] = pd.DataFrame(means)
+    return between_texts(pd.concat(found, names=["model", "kind", "text", "length"]))
+
+
+def median_head(sweep: Sweep, length: int) -> tuple[int, int]:
+    """The layer and key head whose keys have the middle stable rank after the rotation, at one length."""
+    ranks = clusters.by_head(sweep, "heads", "stable_rank", role="key", stage="post")[length].sort_values()
+    layer, head = ranks.index[len(ranks) // 2]
+    return int(layer), int(head)
 
 
 # What the chapter states

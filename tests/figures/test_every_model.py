@@ -1,6 +1,7 @@
 """Figures of every model draw what they are handed."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_tables import small_geometry
 
@@ -65,3 +66,20 @@ def test_lengths_are_drawn_over_the_declared_one(tables):
     lines = {line.get_label(): line.get_xdata() for line in figure.axes[0].lines}
     assert lines["byte RoPE"].tolist() == [0.5, 1, 2, 4]
     assert "byte RoPE, window layers" in lines
+
+
+def test_clouds_print_the_stable_ranks_and_share_axes():
+    random = np.random.default_rng(0)
+    rows = [
+        {"length": length, "stage": stage, "role": role, "position": position, "x": x, "y": y}
+        for length in (256, 4_096)
+        for stage in ("pre", "post")
+        for role in ("key", "query")
+        for position, (x, y) in enumerate(random.normal(size=(5, 2)))
+    ]
+    ranks = {("one", length, stage): length / 256 for length in (256, 4_096) for stage in ("pre", "post")}
+    panels = figures.every_model.clouds_at_two_lengths(
+        {"one": pd.DataFrame(rows)}, ranks, (256, 4_096), "A title"
+    ).axes
+    assert [axes.get_xlabel() for axes in panels] == ["stable rank 1.0"] * 2 + ["stable rank 16.0"] * 2
+    assert len({axes.get_xlim() for axes in panels}) == 1

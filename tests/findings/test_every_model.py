@@ -173,6 +173,26 @@ def test_attention_by_length_has_a_row_for_each_kind_of_layer(tables):
     assert ("byte RoPE", "full", 1024, "sink_attention") in found.index
 
 
+def test_geometry_by_length_is_that_of_the_heads_of_one_kind_of_layer(tables):
+    found = every_model.geometry_by_length(tables).loc[("byte RoPE", "full", 512)]["mean"]
+    rows = tables["heads"].query(
+        "model == 'byte RoPE' and layer == 0 and length == 512 and stage == 'post' and role == 'query'"
+    )
+    assert found["queries"] == pytest.approx(np.degrees(np.arccos(rows.mean_cosine)).mean())
+    sweeps = [seen_of(tables, text=text).sweep for text in ("one", "two")]
+    assert found.stable_rank == pytest.approx(
+        np.mean([of_key(sweep, "stable_rank", "post", 512) for sweep in sweeps])
+    )
+
+
+def test_the_median_head_has_the_middle_rank(tables):
+    sweep = seen_of(tables).sweep
+    ranks = sorted(sweep.heads.query("role == 'key' and stage == 'post' and length == 512").stable_rank)
+    where = every_model.median_head(sweep, 512)
+    row = sweep.heads.query("role == 'key' and stage == 'post' and length == 512 and layer == @where[0]")
+    assert (row.stable_rank.item(), where[1]) == (ranks[1], 0)
+
+
 def test_variance_and_norms_have_a_row_for_each_head(heads):
     found = every_model.explained(heads)
     assert found.groupby(["model", "role"]).size().unstack().loc["byte RoPE"].to_dict() == {
