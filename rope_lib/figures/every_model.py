@@ -176,12 +176,18 @@ def sink(norms: pd.DataFrame, excess: pd.DataFrame, title: str) -> Figure:
 
 
 def by_relative_length(
-    table: pd.DataFrame, declared: Mapping[str, int], labels: Mapping[str, str], title: str
+    table: pd.DataFrame,
+    declared: Mapping[str, int],
+    labels: Mapping[str, str],
+    title: str,
+    *,
+    along: str = "input length ÷ declared length",
 ) -> Figure:
     """Quantities by the length of the input over the declared one, a panel for each: see `labels`.
 
     `table` is `findings.every_model.attention_by_length`; `declared` maps a model to its declared length;
-    `labels` a quantity to the label of its axis. Solid: full layers; dotted: layers with a window.
+    `labels` a quantity to the label of its axis; `along` is the label of the axis that they share. Solid:
+    full layers; dotted: layers with a window.
     """
     models = list(table.index.unique("model"))
     colors = model_colors(models)
@@ -202,7 +208,7 @@ def by_relative_length(
     bottom.set_xscale("log", base=2)
     bottom.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value >= 1 else f"1/{1 / value:g}")
     bottom.minorticks_off()
-    bottom.set_xlabel("input length ÷ declared length")
+    bottom.set_xlabel(along)
     style.legend_above(figure, column[0, 0], 3, fontsize=8)
     return figure
 

@@ -22,6 +22,7 @@ import pandas as pd
 from rope_lib.measure.subjects import declared_length
 
 from .by_text import between_texts
+from .every_model import FULL
 from .wording import with_interval
 
 SPARED = 0.1  # nats
@@ -31,16 +32,20 @@ Outcome = Literal["spared", "spared a part", "not spared"]
 
 
 def by_gap(losses: pd.DataFrame) -> pd.DataFrame:
-    """Rise of the loss, in nats, and attention to token 0: rows (model, length, quantity).
+    """Rise of the loss, in nats, and attention to token 0: rows (model, kind, length, quantity).
 
-    The quantity is rise or sink_attention; `length` is the gap, in declared lengths. Columns mean, low and
-    high: over texts.
+    The quantity is rise or sink_attention; `length` is the gap, in declared lengths; `kind` is that of the
+    layers with the gap, full. Columns mean, low and high: over texts.
     """
     read = losses.dropna(subset="gap").set_index(["model", "text"])
     whole = read[read.gap == 0].nll
     declared = read.index.get_level_values("model").map(declared_length)
-    table = read.assign(rise=read.nll - whole.reindex(read.index), length=read.gap / declared)
-    return between_texts(table.set_index("length", append=True)[["rise", "sink_attention"]])
+    table = read.assign(
+        kind=FULL, rise=read.nll - whole.reindex(read.index), length=read.gap / declared
+    ).set_index(["kind", "length"], append=True)
+    return between_texts(
+        table.reorder_levels(["model", "kind", "text", "length"])[["rise", "sink_attention"]]
+    )
 
 
 def forgotten(losses: pd.DataFrame) -> pd.DataFrame:
@@ -53,11 +58,11 @@ def forgotten(losses: pd.DataFrame) -> pd.DataFrame:
 def outcome(rises: pd.DataFrame) -> Outcome:
     """Whether windows and few full layers spare the failure: see the module. `rises` is `by_gap`.
 
-    >>> index = pd.MultiIndex.from_product([[WITH_WINDOWS, REFERENCE], [4.0], ["rise"]])
+    >>> index = pd.MultiIndex.from_product([[WITH_WINDOWS, REFERENCE], [FULL], [4.0], ["rise"]])
     >>> outcome(pd.DataFrame({"mean": [0.3, 2.0], "low": [0.2, 1.0], "high": [0.4, 3.0]}, index))
     'spared a part'
     """
-    rise = rises.xs("rise", level=2)
+    rise = rises.xs("rise", level=3).droplevel(1)
     own, other = rise.loc[WITH_WINDOWS], rise.loc[REFERENCE]
     if own.high.max() <= SPARED:
         return "spared"
@@ -69,7 +74,7 @@ def facts(losses: pd.DataFrame) -> dict[str, str]:
     rises, without = by_gap(losses), forgotten(losses)
     found = {"outcome": outcome(rises), "texts": f"{losses.text.nunique()}"}
     for name, model in (("gemma", WITH_WINDOWS), ("smollm2", REFERENCE)):
-        own = rises.loc[model]
+        own = rises.loc[model].droplevel("kind").sort_index()
         longest = own.index.get_level_values(0).max()
         found |= {
             "factor": f"{longest:g}",
