@@ -44,6 +44,13 @@ TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
 BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
 GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
+# Of the models of Part II, in tokens: to twice the declared length, to 16 times it, or what two cores can do.
+GEOMETRY_LENGTHS = {
+    "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
+    "Gemma 3 270M": (512, 2_048, 8_192),
+    "byte RoPE": (64, 128, 256, 512, 1_024, 2_048, 4_096),
+    "byte RoPE-ID": (64, 128, 256, 512, 1_024, 2_048, 4_096),
+}
 
 
 def keep(name: str, tables: dict[str, pd.DataFrame], *, command: str, about: dict[str, Any]) -> None:
@@ -225,6 +232,45 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
     return result, pd.DataFrame({"seconds": [seconds], "peak_gib": [peak]})
 
 
+# The models of Part II
+
+
+def geometry(*, longest: int | None = None) -> None:
+    """Measure every model of Part II on every text, at several lengths: a quarter of an hour on two cores.
+
+    Lengths above `longest`, if it is given, are left out, and so is a model that is not at hand.
+    """
+    from rope_lib.measure.every_model import geometry_tables
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts: dict[str, list[pd.DataFrame]] = {}
+    inputs, digests = {}, {}
+    for subject, lengths in GEOMETRY_LENGTHS.items():
+        try:
+            model = load_subject(subject)
+        except FileNotFoundError as error:
+            click.echo(f"{subject} is left out: {error}")
+            continue
+        wanted = [length for length in lengths if longest is None or length <= longest]
+        for name in TEXTS:
+            tokens = tokenize(model, text(name), max(wanted))
+            for each, table in geometry_tables(model, tokens, wanted).items():
+                table.insert(0, "text", name)
+                table.insert(0, "model", subject)
+                parts.setdefault(each, []).append(table)
+            inputs[f"{subject}, {name}"] = identity(
+                [geometry_tables.__module__], model, tokens, lengths=wanted
+            )
+            digests[name] = text_sha256(text(name))
+            click.echo(f"{subject}, {name}: {parts['costs'][-1].seconds.item():.0f} s")
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+    command = "geometry" + ("" if longest is None else f" --longest {longest}")
+    keep("geometry", tables, command=command, about={"inputs": inputs, "texts_sha256": digests})
+
+
 # Small models, trained here
 
 
@@ -343,7 +389,9 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, same_tokens, long_input, precision_parts, same_bytes, gaps)
+    others = (
+        interventions, same_tokens, long_input, geometry, precision_parts, same_bytes, gaps,
+    )  # fmt: skip
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 
@@ -372,6 +420,7 @@ class Command(click.Command):
 @click.option("--size", type=click.Choice(SIZES), help="Of a grid: `full` is for a GPU.")
 @click.option("--workers", type=click.IntRange(1), help="Of a grid: worker processes on this machine.")
 @click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
+@click.option("--longest", type=click.IntRange(2), help="Of geometry: the most tokens of an input.")
 @click.option("--device", help="Of long_input: where the model runs, by default cuda.")
 @click.option(
     "--text",
