@@ -56,6 +56,8 @@ BYTE_CONFIGS = (
     "rope",
     "rope_id",
 )  # byte models by their configurations in `experiments`, text_rope.toml and the other
+BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
+GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
 # Of the models of Part II, in tokens: to twice the declared length, to 16 times it, or what two cores can do.
 GEOMETRY_LENGTHS = {
     "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
@@ -409,6 +411,67 @@ def byte_models(*, checkpoints: Path | None = None) -> None:
         save_llama(models[name], config, folder / name)
 
 
+def same_bytes() -> None:
+    """Read the same bytes of several texts in contexts of several lengths, with both byte models: minutes.
+
+    The shortest context is the length at which the models were trained. Each of its windows predicts its
+    second half, and so does each of the longer ones.
+    """
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.same_tokens import same_tokens as measure_same_tokens
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import declared_length, load_subject
+    from rope_lib.measure.texts import SEEN_BY_BYTE_MODELS, TEXTS, text
+
+    rows, inputs = [], {}
+    for name in BYTE_MODELS:
+        model, declared = load_subject(name), declared_length(name)
+        contexts = [declared * 2**power for power in range(5)]
+        read = max(contexts)
+        for kind in TEXTS:
+            if kind in SEEN_BY_BYTE_MODELS:
+                continue
+            tokens = tokenize(model, text(kind), read)
+            for context in contexts:
+                last = context // 2
+                windows = [(context, end) for end in range(read // 2 + last, read + 1, last)]
+                found = measure_same_tokens(model, tokens, windows, last=last)
+                where = {"model": name, "text": kind, "context": context, "tokens": read // 2}
+                rows.append(where | {"nll": found.nll.mean()})
+            module = [measure_same_tokens.__module__]
+            inputs[f"{name}, {kind}"] = identity(module, model, tokens, contexts=contexts)
+    keep("same_bytes", {"losses": pd.DataFrame(rows)}, command="same_bytes", about={"inputs": inputs})
+
+
+def gaps() -> None:
+    """Move the first half of inputs back by up to four declared lengths, with every model: minutes.
+
+    A published model reads 1,024 tokens of each text, a byte model eight stretches of its trained length.
+    """
+    from rope_lib.measure.gaps import measured_by_gap
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import SUBJECTS, load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts, inputs = [], {}
+    for name, subject in SUBJECTS.items():
+        model, declared = load_subject(name), subject.declared_length
+        read, stretches = (declared, 8) if name in BYTE_MODELS else (1_024, 1)
+        distances = [int(share * declared) for share in GAPS]
+        for kind in TEXTS:
+            tokens = tokenize(model, text(kind), read * stretches)
+            found = [
+                measured_by_gap(model, stretch, distances, last=read // 4) for stretch in tokens.split(read)
+            ]
+            mean = pd.concat(found).groupby("gap", dropna=False, sort=False).mean().reset_index()
+            parts.append(mean.assign(model=name, text=kind, stretches=stretches, tokens=read))
+            module = [measured_by_gap.__module__]
+            inputs[f"{name}, {kind}"] = identity(module, model, tokens, gaps=distances, last=read // 4)
+    columns = ["model", "text", "gap", "nll", "sink_attention", "stretches", "tokens"]
+    keep("gaps", {"losses": pd.concat(parts)[columns]}, command="gaps", about={"inputs": inputs})
+
+
 # The command
 
 
@@ -431,7 +494,10 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, same_tokens, long_input, geometry, forecast, precision_parts, byte_models)
+    others = (
+        interventions, same_tokens, long_input, geometry, forecast, precision_parts, byte_models, same_bytes,
+        gaps,
+    )  # fmt: skip
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 
