@@ -238,6 +238,19 @@ def of_heads(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["model", "layers"])
 
 
+def silhouettes(pairs: pd.DataFrame, measured: pd.DataFrame, model: str, text: str) -> pd.DataFrame:
+    """The silhouette of keys and queries of each query head, forecast and measured, on one text.
+
+    `pairs` are the kept ones of `forecast`, `measured` is that table of `measure.tables.trial_tables`.
+    Columns: length, layer, head, silhouette and silhouette_measured.
+    """
+    own = pairs[(pairs.model == model) & (pairs.text == text)]
+    heads = ["length", "layer", "head"]
+    return own[[*heads, "silhouette"]].merge(
+        measured[[*heads, "silhouette"]], on=heads, suffixes=("", "_measured"), validate="one_to_one"
+    )
+
+
 # What the chapter states
 
 
@@ -247,8 +260,7 @@ def facts(
     """What the chapter on dispersal states of the forecast: names of `glue` and their texts.
 
     `forecasts` are the kept keys of `forecast` and `geometry` the kept heads that they are held against;
-    `far` is `scored` of one model on the longest input there is, and `pairs` the forecast silhouettes of
-    its query heads beside the measured ones, columns length, silhouette and silhouette_measured.
+    `far` is `scored` of one model on the longest input there is, and `pairs` its `silhouettes` there.
     """
     measured = measured_keys(geometry)
     table = scored(forecasts, measured)
@@ -263,6 +275,7 @@ def facts(
         "limit": f"{LARGEST:.0%}",
         "times": f"{TIMES}",
         "texts": f"{errors.text.nunique()}",
+        "texts-less": f"{errors.text.nunique() - 1}",
         "models": f"{errors.model.nunique()}",
         "cases": f"{len(intervals)}",
         "best": f"{intervals.error.min():.1%}",
