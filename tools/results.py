@@ -43,13 +43,12 @@ LONG_LENGTHS = [2**power for power in range(9, 18)]
 SAME_TOKENS = 512  # at the end of each window of `same_tokens`
 # Tokens that forecasts read. The byte models also read all of a long input, as the measurement of it does.
 FORECAST_TOKENS = {
-    "SmolLM2-135M": (128, 256, 512, 1_024),
-    "Gemma 3 270M": (128, 256, 512, 1_024),
+    "SmolLM2-135M": (128, 1_024),
+    "Gemma 3 270M": (128, 512),
     "byte RoPE": (128, 256, 4_096),
     "byte RoPE-ID": (128, 256, 4_096),
 }
 LONG_TEXT = "reference and docstrings"  # the text of `long_input`
-DOUBLINGS = [2**power for power in range(7, 15)]  # lengths that are forecast
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
 BYTE_CONFIGS = (
@@ -318,10 +317,10 @@ def forecast() -> None:
         for name in TEXTS:
             tokens = tokenize(model, text(name), longest)
             for read in reads:
-                lengths = [length for length in DOUBLINGS if read <= length <= longest]
-                found = forecast_tables(model, tokens[:read], lengths)
-                wanted = found if read == longest // TIMES else {"keys": found["keys"]}
-                add(wanted, model=subject, text=name)
+                # All lengths from a sixteenth of the longest input, and from others the longest alone.
+                lengths = [read, *GEOMETRY_LENGTHS[subject]] if read == longest // TIMES else [longest]
+                found = forecast_tables(model, tokens[:read], [each for each in lengths if each >= read])
+                add(found, model=subject, text=name)
             inputs[f"{subject}, {name}"] = identity([forecast_tables.__module__], model, tokens)
             click.echo(f"{subject}, {name}")
         if subject == "SmolLM2-135M":
