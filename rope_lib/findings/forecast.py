@@ -290,11 +290,11 @@ def facts(
         "others-case": _named(others.idxmax()),
         "large": f"{heads.large.max():.0%}",
         "large-case": _named(steady),
-        "drift-low": f"{heads.with_drift.min():.2f}",
-        "drift-high": f"{heads.with_drift.max():.2f}",
+        "drift-low": minus(f"{heads.with_drift.min():.2f}"),
+        "drift-high": minus(f"{heads.with_drift.max():.2f}"),
     }
     texts = facts | _facts_of_own_keys(table) | _facts_far_out(far, pairs)
-    return {f"forecast-{name}": minus(text) for name, text in texts.items()}
+    return {f"forecast-{name}": text for name, text in texts.items()}
 
 
 def _named(case: tuple[str, str]) -> str:
