@@ -20,6 +20,7 @@
 ``losses``        loss by position, a chunk of logits at a time.
 ``sweep``         `measure`: all of these at several lengths, one forward pass where the model allows it.
 ``forecast``      how keys and queries will look on longer inputs, from one pass over a short one.
+``forecasts``     forecasts in small tables that are kept, with what their rivals know.
 ``memory``        what a pass needs, and the longest input that fits.
 ``store``         what determines a measurement: the key under which `rope_lib.runs.store` keeps it.
 ``attending``     the base of an intervention, and the place where a model attends.
