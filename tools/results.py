@@ -293,8 +293,8 @@ def forecast() -> None:
     """Forecast the keys of each model of Part II on each text, from short inputs: minutes, after `geometry`.
 
     The long inputs that the forecasts are held against are those of `geometry`, and for the packaged model
-    also that of `long_input`. `clouds` is of one head of three models, at two lengths, which no other result
-    keeps. A model that is not at hand is left out.
+    also that of `long_input`; models and texts that `geometry` lacks are left out. `clouds` is of one head of
+    three models, at two lengths, which no other result keeps.
     """
     from rope_lib.findings.forecast import TIMES, typical_head
     from rope_lib.measure.forecasts import forecast_tables
@@ -312,14 +312,14 @@ def forecast() -> None:
         for name, table in found.items():
             parts.setdefault(name, []).append(table.assign(**where)[[*where, *table.columns]])
 
+    there = read_tables(RESULTS / "geometry")["costs"].groupby("model").text.unique()
     for subject, reads in FORECAST_TOKENS.items():
-        try:
-            model = load_subject(subject)
-        except FileNotFoundError as error:
-            click.echo(f"{subject} is left out: {error}")
+        if subject not in there:
+            click.echo(f"{subject} is left out: geometry does not hold it")
             continue
+        model = load_subject(subject)
         longest = max(GEOMETRY_LENGTHS[subject])
-        for name in TEXTS:
+        for name in there[subject]:
             tokens = tokenize(model, text(name), longest)
             for read in reads:
                 # All lengths from a sixteenth of the longest input, and from others the longest alone.

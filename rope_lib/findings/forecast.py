@@ -265,8 +265,10 @@ def facts(
     measured = measured_keys(geometry)
     table = scored(forecasts, measured)
     found, intervals = verdict(errors_at(table))
-    worst = intervals.high.idxmax()
     errors = errors_at(table)
+    worst, texts = intervals.error.idxmax(), errors.groupby("model").text.nunique()
+    rivals = pd.DataFrame({name: intervals.error - intervals[f"less than {name}"] for name in RIVALS})
+    beaten = (intervals[[f"{name}, high" for name in RIVALS]] >= 0).any(axis=1)
     read, heads = by_tokens_read(table), of_heads(of_the_rule(table))
     others = of_other_texts(forecasts, measured)
     steady = heads.large.idxmax()
@@ -274,16 +276,19 @@ def facts(
         "verdict": found,
         "limit": f"{LARGEST:.0%}",
         "times": f"{TIMES}",
-        "texts": f"{errors.text.nunique()}",
-        "texts-less": f"{errors.text.nunique() - 1}",
+        "texts-least": f"{texts.min()}",
+        "texts-most": f"{texts.max()}",
         "models": f"{errors.model.nunique()}",
         "cases": f"{len(intervals)}",
         "best": f"{intervals.error.min():.1%}",
         "worst": f"{intervals.error[worst]:.1%}",
-        "worst-high": f"{intervals.high[worst]:.1%}",
+        "highest": f"{intervals.high.max():.1%}",
         "worst-case": _named(worst),
-        "no-change": f"{errors['no change'].groupby([errors.model, errors.layers]).mean().min():.0%}",
-        "trend": f"{errors.trend.groupby([errors.model, errors.layers]).mean().min():.0%}",
+        "no-change": f"{rivals['no change'][~beaten].min():.0%}",
+        "trend": f"{rivals.trend[~beaten].min():.0%}",
+        "beaten": " and ".join(map(_named, intervals.index[beaten])) or "no model",
+        "beaten-error": f"{intervals.error[beaten].max():.1%}",
+        "beaten-rival": f"{rivals[beaten].min(axis=None):.1%}",
         "fewest": f"{int(read.columns.min())}",
         "fewest-worst": f"{read[read.columns.min()].max():.1%}",
         "others-worst": f"{others.max():.1%}",
@@ -293,8 +298,8 @@ def facts(
         "drift-low": minus(f"{heads.with_drift.min():.2f}"),
         "drift-high": minus(f"{heads.with_drift.max():.2f}"),
     }
-    texts = facts | _facts_of_own_keys(table) | _facts_far_out(far, pairs)
-    return {f"forecast-{name}": text for name, text in texts.items()}
+    facts |= _facts_of_own_keys(table) | _facts_far_out(far, pairs)
+    return {f"forecast-{name}": text for name, text in facts.items()}
 
 
 def _named(case: tuple[str, str]) -> str:
