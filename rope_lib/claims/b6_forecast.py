@@ -62,8 +62,8 @@ CLAIMS = (
         standing="reconstructed",
         chapter="11_dispersal",
         in_short=(
-            "a short pass tells the stable rank of keys at 16 times its length, within 15 %; where the spectrum "
-            "keeps keys together, that nothing changes is as good a guess"
+            "a short pass tells the stable rank of keys at 16 times its length; where the spectrum keeps "
+            "them together, that nothing changes is as good a guess"
         ),
         consequence=Row(
             measure=measure_forecast,

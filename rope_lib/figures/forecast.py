@@ -44,7 +44,7 @@ def by_model(
     for axes in grid[:, 0]:
         axes.set_ylabel(label)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    style.legend_above(figure, grid[0, 0], 3)
+    grid[0, 0].legend(fontsize=8, frameon=False, loc="upper left")
     return figure
 
 
@@ -100,7 +100,7 @@ def clouds(models: Mapping[str, tuple[pd.DataFrame, Sequence[tuple[int, str, str
             axes.tick_params(labelsize=8)
         row[0].set_ylabel(model)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    style.legend_above(figure, grid[0, 0], 2, markerscale=3)
+    grid[0, 0].legend(fontsize=8, frameon=False, loc="upper right", markerscale=3)
     return figure
 
 
