@@ -30,7 +30,7 @@ def test_each_model_has_a_panel_with_its_curves_and_its_declared_length():
         assert axes.lines[2].get_xdata()[0] == declared
         assert len(axes.collections) == 2
         assert axes.get_xscale() == "log"
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["measured", "forecast"]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["measured", "forecast"]
     assert figure.get_suptitle() == "It spreads"
 
 
