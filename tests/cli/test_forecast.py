@@ -77,7 +77,7 @@ def test_bad_texts_and_lengths_are_one_line(tmp_path):
     short.write_text("too few words", encoding="utf-8")
     for arguments, expected in (
         (["--text", latin], "text must be in UTF-8"),
-        (["--text", short], "text must have at least 1,024 tokens"),
+        (["--text", short], "text must have at least 1024 tokens"),
         (["--tokens", 64, "--length", 10**30], "length must be a whole number from 2 to 2^53"),
     ):
         result = run("forecast", *arguments)
