@@ -556,8 +556,6 @@ def makers() -> dict[str, Maker]:
         forecast,
         same_bytes,
         gaps,
-        fmt,
-        skip,
     )
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
