@@ -9,6 +9,7 @@ measurements in the user's cache folder. Nothing is kept in `results` when a cel
 """
 
 import inspect
+import shutil
 import time
 import tomllib
 from collections.abc import Callable
@@ -44,6 +45,10 @@ TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
 BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
 GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
+BYTE_CONFIGS = (
+    "rope",
+    "rope_id",
+)  # byte models by their configurations in `experiments`, text_rope.toml and the other
 # Of the models of Part II, in tokens: to twice the declared length, to 16 times it, or what two cores can do.
 GEOMETRY_LENGTHS = {
     "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
@@ -367,6 +372,46 @@ def gaps() -> None:
     keep("gaps", {"losses": pd.concat(parts)[columns]}, command="gaps", about={"inputs": inputs})
 
 
+def byte_models(*, checkpoints: Path | None = None) -> None:
+    """Train the two byte models of Part II and write them as Llama folders: an hour on two cores.
+
+    `checkpoints`, if it is given, is a folder where `rope-lib train text_X.toml --keep --out X` ran, with X
+    rope and rope_id: the weights are taken as they are there, after however many steps of the plan.
+    """
+    from rope_lib.train.config import Config
+    from rope_lib.train.export import of_checkpoint, rounded, save_llama
+    from rope_lib.train.loop import CHECKPOINT, KEPT, learning_rate, train
+    from rope_lib.train.run import inputs as inputs_of
+    from rope_lib.train.validated import count_losses, model_losses
+
+    folder = RESULTS / "byte_models"
+    configs = {name: Config.from_toml(EXPERIMENTS / f"text_{name}.toml") for name in BYTE_CONFIGS}
+    models, training, validation, inputs = {}, [], [], {}
+    for name, config in configs.items():
+        if checkpoints is None:
+            models[name], table = train(config, Path("rope-sweep-byte-models") / name)
+        else:
+            at = checkpoints / f"{name}-training"
+            models[name], losses = of_checkpoint(config, at / (KEPT if (at / KEPT).exists() else CHECKPOINT))
+            rates = [learning_rate(config.training, step) for step in range(len(losses))]
+            table = pd.DataFrame({"step": range(len(losses)), "loss": losses, "learning_rate": rates})
+        training.append(table.assign(model=name)[["model", *table.columns]])
+        validation.append(model_losses(config, rounded(models[name])).assign(model=name))
+        inputs[name] = inputs_of(config) | {"steps": len(table)}
+    counts = count_losses(config.training.length)
+    counts.insert(0, "model", "counts, " + counts.pop("before").astype(str) + " bytes before")
+    tables = {
+        "training": pd.concat(training, ignore_index=True),
+        "validation": pd.concat([*validation, counts], ignore_index=True)[["model", "first", "nll"]],
+    }
+    for name in configs:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    command = "byte_models" + ("" if checkpoints is None else " --checkpoints DIR")
+    keep("byte_models", tables, command=command, about={"inputs": inputs})
+    for name, config in configs.items():
+        save_llama(models[name], config, folder / name)
+
+
 # The command
 
 
@@ -390,7 +435,7 @@ def makers() -> dict[str, Maker]:
         for name, file in grid_files().items()
     }
     others = (
-        interventions, same_tokens, long_input, geometry, precision_parts, same_bytes, gaps,
+        interventions, same_tokens, long_input, geometry, precision_parts, byte_models, same_bytes, gaps,
     )  # fmt: skip
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
@@ -422,6 +467,11 @@ class Command(click.Command):
 @click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
 @click.option("--longest", type=click.IntRange(2), help="Of geometry: the most tokens of an input.")
 @click.option("--device", help="Of long_input: where the model runs, by default cuda.")
+@click.option(
+    "--checkpoints",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Of byte_models: a folder with weights that were trained already.",
+)
 @click.option(
     "--text",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

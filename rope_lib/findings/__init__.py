@@ -14,6 +14,7 @@ __all__ = [
     "better",
     "breaks",
     "by_text",
+    "byte_models",
     "cases",
     "clusters",
     "depth",

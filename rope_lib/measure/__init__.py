@@ -26,6 +26,7 @@
 ``interventions`` all ways to run a model with one thing about its attention changed.
 ``gaps``          the loss with a gap in the positions of full layers.
 ``trials``        the interventions tried one after the other, in small tables.
+``every_model``   the geometry of a model on a text, in the small tables that are kept.
 ``reference``     the measurement of the packaged model that chapters share.
 ``positions``     experiments on the positions themselves: shifts, number types, misalignment.
 """

@@ -1,16 +1,20 @@
 """A trained byte model as a folder that any program reads which reads Llama: config, weights, tokenizer."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteFallback, Fuse, Sequence
 from tokenizers.models import BPE
 
 from .config import Config
+from .loop import build
 from .transformer import Transformer
 
 Json = Any  # what JSON can hold: numbers, strings, lists, dicts
@@ -125,3 +129,33 @@ def llama_name(name: str) -> str:
         return f"{_OTHERS[part]}.{kind}"
     _, layer, place = part.split(".", 2)
     return f"model.layers.{layer}.{_OF_LAYER[place]}.{kind}"
+
+
+def of_checkpoint(config: Config, path: str | Path) -> tuple[Transformer, list[float]]:
+    """The model of a checkpoint that `loop.train` wrote, finished or not, and the loss of each step so far.
+
+    Raises FileNotFoundError where there is none, and ValueError for one of another config or a damaged one.
+    """
+    model = build(config)
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            losses = json.loads(metadata["losses"])
+            weights = {name: file.get_tensor(f"weights/{name}") for name, _ in model.named_parameters()}
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: must be a checkpoint of this config ({error})") from None
+    if metadata["config"] != config.digest:
+        raise ValueError(
+            f"{path}: must be a checkpoint of config {config.digest}, got one of {metadata['config']}"
+        )
+    model.load_state_dict(weights)
+    return model, losses
+
+
+def rounded(model: Transformer) -> Transformer:
+    """A model with the weights that `save_llama` keeps of it: each rounded to bfloat16, in float32 again."""
+    found = copy.deepcopy(model)
+    with torch.no_grad():
+        for weights in found.parameters():
+            weights.copy_(weights.bfloat16())
+    return found

@@ -7,8 +7,8 @@ from rope_lib.measure.attending import spectrum_of
 from rope_lib.measure.load import load_model, token_ids
 from rope_lib.models.read import read_model
 from rope_lib.train.config import Config
-from rope_lib.train.export import BYTES, rope_parameters, save_llama
-from rope_lib.train.loop import build
+from rope_lib.train.export import BYTES, of_checkpoint, rope_parameters, rounded, save_llama
+from rope_lib.train.loop import CHECKPOINT, build, train
 
 ROPE = {"scaling": "default", "base": 1e4}
 ROPE_ID = {"scaling": "rope_id", "parameters": {"shortest_period": 8}}
@@ -28,10 +28,11 @@ def config(spectrum, **more):
 def test_the_logits_are_those_of_the_trained_model(spectrum, tied, tmp_path):
     chosen = config(spectrum, model=SMALL["model"] | {"tied": tied})
     model = build(chosen)
-    with torch.no_grad():  # what the file holds
+    with torch.no_grad():  # random weights of the usual size would hardly attend
         for weights in model.parameters():
-            weights.copy_(10 * weights.bfloat16() if weights.ndim > 1 else weights)
+            weights.mul_(10 if weights.ndim > 1 else 1)
     save_llama(model, chosen, tmp_path / "model")
+    model = rounded(model)
     read = load_model(tmp_path / "model")
     tokens = torch.randint(BYTES, (1, 200), generator=torch.Generator().manual_seed(0))
     rotation = chosen.spectrum.at(64, 64, 16)
@@ -66,7 +67,7 @@ def test_the_parameters_of_rope_id_are_a_base_and_a_factor():
     assert found["factor"] == pytest.approx(8 / 6.283185307)
 
 
-@pytest.mark.parametrize("spectrum", [{"scaling": "nope"}, {"scaling": "rope_id", "temperature": "rope_id"}])
+@pytest.mark.parametrize("spectrum", [{"scaling": "nope"}, {**ROPE_ID, "temperature": "rope_id"}])
 def test_a_rotation_that_no_llama_has_is_refused(spectrum):
     with pytest.raises(ValueError, match="must be a geometric progression and zeros to be a Llama's"):
         rope_parameters(config(spectrum))
@@ -76,3 +77,16 @@ def test_a_model_of_other_tokens_is_refused(tmp_path):
     chosen = Config.from_dict({"model": SMALL["model"]})
     with pytest.raises(ValueError, match=r"must read bytes, 256 tokens, got \d+"):
         save_llama(build(chosen), chosen, tmp_path)
+
+
+def test_a_model_is_read_from_its_checkpoint(tmp_path):
+    chosen = config(ROPE_ID, training=SMALL["training"] | {"steps": 2})
+    model, losses = train(chosen, tmp_path)
+    found, until = of_checkpoint(chosen, tmp_path / CHECKPOINT)
+    assert until == losses.loss.tolist()
+    for name, weights in found.state_dict().items():
+        assert torch.equal(weights, model.state_dict()[name])
+    with pytest.raises(ValueError, match="must be a checkpoint of config"):
+        of_checkpoint(config(ROPE), tmp_path / CHECKPOINT)
+    with pytest.raises(FileNotFoundError):
+        of_checkpoint(chosen, tmp_path / "nothing")
