@@ -35,8 +35,9 @@ def model_colors(models: Sequence[str]) -> dict[str, str]:
     >>> list(model_colors(["byte RoPE", "SmolLM2-135M"]).values()) == [CYCLE[4], CYCLE[2]]
     True
     """
-    colors = dict(zip([*_NAMED, *(name for name in models if name not in _NAMED)], CYCLE[2:], strict=False))
-    return {model: colors[model] for model in models}
+    order = [*_NAMED, *(name for name in models if name not in _NAMED)]
+    palette = CYCLE[2:]
+    return {model: palette[order.index(model) % len(palette)] for model in models}
 
 
 def schematic() -> Figure:
