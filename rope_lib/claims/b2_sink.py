@@ -52,8 +52,8 @@ CLAIMS = (
         standing="stated",
         chapter="10_clusters_and_sinks",
         in_short=(
-            "the sink's key is short; its score is the largest in the later layers, and in none of the early "
-            "ones"
+            "the sink's key is short in SmolLM2, and has the largest score in half of the heads; byte models "
+            "have no sink"
         ),
         consequence=Row(
             measure=measure_sink,
