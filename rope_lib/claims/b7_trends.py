@@ -49,7 +49,9 @@ CLAIMS = (
         place="Figure 4 (middle, right)",
         standing="stated",
         chapter="11_dispersal",
-        in_short=("ratio and rank move at every step; the ratio falls no faster by token beyond training"),
+        in_short=(
+            "ratio and rank move at every step; the ratio falls no faster by token beyond the declared length"
+        ),
         consequence=Row(
             measure=measure_trends,
             judge=judge_trends,
