@@ -51,8 +51,8 @@ BYTE_CONFIGS = ("rope", "rope_id")
 GEOMETRY_LENGTHS = {
     "byte RoPE": (64, 128, 256, 512, 1_024, 2_048, 4_096),
     "byte RoPE-ID": (64, 128, 256, 512, 1_024, 2_048, 4_096),
+    "Gemma 3 270M": (512, 2_048),
     "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
-    "Gemma 3 270M": (512, 2_048, 8_192),
 }
 
 
@@ -239,7 +239,7 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
 
 
 def geometry(*, longest: int | None = None) -> None:
-    """Measure every model of Part II on every text, at several lengths: half an hour on two cores.
+    """Measure every model of Part II on every text, at several lengths: half an hour on two idle cores.
 
     Lengths above `longest`, if it is given, are left out, and so is a model that is not at hand. Each
     measurement is kept when it is made; the provenance lists those that are.
