@@ -51,10 +51,7 @@ CLAIMS = (
         place="Figure 5",
         standing="stated",
         chapter="10_clusters_and_sinks",
-        in_short=(
-            "the sink's key is short in SmolLM2, and has the largest score in half of the heads; byte models "
-            "have no sink"
-        ),
+        in_short="the sink's key is short in SmolLM2, not in Gemma, which aligns it; byte models have no sink",
         consequence=Row(
             measure=measure_sink,
             judge=judge_sink,
