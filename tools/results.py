@@ -52,6 +52,8 @@ FORECAST_TOKENS = {
 LONG_TEXT = "reference and docstrings"  # the text of `long_input`
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
+BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
+GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
 # The byte models of Part II, by their configurations in `experiments`: text_rope.toml and text_rope_id.toml.
 BYTE_CONFIGS = ("rope", "rope_id")
 BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")

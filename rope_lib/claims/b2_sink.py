@@ -51,10 +51,7 @@ CLAIMS = (
         place="Figure 5",
         standing="stated",
         chapter="10_clusters_and_sinks",
-        in_short=(
-            "the sink's key is short; its score is the largest in the later layers, and in none of the early "
-            "ones"
-        ),
+        in_short="the sink's key is short in SmolLM2, aligned in Gemma; byte models have no sink",
         consequence=Row(
             measure=measure_sink,
             judge=judge_sink,

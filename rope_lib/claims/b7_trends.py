@@ -49,9 +49,7 @@ CLAIMS = (
         place="Figure 4 (middle, right)",
         standing="stated",
         chapter="11_dispersal",
-        in_short=(
-            "the first singular value falls faster beyond training by doubling of the length, not by token"
-        ),
+        in_short="ratio and rank move at every step; by token the ratio falls no faster beyond training",
         consequence=Row(
             measure=measure_trends,
             judge=judge_trends,

@@ -68,7 +68,7 @@ def judge_models(rule: ModelRule, numbers: Numbers, said: Mapping[str, str]) -> 
         f"{model} ({verdicts[model]})" + (": " if parts else "") + _parts(parts, said)
         for model, parts in numbers["models"].items()
     )
-    head = f"Of {len(verdicts)} models it {counted}; means over {numbers['texts']} texts"
+    head = f"Of {len(verdicts)} models it {counted}; means over up to {numbers['texts']} texts"
     return Finding(over_models(verdicts), f"{head} and 95 % intervals between them. {models}.")
 
 

@@ -25,13 +25,19 @@ _ROLES = {"keys": BLUE, "queries": RED, "between": INK}
 _LINES = {"pre": "--", "post": "-"}
 
 
-def model_colors(models: Sequence[str]) -> dict[str, str]:
-    """A color for each model, none of them that of keys or queries.
+# The models of Part II in the order of their colors, so that each has one color in every figure.
+_NAMED = ("SmolLM2-135M", "Gemma 3 270M", "byte RoPE", "byte RoPE-ID")
 
-    >>> list(model_colors(["one", "two"]).values()) == list(CYCLE[2:4])
+
+def model_colors(models: Sequence[str]) -> dict[str, str]:
+    """A color for each model, none of them that of keys or queries; those of Part II keep theirs.
+
+    >>> list(model_colors(["byte RoPE", "SmolLM2-135M"]).values()) == [CYCLE[4], CYCLE[2]]
     True
     """
-    return dict(zip(models, CYCLE[2:], strict=False))
+    order = [*_NAMED, *(name for name in models if name not in _NAMED)]
+    palette = CYCLE[2:]
+    return {model: palette[order.index(model) % len(palette)] for model in models}
 
 
 def schematic() -> Figure:

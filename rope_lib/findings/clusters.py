@@ -13,6 +13,9 @@ from rope_lib.measure.tables import LAST_QUERIES, RECENT_TOKENS, Sweep, of_lengt
 from rope_lib.measure.tables import last_queries as last_queries
 from rope_lib.measure.tables import top_score as top_score
 
+from .kept import Tables
+from .wording import minus
+
 # Measures of the keys of a pair against its queries: columns of `Sweep.pairs`.
 PAIR_MEASURES = ["cosine", "dot_product", "silhouette", "davies_bouldin"]
 
@@ -165,3 +168,119 @@ PICTURE: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
         (table.within_key > 0.5) & (table.within_query > 0.5) & (table.silhouette > 0.5) & (table.cosine < 0)
     ),
 }
+
+
+def picture(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Share of the pairs that pass each test of `PICTURE`: tests × ("before", "after").
+
+    `before` and `after` are `pairs` at the two stages.
+
+    >>> columns = ["within_key", "within_query", "silhouette", "cosine", "dot_product"]
+    >>> table = pd.DataFrame([[0.9, 0.9, 0.8, -0.1, -5.0], [0.9, 0.2, 0.8, 0.1, 5.0]], columns=columns)
+    >>> picture(table, table).before.tolist()
+    [1.0, 0.5, 1.0, 0.5, 0.0, 0.5, 0.5]
+    """
+    shares = {name: [test(before).mean(), test(after).mean()] for name, test in PICTURE.items()}
+    return pd.DataFrame.from_dict(shares, orient="index", columns=["before", "after"])
+
+
+def sinks_by_layers(seen: pd.DataFrame, layers: int = 6) -> pd.DataFrame:
+    """The sink in groups of `layers` layers and in all layers: one row for each, named "0 to 5" and "all".
+
+    `seen` is `sinks`. Columns: norm_ratio, its median; first_wins, recent_wins and another, shares of the
+    queries; sink_attention and recent_attention, means.
+    """
+    groups = {
+        f"{first} to {first + layers - 1}": seen[(seen.layer >= first) & (seen.layer < first + layers)]
+        for first in range(0, seen.layer.max() + 1, layers)
+    }
+    means = ["first_wins", "recent_wins", "sink_attention", "recent_attention"]
+    rows = {
+        name: part[means].mean().to_dict() | {"norm_ratio": part.norm_ratio.median()}
+        for name, part in (groups | {"all": seen}).items()
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table.assign(another=1 - table.first_wins - table.recent_wins)
+
+
+def sink_profiles(sweep: Sweep, length: int) -> dict[str, pd.DataFrame]:
+    """The profiles at one length, of the pairs in which token 0 wins most queries and of the others."""
+    won = sinks(sweep, length).set_index(["layer", "head"]).first_wins > 0.5
+    profiles = sweep.profiles[sweep.profiles.length == length]
+    wins = won.loc[list(zip(profiles.layer, profiles["head"], strict=True))].to_numpy()
+    return {"token 0 wins": profiles[wins], "other heads": profiles[~wins]}
+
+
+def facts(sweep: Sweep, length: int) -> dict[str, str]:
+    """What the chapter on clusters and sinks states of one length: names of `glue` and their texts."""
+    before, after = pairs(sweep, length, "pre"), pairs(sweep, length, "post")
+    own_keys = len(before.drop_duplicates(["layer", "key_head"]))
+    found = {
+        "length": f"{length:,}",
+        "queries": f"{len(before)}",
+        "keys": f"{own_keys}",
+        "layers": f"{before.layer.nunique()}",
+        "shared": f"{len(before) // own_keys}",
+        "last": f"{LAST_QUERIES}",
+        "recent": f"{RECENT_TOKENS}",
+    }
+    found |= _facts_of_picture(before, after)
+    found |= _facts_of_sinks(sinks(sweep, length), relative_norms(sweep))
+    found |= _facts_of_profiles(sink_profiles(sweep, length))
+    return {f"clusters-{name}": text for name, text in found.items()}
+
+
+def _facts_of_picture(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
+    shares = picture(before, after)
+    tight, other_tight, separate, opposed, strongly, _, complete = shares.before
+    by_layer = before.groupby("layer").cosine.mean()
+    keys, keys_after = (table.drop_duplicates(["layer", "key_head"]) for table in (before, after))
+    return {
+        "tight": f"{min(tight, other_tight):.0%}",
+        "separate": f"{separate:.0%}",
+        "opposed": f"{opposed:.0%}",
+        "opposed-after": f"{shares.after['opposed: between below 0']:.0%}",
+        "strongly": f"{strongly:.0%}",
+        "complete": f"{complete:.0%}",
+        "between": minus(f"{before.cosine.mean():.2f}"),
+        "between-after": minus(f"{after.cosine.mean():.2f}"),
+        "within-key": f"{before.within_key.median():.2f}",
+        "within-query": f"{before.within_query.median():.2f}",
+        "agree": f"{((before.cosine < 0) == (before.dot_product < 0)).mean():.0%}",
+        "early": f"{by_layer[by_layer.index < 10].mean():.2f}",
+        "late": minus(f"{by_layer[by_layer.index >= 15].mean():.2f}"),
+        "explained-key": f"{keys.explained_key.mean():.0%}",
+        "explained-query": f"{before.explained_query.mean():.0%}",
+        "explained-key-after": f"{keys_after.explained_key.mean():.0%}",
+        "explained-query-after": f"{after.explained_query.mean():.0%}",
+    }
+
+
+def _facts_of_sinks(seen: pd.DataFrame, relative: pd.DataFrame) -> dict[str, str]:
+    norms = seen.drop_duplicates(["layer", "key_head"]).norm_ratio
+    whole = sinks_by_layers(seen).loc["all"]
+    return {
+        "norm": f"{norms.median():.2f}",
+        "short": f"{(norms < 0.5).mean():.0%}",
+        "smallest": f"{(relative.idxmin(axis=1) == 0).mean():.0%}",
+        "wins": f"{whole.first_wins:.0%}",
+        "sink-heads": f"{(seen.first_wins > 0.5).mean():.0%}",
+        "without": f"{(seen.groupby('layer').first_wins.mean() == 0).sum()}",
+        "later-wins": f"{seen[seen.layer >= 12].first_wins.mean():.0%}",
+        "recent-wins": f"{whole.recent_wins:.0%}",
+        "another": f"{whole.another:.0%}",
+    }
+
+
+def _facts_of_profiles(groups: Tables) -> dict[str, str]:
+    everyone = pd.concat(groups.values())
+    far = everyone["first"].max()
+    cosine = everyone.set_index("first").cosine
+    winners = groups["token 0 wins"].groupby("first").cosine.median()
+    return {
+        "far": f"{far:,}",
+        "far-opposed": f"{(cosine[far] < 0).mean():.0%}",
+        "far-cosine": minus(f"{cosine[far].mean():.2f}"),
+        "near-cosine": f"{cosine[0].mean():.2f}",
+        "sink-cosine": f"{winners[-1]:.1f}",
+    }
