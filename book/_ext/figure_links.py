@@ -1,14 +1,14 @@
 """Figures of a finished page: each links to itself at full size, and loads when a reader comes near it.
 
-On a phone a figure shrinks below what can be read, and the link is how to enlarge it. Its width and height are
-written beside it, so that a page does not jump when it arrives.
+On a phone a figure shrinks below what can be read, and the link is how to enlarge it. Its width and height
+are written beside it, so that a page does not jump when it arrives.
 """
 
 import re
 import struct
 from pathlib import Path
 
-IMAGE = re.compile(r'(<a\b[^>]*>\s*)?<img\b([^>]*?)\s*/?>')
+IMAGE = re.compile(r"(<a\b[^>]*>\s*)?<img\b([^>]*?)\s*/?>")
 SOURCE = re.compile(r'\bsrc="([^"]*_images/[^"]+\.png)"')
 ALT = re.compile(r'\balt="([^"]*)"')
 
@@ -37,7 +37,7 @@ def with_links(html: str, folder: Path) -> str:
         if around:
             return around + image
         alt = ALT.search(attributes)
-        label = f'Enlarge: {alt[1]}' if alt and alt[1] else "Enlarge this figure"
+        label = f"Enlarge: {alt[1]}" if alt and alt[1] else "Enlarge this figure"
         return f'<a class="enlarge" href="{source[1]}" aria-label="{label}">{image}</a>'
 
     return IMAGE.sub(link, html)

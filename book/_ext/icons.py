@@ -1,8 +1,8 @@
 """The icons of the pages, as a style sheet of those that are used.
 
-The theme draws them with a script of 1.5 MB that holds two thousand. Their outlines are taken out of it, and each
-becomes the mask of an empty element, which takes the color of the text. A page that uses an icon which is not in
-`ICONS` would show a gap: the check at the end of the build refuses it.
+The theme draws them with a script of 1.5 MB that holds two thousand. Their outlines are taken out of it, and
+each becomes the mask of an empty element, which takes the color of the text. A page that uses an icon which
+is not in `ICONS` would show a gap: the check at the end of the build refuses it.
 """
 
 import re
@@ -18,7 +18,7 @@ ICONS = (
 STYLE = "icons.css"  # below _static
 SCRIPT = Path("theme/pydata_sphinx_theme/static/scripts/fontawesome.js")
 
-BASE = """/* Written by book/_ext/icons.py: outlines of Font Awesome Free, https://fontawesome.com, CC BY 4.0. */
+BASE = """/* Written by icons.py. Outlines: Font Awesome Free, https://fontawesome.com, CC BY 4.0. */
 .fa-solid, .fas {
   display: inline-block;
   width: 1em;
@@ -30,7 +30,9 @@ BASE = """/* Written by book/_ext/icons.py: outlines of Font Awesome Free, https
 }
 .fa-lg { font-size: 1.25em; }
 .fa-solid::before, .fas::before { content: none !important; }
-@media (forced-colors: active) { .fa-solid, .fas { background-color: ButtonText; forced-color-adjust: none; } }
+@media (forced-colors: active) {
+  .fa-solid, .fas { background-color: ButtonText; forced-color-adjust: none; }
+}
 """
 
 
@@ -52,9 +54,8 @@ def style_sheet(script: str) -> str:
         if found is None:
             raise ExtensionError(f"the theme's script of icons must hold {name!r}")
         width, height, path = found.groups()
-        drawing = (
-            f"%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}'%3E%3Cpath d='{path}'/%3E%3C/svg%3E"
-        )
+        box = f"xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}'"
+        drawing = f"%3Csvg {box}%3E%3Cpath d='{path}'/%3E%3C/svg%3E"
         rules.append(f'.fa-{name} {{ --icon: url("data:image/svg+xml,{drawing}"); }}\n')
     return "".join(rules)
 
@@ -78,7 +79,9 @@ def refuse_unknown(app, exception) -> None:
     if exception is None and app.builder.format == "html":
         for page in Path(app.outdir).rglob("*.html"):
             if missing := unknown_icons(page.read_text(encoding="utf-8")):
-                raise ExtensionError(f"{page.name}: add to ICONS in {Path(__file__).name}: {', '.join(missing)}")
+                raise ExtensionError(
+                    f"{page.name}: add to ICONS in {Path(__file__).name}: {', '.join(missing)}"
+                )
 
 
 def setup(app) -> dict:

@@ -1,7 +1,8 @@
 """Less for each page to load, and what a page says of itself to those who link to it.
 
-Sphinx's extensions add their scripts to every page, some twice, which is an error in the console. The ones that the
-book does not use are left out. Each page gets a description: its first paragraph, or the one in its front matter.
+Sphinx's extensions add their scripts to every page, some twice, which is an error in the console. The ones
+that the book does not use are left out. Each page gets a description: its first paragraph, or the one in its
+front matter.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Serve MathJax from the site itself, so that its equations need no network, now or in ten years.
 
-Only the parts that an equation needs are loaded, which is two thirds of the usual bundle; its menu is not among them.
-MathJax comes out of a Python wheel, so that `make setup` needs nothing but pip. The wheel is made for Django,
-which is not needed: only its files are used, and of those the ones that a page can ask for.
+Only the parts that an equation needs are loaded, which is two thirds of the usual bundle; its menu is not
+among them. MathJax comes out of a Python wheel, so that `make setup` needs nothing but pip. The wheel is made
+for Django, which is not needed: only its files are used, and of those the ones that a page can ask for.
 """
 
 import shutil

@@ -1,6 +1,7 @@
-"""Where the source of this book is, as one setting: the environment variable REPOSITORY, which `make` passes on.
+"""Where the source of this book is, as one setting: the environment variable REPOSITORY.
 
-It is empty unless somebody who publishes the book sets it, so that no copy points at an address that is not its own.
+It is empty unless somebody who publishes the book sets it, so that no copy points at an address that is not
+its own.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Code that shows a reader nothing goes to the end of its page, into one fold.
 
-A chapter opens with its question, so its parameters, its imports, the cells that only compute the numbers of the
-prose, and the lines that name a model and a text by their hashes come last. The notebook keeps its order.
+A chapter opens with its question, so its parameters, its imports, the cells that only compute the numbers of
+the prose, and the lines that name a model and a text by their hashes come last. The notebook keeps its order.
 """
 
 from docutils import nodes
@@ -59,7 +59,11 @@ class SetupFold(SphinxPostTransform):
         section = next(iter(self.document.findall(nodes.section)), None)
         if moved and section is not None:
             opening = f'<details class="setup-fold"><summary>{TITLE}</summary>'
-            section += [nodes.raw("", opening, format="html"), *moved, nodes.raw("", "</details>", format="html")]
+            section += [
+                nodes.raw("", opening, format="html"),
+                *moved,
+                nodes.raw("", "</details>", format="html"),
+            ]
 
 
 def setup(app) -> dict:

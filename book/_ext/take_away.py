@@ -1,8 +1,9 @@
 """The book to take along, as one zip: the library's wheel with the kept results in it, and all notebooks.
 
-A notebook that is downloaded alone lacks the library and the kept tables. The zip holds both, and a README that says
-how to run a notebook anywhere. It is built before the pages, which state its size; a build whose inputs have not
-changed keeps the one that is there. Weights of models stay out of it: a wheel carries tables and texts only.
+A notebook that is downloaded alone lacks the library and the kept tables. The zip holds both, and a README
+that says how to run a notebook anywhere. It is built before the pages, which state its size; a build whose
+inputs have not changed keeps the one that is there. Weights of models stay out of it: a wheel carries tables
+and texts only.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from pathlib import Path
 from execution_cache import input_files
 from sphinx.errors import ExtensionError
 
+SIZE_HERE = "TAKE_AWAY_SIZE"  # in a page's text, where the size is to stand
 NAME = "rope-companion.zip"  # below _static
 MEGABYTE = 1_000_000
 LIMIT = 25 * MEGABYTE
@@ -24,8 +26,8 @@ REQUIREMENTS = ("requirements.txt", "requirements-torch.txt", "requirements-mode
 
 README = """# RoPE, measured: to take along
 
-`notebooks/` holds every chapter, executed. `{wheel}` is the library `rope_lib` with its command `rope-lib`, and in it
-the kept results that the chapters draw from. Weights of trained models are not included.
+`notebooks/` holds every chapter, executed. `{wheel}` is the library `rope_lib` with its command `rope-lib`,
+and in it the kept results that the chapters draw from. Weights of trained models are not included.
 
 Python 3.11, 3.12 or 3.13. In this folder, on Linux or macOS:
 
@@ -56,13 +58,19 @@ Code under the MIT license, text and figures under CC BY 4.0.
 def parts(root: Path) -> list[Path]:
     """The files that the zip is made from, in a fixed order."""
     notebooks = sorted((root / "notebooks").glob("*.ipynb"))
-    return [*input_files(root), *(root / name for name in (*REQUIREMENTS[1:], "README.md", "LICENSE")), *notebooks]
+    return [
+        *input_files(root),
+        *(root / name for name in (*REQUIREMENTS[1:], "README.md", "LICENSE")),
+        *notebooks,
+    ]
 
 
 def digest(root: Path) -> str:
     total = hashlib.sha256(README.encode())
     for file in parts(root):
-        total.update(f"{file.relative_to(root).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+        total.update(
+            f"{file.relative_to(root).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
+        )
     return total.hexdigest()
 
 
@@ -76,7 +84,16 @@ def build_wheel(root: Path, folder: Path) -> Path:
     shutil.copytree(root / "rope_lib", copy / "rope_lib", ignore=hidden)  # and the results, behind a link
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(root / name, copy / name)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+    ]
     built = subprocess.run(
         [*command, "--disable-pip-version-check", "--wheel-dir", folder, copy],
         check=False, capture_output=True, text=True,
@@ -94,7 +111,10 @@ def build(root: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         wheel = build_wheel(root, Path(scratch))
         content = {"README.md": README.format(wheel=wheel.name).encode(), wheel.name: wheel.read_bytes()}
-        files = [*(root / name for name in (*REQUIREMENTS, "LICENSE")), *sorted((root / "notebooks").glob("*.ipynb"))]
+        files = [
+            *(root / name for name in (*REQUIREMENTS, "LICENSE")),
+            *sorted((root / "notebooks").glob("*.ipynb")),
+        ]
         content |= {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
         made = Path(scratch) / NAME
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -128,6 +148,7 @@ def bring(app) -> None:
 
 def offer(app, pagename, templatename, context, doctree) -> None:
     context["take_away"] = app.take_away
+    context["body"] = context.get("body", "").replace(SIZE_HERE, app.take_away["size"])
 
 
 def setup(app) -> dict:

@@ -1,7 +1,8 @@
 """Style sheets without the rules that no page uses.
 
-The theme brings all of Bootstrap and a rule for each of two thousand icons: 460 kB that a browser must read before it
-draws anything. A rule goes if each of its selectors names a class that stands in no page and in no script.
+The theme brings all of Bootstrap and a rule for each of two thousand icons: 460 kB that a browser must read
+before it draws anything. A rule goes if each of its selectors names a class that stands in no page and in no
+script.
 """
 
 import re
@@ -11,7 +12,15 @@ RULE = re.compile(r"(?P<lead>(?:@charset[^;]*;|/\*.*?\*/|\s)*)(?P<selectors>[^{}
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
 NEGATED = re.compile(r":not\((?:[^()]|\([^()]*\))*\)")
 WORD = re.compile(r"[A-Za-z_][\w-]*")
-COMPOSED = ("bs-", "tooltip", "popover", "modal", "carousel", "collaps", "offcanvas")  # scripts put such names together
+COMPOSED = (
+    "bs-",
+    "tooltip",
+    "popover",
+    "modal",
+    "carousel",
+    "collaps",
+    "offcanvas",
+)  # put together by scripts
 DRAWS_ICONS = "fontawesome.js"  # a script that no page loads
 
 
