@@ -1,5 +1,6 @@
 """What the extensions make of a page: what it loads, what is said of it, where its code and figures go."""
 
+import re
 import struct
 import zlib
 from types import SimpleNamespace
@@ -29,8 +30,8 @@ def paragraph_page(*texts):
 def test_an_address_of_a_repository_is_taken_without_its_slash(extensions):
     from repository import address
 
-    assert address(" https://host/owner/name/ ") == "https://host/owner/name"
-    assert address("") == ""
+    assert address("SITE", " https://host/owner/name/ ") == "https://host/owner/name"
+    assert address("SITE", "") == ""
 
 
 @pytest.mark.parametrize("value", ["host/owner/name", "ftp://host/name", "https://"])
@@ -38,7 +39,34 @@ def test_what_is_no_address_is_refused(extensions, value):
     from repository import address
 
     with pytest.raises(ExtensionError, match="REPOSITORY must be an address"):
-        address(value)
+        address("REPOSITORY", value)
+
+
+def test_a_sitemap_names_whole_addresses(extensions):
+    from repository import sitemap
+
+    text = sitemap("https://host/book/", ["book/intro.html", "notebooks/claims.html"])
+    assert re.findall("<loc>(.*)</loc>", text) == [
+        "https://host/book/book/intro.html", "https://host/book/notebooks/claims.html",
+    ]  # fmt: skip
+
+
+def test_what_the_theme_gets_wrong_is_mended_once(extensions):
+    from accessible import mended
+
+    labels = 'title="Search" aria-label="Search"'
+    page = f'<button class="btn search-button-field x" {labels} data-bs-toggle="tooltip"><summary>'
+    page += '<span class="toctree-toggle"></span></summary>'
+    page += '<div class="proof admonition" id="proof"><section class="lemma-content" id="proof-content">'
+    page += '<div role="list" class="citation-list"><div class="citation" id="a" role="doc-biblioentry">'
+    better = mended(page)
+    assert better == (
+        '<button class="btn search-button-field x" data-bs-toggle="tooltip">'
+        '<summary aria-label="Chapters below this one"><span class="toctree-toggle"></span></summary>'
+        '<div class="proof admonition"><section class="lemma-content">'
+        '<div class="citation-list"><div class="citation" id="a">'
+    )
+    assert mended(better) == better
 
 
 # Lean pages.
@@ -242,3 +270,25 @@ def test_terms_stand_once_and_in_order(root):
     assert len(set(terms)) == len(terms) > 50
     for needed in ("silhouette", "RULER", "HoPE", "NoPE", "HalfRoPE", "effective base"):
         assert needed in terms
+
+
+def test_the_bibliography_is_labelled_as_the_text_cites(extensions):
+    from author_year import AuthorYearStyle
+    from pybtex.database import parse_string
+
+    entries = parse_string(
+        "@misc{a, author = {Liu, Feilong}, year = 2026, title = {T}}"
+        "@misc{b, author = {Su, J. and Lu, Y. and Pan, S.}, year = 2021, title = {A}}"
+        "@misc{c, author = {Su, J. and Lu, Y. and Pan, S.}, year = 2021, title = {B}}"
+        "@misc{d, author = {Press, O. and Smith, N.}, year = 2021, title = {T}}"
+        "@misc{e, author = {Ben Allal, L. and others}, year = 2025, title = {T}}",
+        "bibtex",
+    ).entries.values()
+    formatted = AuthorYearStyle().format_entries(entries)
+    assert sorted(entry.label for entry in formatted) == [
+        "Ben Allal et al. 2025",
+        "Liu 2026",
+        "Press and Smith 2021",
+        "Su et al. 2021a",
+        "Su et al. 2021b",
+    ]
