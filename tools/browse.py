@@ -75,7 +75,8 @@ def open_browser():
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(executable_path=programs["chromedriver"]))
-    driver.set_script_timeout(120)
+    driver.command_executor.client_config.timeout = 600  # axe needs long for the index of the library
+    driver.set_script_timeout(500)
     return driver
 
 
