@@ -12,7 +12,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book look test quick checks report notebooks tables attack bench fuzz pins clean
+.PHONY: help setup book pdf look test quick checks report notebooks tables attack bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -50,6 +50,9 @@ book: setup  ## build the website into _build/html; warnings are errors
 	.venv/bin/jupyter-book build . -W -n --keep-going
 	@rm _build/.unfinished
 	@echo "The book: file://$(CURDIR)/_build/html/index.html"
+
+pdf: book  ## print the whole book into _build/rope-companion.pdf, with Chromium
+	$(PY) tools/pdf.py
 
 look: setup  ## walk through the built book in Chromium: console, links, weight, accessibility
 	$(PY) tools/browse.py check
