@@ -2,19 +2,20 @@
 
 Written down, with `measured_breaks` and `published_breaks`, before any error was computed:
 
-- A *unit* is one set of weights under one spectrum. Seeds are averaged: they are not further models. Its break
-  is an interval in tokens: above the longest length at which it still works, up to the next one measured. A
-  unit that never breaks is open above; one that works at no length is open below.
-- A *rule* names a length for each unit, or none where it does not apply. Its *error* is the distance in octaves
-  (log2) from that length to the interval, 0 inside. Lengths beyond what a unit's measurement could show count
-  as half the shortest, or twice the longest, length measured.
+- A *unit* is one set of weights under one spectrum. Seeds are averaged: they are not further models. Its
+  break is an interval in tokens: above the longest length at which it still works, up to the next one
+  measured. A unit that never breaks is open above; one that works at no length is open below.
+- A *rule* names a length for each unit, or none where it does not apply. Its *error* is the distance in
+  octaves (log2) from that length to the interval, 0 inside. Lengths beyond what a unit's measurement could
+  show count as half the shortest, or twice the longest, length measured.
 - Each rule is tried as stated, and with one constant to multiply its lengths by. The constant is the one with
   the least mean error on the units of all *other* families: a family's own breaks never help to foresee it.
 - The *baselines* know nothing of the rotation: one length for all units (the constant alone); the declared
   length; a constant share of it; the length of the original training.
 - A rule *tells* if, in the better of its two forms, its mean error lies below that of every baseline on the
   units to which both apply, and the 95 % interval of the least of these gains, over the choice of families,
-  lies above 0. It is *ahead* if the gains are positive but that interval reaches 0. Otherwise it is *no better*.
+  lies above 0. It is *ahead* if the gains are positive but that interval reaches 0. Otherwise it is *no
+  better*.
 - The answer to the question is the rules that tell; if none does, it is that none does. What would change it:
   other public tables, or models of more families, under which one does.
 """
@@ -42,6 +43,7 @@ BASELINES = (ONE_LENGTH, DECLARED, SHARE, ORIGINAL)
 BOUNDS = ("A2", "A3", "A4")
 RULES = (*BOUNDS, "Men et al.", "Liu et al.", "NTK", "seen angles", LONGEST)
 
+_ENDS = ("low", "high", "shortest", "longest")  # of a unit's interval, and of its measurement
 _FARTHEST = 2**21  # tokens searched for a negative similarity of the bank: beyond all that was measured
 _STEPS = 16  # constants tried for each octave
 _WIDEST = 24  # octaves to either side of 1 that are tried
@@ -108,11 +110,16 @@ def octaves(named: pd.Series, units: pd.DataFrame) -> pd.Series:
     >>> octaves(pd.Series([1500.0, np.inf]), units).tolist()
     [0.0, 2.0]
     """
-    shown = named.clip(units.shortest / 2, 2 * units.longest)
+    found = _distances(named.to_numpy(float), *(units[name].to_numpy(float) for name in _ENDS))
+    return pd.Series(found, index=named.index)
+
+
+def _distances(named: Floats, low: Floats, high: Floats, shortest: Floats, longest: Floats) -> Floats:
+    """`octaves` of arrays; the first may have more axes, on the left."""
+    shown = np.log2(np.clip(named, shortest / 2, 2 * longest))
     with np.errstate(divide="ignore"):
-        short = np.log2(units.low.astype(float)) - np.log2(shown)
-        far = np.log2(shown) - np.log2(units.high.astype(float))
-    return np.maximum(np.maximum(short, far), 0)
+        away: Floats = np.maximum(np.log2(low) - shown, shown - np.log2(high))
+    return np.maximum(away, 0)
 
 
 def best_constant(named: pd.Series, units: pd.DataFrame) -> float:
@@ -123,7 +130,8 @@ def best_constant(named: pd.Series, units: pd.DataFrame) -> float:
     2.83
     """
     exponents = np.arange(-_WIDEST * _STEPS, _WIDEST * _STEPS + 1) / _STEPS
-    errors = np.array([octaves(named * 2**exponent, units).mean() for exponent in exponents])
+    tried = 2 ** exponents[:, None] * named.to_numpy(float)  # constants × units
+    errors = _distances(tried, *(units[name].to_numpy(float) for name in _ENDS)).mean(axis=1)
     return float(2 ** np.median(exponents[errors <= errors.min() + 1e-9]))
 
 

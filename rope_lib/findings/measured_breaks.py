@@ -1,16 +1,16 @@
 """Where the models measured here break: every set of weights under every spectrum, with intervals.
 
-By one rule: a model breaks at the first length from which on, at all longer ones that were measured, its score
-lies below what it was within the trained length. For a task the score is the accuracy, for the next byte the
-probability of the right one (the exponential of minus the mean loss), and below means below `KEPT` of the score
-at the trained length: the tolerance of RULER's and NoLiMa's thresholds. For a text that is read in bins, which
-show how the loss varies within the trained length, below means a loss above every bin within it.
+By one rule: a model breaks at the first length from which on, at all longer ones that were measured, its
+score lies below what it was within the trained length. For a task the score is the accuracy, for the next
+byte the probability of the right one (the exponential of minus the mean loss), and below means below `KEPT`
+of the score at the trained length: the tolerance of RULER's and NoLiMa's thresholds. For a text that is read
+in bins, which show how the loss varies within the trained length, below means a loss above every bin in it.
 
 Only a model that works can break: one whose accuracy at the trained length is at least `LEARNED`, or, for a
 spectrum exchanged under weights that were not trained for it, whose mean loss within the trained length is at
 most `READABLE` nats above that of the weights' own. Variants of a test that are told the length of the input
-have no length to foresee, and are left out, as is NoPE, which has no rotation; a temperature changes none, and
-each spectrum counts once, without.
+have no length to foresee, and are left out, as is NoPE, which has no rotation; a temperature changes none,
+and each spectrum counts once, without.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.models.spec import effective_base
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.scaling import scaled_frequencies
@@ -36,15 +37,21 @@ READABLE = 0.25
 HEAD_DIM = 32  # of the models of all experiments
 
 # SmolLM2-135M's rotation; its length is declared, and what it was trained at first is not known for sure.
-_SMOLLM2 = {"declared": 8_192, "base": 100_000.0, "dim": 64, "layers": 30}
-_STRETCHED = {"linear": {}, "ntk": {}, "yarn": {}, "llama3": {"low_freq_factor": 1, "high_freq_factor": 4}}
-_STRETCH = 2
+_SMOLLM2 = {"declared": 8_192, "base": 100_000, "dim": 64, "layers": 30}
+# The spectra of `measure.interventions` that keep all pairs turning, with their parameters.
+_SPECTRA: dict[str, dict[str, Any]] = {
+    "unchanged": {},
+    "linear": {},
+    "ntk": {},
+    "yarn": {},
+    "llama3": {"low_freq_factor": 1, "high_freq_factor": 4},
+}
 
 Rows = dict[str, dict[str, Any]]
 
 
 def interval(scores: Mapping[int, float], trained: int) -> tuple[float, float]:
-    """Where a model breaks, by its scores at some lengths: (longest that works, next one measured), in tokens.
+    """Where a model breaks, by its scores at some lengths: (longest that works, next one), in tokens.
 
     The second is infinite if it does not break. Raises KeyError if `trained` is not among the lengths.
 
@@ -56,61 +63,64 @@ def interval(scores: Mapping[int, float], trained: int) -> tuple[float, float]:
     return float(works), float(min(later, default=np.inf))
 
 
-def measured(*, epsilon: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def measured(*, epsilon: float, readable: float = READABLE) -> tuple[pd.DataFrame, pd.DataFrame]:
     """`(named, units)` for `break_rules.race`, of all models measured here.
 
     `units` has also the columns seeds, and earliest and latest: the first failing length of the seed (or the
     run) that breaks first, and of that which breaks last, infinite for one that does not break.
     """
-    rows: Rows = {}
-    for source in (spectra_on_text, trained_spectra, bands, tasks, bases):
+    rows: Rows = dict(spectra_on_text(epsilon=epsilon, readable=readable))
+    for source in (trained_spectra, bands, tasks, bases):
         rows |= dict(source(epsilon=epsilon))
     return as_tables(rows)
 
 
-def spectra_on_text(*, epsilon: float) -> Iterator[tuple[str, dict[str, Any]]]:
-    """SmolLM2-135M under each spectrum that its weights can read, on one long text in float32."""
-    losses = kept("long_input")[0]["losses"]
-    losses = losses[losses.dtype == "float32"].drop(columns="dtype")
-    declared, base, dim = (_SMOLLM2[name] for name in ("declared", "base", "dim"))
-    plain, stretched = frequencies(base, int(dim)), _STRETCH * int(declared)
-    broken = breaks(losses, int(declared)).own
-    inside = losses[losses["first"] < declared].groupby("intervention").nll.mean()
-    spectra = {"unchanged": plain} | {
-        name: scaled_frequencies(
-            name,
-            float(base),
-            int(dim),
-            {"factor": _STRETCH, "original_max_position_embeddings": declared} | own,
-            stretched,
-        )[0]
-        for name, own in _STRETCHED.items()
-    }
-    longest = int(losses["first"].max()) + 128
-    for name, inv_freq in spectra.items():
-        if inside[name] > inside["unchanged"] + READABLE:
+def spectra_on_text(*, epsilon: float, readable: float = READABLE) -> Iterator[tuple[str, dict[str, Any]]]:
+    """SmolLM2-135M under each spectrum that its weights can read, on one text, at two stretches."""
+    far = kept("long_input")[0]["losses"]
+    far = far[far.dtype == "float32"].drop(columns="dtype")
+    yield from _on_text(far, 16, epsilon, readable)
+    near = kept("interventions")[0]["losses"]
+    yield from _on_text(near[near.intervention != "unchanged"], 2, epsilon, readable, near)
+
+
+def _on_text(
+    losses: pd.DataFrame, stretch: int, epsilon: float, readable: float, every: pd.DataFrame | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The units of one kept table of losses, whose retrofits stretch the declared length by `stretch`."""
+    every = losses if every is None else every
+    declared, base, dim = _SMOLLM2["declared"], _SMOLLM2["base"], _SMOLLM2["dim"]
+    plain, broken = frequencies(base, dim), breaks(every, declared).own
+    inside = every[every["first"] < declared].groupby("intervention").nll.mean()
+    reached = {"factor": stretch, "original_max_position_embeddings": declared}
+    longest = int(losses["first"].max()) + LOSS_BIN
+    for name, own in _SPECTRA.items():
+        if name not in set(losses.intervention) or inside[name] > inside["unchanged"] + readable:
             continue
-        at = broken[name]
+        is_plain, at = name == "unchanged", float(broken[name])
+        scaling = "default" if is_plain else name
+        inv_freq = scaled_frequencies(scaling, base, dim, reached | own, stretch * declared)[0]
+        high = np.inf if np.isnan(at) else at
         yield (
-            f"SmolLM2-135M, {name}",
+            "SmolLM2-135M" if is_plain else f"SmolLM2-135M, {name} ×{stretch}",
             {
                 "family": "SmolLM2-135M",
                 "low": longest if np.isnan(at) else at - BIN,
-                "high": np.inf if np.isnan(at) else at,
+                "high": high,
                 "shortest": BIN,
                 "longest": longest,
                 "seeds": 1,
-                "earliest": np.inf if np.isnan(at) else at,
-                "latest": np.inf if np.isnan(at) else at,
+                "earliest": high,
+                "latest": high,
                 **lengths_named(
                     inv_freq,
-                    effective_base(inv_freq, float(base)),
-                    int(_SMOLLM2["layers"]),
-                    Training(int(declared), float(base), plain),
+                    effective_base(inv_freq, base),
+                    _SMOLLM2["layers"],
+                    Training(declared, base, plain),
                     epsilon=epsilon,
                 ),
                 LONGEST: declared,
-                DECLARED: declared if name == "unchanged" else stretched,
+                DECLARED: declared if is_plain else stretch * declared,
                 ORIGINAL: declared,
             },
         )

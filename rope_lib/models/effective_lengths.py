@@ -1,10 +1,10 @@
 """How long a context published models can use, by public tables: facts, each with its source.
 
-A table gives a model's score at several lengths and a threshold that it calls satisfactory: RULER (2404.06654)
-the score of Llama-2-7B-chat at 4,096 tokens, NoLiMa (2502.05167) 85 % of the model's own score on short
-inputs. Only models whose rotation the atlas knows, as it was run, are here. Left out are therefore models that
-were run under a scaling which their files do not state (the dense Qwen3 models and Qwen2 72B, under YaRN),
-later releases and other tunings than the atlas has, and models behind an API.
+A table gives a model's score at several lengths and a threshold that it calls satisfactory: RULER
+(2404.06654) the score of Llama-2-7B-chat at 4,096 tokens, NoLiMa (2502.05167) 85 % of a model's own score on
+short inputs. Only models whose rotation the atlas knows, as it was run, are here. Left out are therefore
+models that were run under a scaling which their files do not state (the dense Qwen3 models and Qwen2 72B,
+under YaRN), later releases and other tunings than the atlas has, and models behind an API.
 """
 
 import csv
@@ -53,7 +53,7 @@ class EffectiveLength:
     def interval(self, threshold: float | None = None) -> tuple[float, float]:
         """Where the model breaks: (the longest length that it passes, the next one tested), in tokens.
 
-        The first is 0 for a model that passes at none, the second infinite for one that passes at the longest.
+        The first is 0 for a model that passes at none, the second infinite for one that passes at all.
         Without a `threshold` in percent that of the table holds.
 
         >>> next(row for row in effective_lengths() if row.model == "Llama 3.1 8B").interval()
