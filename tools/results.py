@@ -223,6 +223,51 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
     return result, pd.DataFrame({"seconds": [seconds], "peak_gib": [peak]})
 
 
+# The byte models
+
+BREAK_LENGTH = 4_096  # bytes, 16 times what the byte models were trained on
+BREAK_STRETCHES = 4  # of each text
+
+
+def breaks() -> None:
+    """Read every text with the byte models, plain RoPE also under retrofits: six minutes on two cores.
+
+    A loss belongs to a position; several stretches of each text make it less of a matter of the text.
+    """
+    from rope_lib.findings.breaks_by_text import OWN, RETROFITS, STRETCHES, SUBJECTS, bin_size, retrofit
+    from rope_lib.measure.break_losses import break_losses
+    from rope_lib.measure.interventions import UNCHANGED, Spectrum
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts, inputs = [], {}
+    for name, subject in SUBJECTS.items():
+        if not name.startswith("byte "):
+            continue
+        tried = [UNCHANGED]
+        if subject.base is not None:
+            tried += [
+                Spectrum(f"{each}_{stretch}", f"{each} ×{stretch}", *retrofit(each, stretch, subject))
+                for each in RETROFITS
+                for stretch in STRETCHES
+            ]
+        model, size = load_subject(name), bin_size(subject.declared)
+        for title in TEXTS:
+            tokens = tokenize(model, text(title), BREAK_STRETCHES * BREAK_LENGTH)
+            table = break_losses(model, tokens, tried, length=BREAK_LENGTH, size=size)
+            table.insert(0, "text", title)
+            table.insert(0, "model", name)
+            parts.append(table)
+            inputs[f"{name}, {title}"] = identity(
+                [break_losses.__module__], model, tokens, length=BREAK_LENGTH, size=size
+            )
+            click.echo(f"{name}, {title}: {table.nll[table.intervention == OWN].mean():.2f} nats")
+    losses = pd.concat(parts, ignore_index=True)
+    keep("breaks", {"losses": losses}, command="breaks", about={"inputs": inputs})
+
+
 # Small models, trained here
 
 
@@ -280,7 +325,7 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, same_tokens, long_input, precision_parts)
+    others = (interventions, same_tokens, long_input, breaks, precision_parts)
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 
