@@ -133,7 +133,11 @@ def units(losses: pd.DataFrame, *, epsilon: float, readable: float) -> Iterator[
         longest = int(losses["first"][losses.model == model].max()) + _step(losses[losses.model == model])
         at = np.sort(own["at"])[(len(own) - 1) // 2]
         original = Training(subject.declared, subject.base, subject.inv_freq)
-        base = float(1 / inv_freq.min()) if subject.base is None else effective_base(inv_freq, subject.base)
+        base = (
+            float(1 / inv_freq[inv_freq > 0].min())
+            if subject.base is None
+            else effective_base(inv_freq, subject.base)
+        )
         yield (
             model if name == OWN else f"{model}, {scaling} ×{factor}",
             {
