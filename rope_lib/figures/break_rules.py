@@ -44,7 +44,7 @@ def intervals(units: pd.DataFrame, named: pd.DataFrame, title: str) -> Figure:
     axes.set_ylim(-0.7, len(units) - 0.3)
     axes.grid(False, axis="y")
     style.count_axis(axes.xaxis, "length (tokens)")
-    axes.set_xticks(2.0 ** np.arange(np.ceil(np.log2(left)), np.log2(right), 2))
+    axes.set_xticks(2.0 ** np.arange(4 * np.ceil(np.log2(left) / 4), np.log2(right), 4))
     axes.minorticks_off()
     style.legend_above(figure, axes, 3)
     style.title(axes, title)
