@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+_PALE = "#B5B5B5"  # of bars; opaque, so that a figure has few colors and its file is small
 _MARKS = {0: (BLUE, "o"), 1: (RED, "D"), 2: (GREEN, "s"), 3: (ORANGE, "^")}
 
 
@@ -39,7 +40,7 @@ def intervals(units: pd.DataFrame, named: pd.DataFrame, title: str) -> Figure:
         _bar(axes, row, low, high, left)
     for (name, lengths), (color, marker) in zip(named.items(), _MARKS.values(), strict=False):
         axes.plot(lengths, rows, marker, color=color, markersize=5.5, label=name, clip_on=False, zorder=3)
-    axes.plot([], [], color=INK, linewidth=5, alpha=0.35, label="breaks between")
+    axes.plot([], [], color=_PALE, linewidth=5, label="breaks between")
     axes.set_yticks(rows, list(units.index), fontsize=8)
     axes.set_ylim(-0.7, len(units) - 0.3)
     axes.grid(False, axis="y")
@@ -52,7 +53,7 @@ def intervals(units: pd.DataFrame, named: pd.DataFrame, title: str) -> Figure:
 
 
 def _bar(axes: Axes, row: float, low: float, high: float, left: float) -> None:
-    options = {"color": INK, "linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
+    options = {"color": _PALE, "linewidth": 5, "solid_capstyle": "butt"}
     if np.isinf(high):
         arrow = {"arrowstyle": "-|>", "color": GRAY, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", (2 * low, row), (low, row), arrowprops=arrow)

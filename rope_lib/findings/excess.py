@@ -15,8 +15,8 @@ def healthy(same: pd.DataFrame, declared: int, lengths: Sequence[int]) -> dict[i
     `same` are the losses of the result `same_tokens`: context, first and nll. Lengths whose last
     `LAST_POSITIONS` tokens were not all read so are left out.
 
-    >>> same = pd.DataFrame({"context": 8_192, "first": range(9_728, 10_240, 128), "nll": [1.0, 2.0, 3.0, 4.0]})
-    >>> healthy(same, 8_192, [10_240, 12_288])
+    >>> same = pd.DataFrame({"first": range(9_728, 10_240, 128), "nll": [1.0, 2.0, 3.0, 4.0]})
+    >>> healthy(same.assign(context=8_192), 8_192, [10_240, 12_288])
     {10240: 2.5}
     """
     own = same[same.context == declared].drop_duplicates("first").set_index("first").nll
