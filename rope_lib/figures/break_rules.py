@@ -29,7 +29,7 @@ def intervals(units: pd.DataFrame, named: pd.DataFrame, title: str) -> Figure:
     """
     if named.shape[1] > len(_MARKS):
         raise ValueError(f"named must have at most {len(_MARKS)} rules, got {named.shape[1]}")
-    figure, axes = style.axes(height=0.27 * len(units) + 1.4)
+    figure, axes = style.axes(height=0.22 * len(units) + 1.3)
     axes.set_xscale("log", base=2)
     values = named.to_numpy()
     ends = [*values[np.isfinite(values)], *units.low[units.low > 0], *units.high[np.isfinite(units.high)]]
@@ -39,9 +39,9 @@ def intervals(units: pd.DataFrame, named: pd.DataFrame, title: str) -> Figure:
     for row, low, high in zip(rows, units.low, units.high, strict=True):
         _bar(axes, row, low, high, left)
     for (name, lengths), (color, marker) in zip(named.items(), _MARKS.values(), strict=False):
-        axes.plot(lengths, rows, marker, color=color, markersize=5.5, label=name, clip_on=False, zorder=3)
+        axes.plot(lengths, rows, marker, color=color, markersize=5, label=name, clip_on=False, zorder=3)
     axes.plot([], [], color=_PALE, linewidth=5, label="breaks between")
-    axes.set_yticks(rows, list(units.index), fontsize=8)
+    axes.set_yticks(rows, list(units.index), fontsize=7.5)
     axes.set_ylim(-0.7, len(units) - 0.3)
     axes.grid(False, axis="y")
     style.count_axis(axes.xaxis, "length (tokens)")

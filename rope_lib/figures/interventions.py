@@ -91,7 +91,9 @@ def change_by_head(
     return figure
 
 
-def loss_against(panels: Mapping[str, ArrayLike], losses: ArrayLike, names: Sequence[str]) -> Figure:
+def loss_against(
+    panels: Mapping[str, ArrayLike], losses: ArrayLike, names: Sequence[str], title: str
+) -> Figure:
     """Excess loss of each intervention and length against measures of its geometry: is there one threshold?
 
     `panels` maps the label of an x axis to values; `losses`, as many, are nats above those of the same tokens
@@ -108,6 +110,7 @@ def loss_against(panels: Mapping[str, ArrayLike], losses: ArrayLike, names: Sequ
             axes.plot(np.asarray(values)[own], excess[own], "o-", color=color, markersize=4, label=name)
         axes.set_xlabel(label)
     row[0, 0].set_ylabel("loss above healthy (nats)")
+    style.title(row[0, 0], title)
     style.legend_above(figure, row[0, 0], 2)
     return figure
 

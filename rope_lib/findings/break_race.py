@@ -44,6 +44,7 @@ def _of_race(raced: pd.DataFrame, named: pd.DataFrame, units: pd.DataFrame) -> d
     best = raced.loc[raced.gain.idxmax()]
     better_form = raced[["stated", "fitted"]].min(axis=1)
     return {
+        "telling": ", ".join(telling(raced)) or "none",
         "units": f"{len(units)}",
         "families": f"{units.family.nunique()}",
         "unbroken": f"{np.isinf(units.high).sum()}",
@@ -54,7 +55,8 @@ def _of_race(raced: pd.DataFrame, named: pd.DataFrame, units: pd.DataFrame) -> d
         "best-gain": signed(best.gain),
         "best-low": signed(best.low),
         "best-high": signed(best.high),
-        "rivals": f"{(raced.gain <= 0).sum()}",
+        "behind": f"{(raced.gain <= 0).sum()}",
+        "angles-gain": signed(raced.gain["seen angles"]),
         **{f"{rule}-error": f"{better_form[rule]:.2f}" for rule in BOUNDS},
         **{f"{rule}-gain": signed(raced.gain[rule]) for rule in BOUNDS},
     }

@@ -81,6 +81,7 @@ def drawn(tables):
             {"stable rank": points.stable_rank, "silhouette": points.silhouette},
             points.loss - good.loss,
             [LABELS[name] for name in points.index],
+            "title",
         ),
     }
 
@@ -192,7 +193,7 @@ def test_change_by_head_colors_the_strong_heads():
 
 def test_loss_against_joins_the_points_of_one_spectrum_in_their_order():
     panels, losses = {"x": [5.0, 1.0, 3.0, 2.0], "y": [0.0, 1.0, 2.0, 3.0]}, [2.0, 3.0, 4.0, 5.0]
-    figure = figures.interventions.loss_against(panels, losses, ["b", "a", "b", "a"])
+    figure = figures.interventions.loss_against(panels, losses, ["b", "a", "b", "a"], "title")
     assert [axes.get_xlabel() for axes in figure.axes] == ["x", "y"]
     assert figure.axes[0].get_ylabel() == "loss above healthy (nats)"
     for axes, values in zip(figure.axes, panels.values(), strict=True):
@@ -215,7 +216,8 @@ def test_more_lines_than_colors_are_refused(refuses):
     message = "names must be at most 6, one for each color, got 7"
     refuses(lambda: figures.interventions.losses_by_position(curves, curve, 128, bin_size=128), message)
     refuses(
-        lambda: figures.interventions.loss_against({"x": numbers}, numbers, list(map(str, numbers))), message
+        lambda: figures.interventions.loss_against({"x": numbers}, numbers, list(map(str, numbers)), "title"),
+        message,
     )
 
 
