@@ -110,7 +110,10 @@ def loss_against(
             axes.plot(np.asarray(values)[own], excess[own], "o-", color=color, markersize=4, label=name)
         axes.set_xlabel(label)
     row[0, 0].set_ylabel("loss above healthy (nats)")
-    style.title(row[0, 0], title)
+    for axes in row[0]:
+        style.title(axes, " ")  # keeps the height of the title, whose width is that of no panel
+    above = {"xytext": (0, 5), "textcoords": "offset points", "fontsize": 11, "fontweight": "bold"}
+    row[0, 0].annotate(title, (0, 1), xycoords="axes fraction", **above).set_in_layout(False)
     style.legend_above(figure, row[0, 0], 2)
     return figure
 
