@@ -16,6 +16,7 @@ __all__ = [
     "break_rules",
     "breaks",
     "breaks_by_text",
+    "byte_models",
     "cases",
     "clusters",
     "depth",

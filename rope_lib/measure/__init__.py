@@ -25,6 +25,7 @@
 ``held``          interventions that stop the turn of part of each key at a distance.
 ``interventions`` all ways to run a model with one thing about its attention changed.
 ``trials``        the interventions tried one after the other, in small tables.
+``every_model``   the geometry of a model on a text, in the small tables that are kept.
 ``reference``     the measurement of the packaged model that chapters share.
 ``positions``     experiments on the positions themselves: shifts, number types, misalignment.
 """
