@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from .break_rules import BOUNDS, DECLARED, RULES, baselines, octaves, race, telling
+from .breaks_by_text import OWN, SUBJECTS, breaks_by_text
 from .measured_breaks import measured
 from .published_breaks import published, relative
 from .wording import signed
@@ -28,14 +29,14 @@ def questions(*, epsilon: float) -> dict[str, Pair]:
     }
 
 
-def facts(asked: dict[str, Pair], *, epsilon: float) -> dict[str, str]:
-    """The numbers of the chapter's text by glue name, of `questions`."""
+def facts(asked: dict[str, Pair], read: pd.DataFrame, *, epsilon: float) -> dict[str, str]:
+    """The numbers of the chapter's text by glue name, of `questions` and `measured_breaks.read_on_texts`."""
     raced = {name: race(named, units) for name, (named, units) in asked.items()}
     told = sorted({rule for name in (OURS, RULER) for rule in telling(raced[name])}, key=RULES.index)
     found = {"rules": f"{len(RULES)}", "telling": ", ".join(told) or "none"}
     for key, name in {"ours": OURS, "ruler": RULER, "any": ANY_SPECTRUM, "relative": RELATIVE}.items():
         found |= {f"{key}-{what}": text for what, text in _of_race(raced[name], *asked[name]).items()}
-    found |= _of_nolima(epsilon)
+    found |= _of_nolima(epsilon) | _of_texts(read)
     return {f"meets-{name}": text for name, text in found.items()}
 
 
@@ -72,3 +73,18 @@ def _of_nolima(epsilon: float) -> dict[str, str]:
         "nolima-error": f"{min(errors[rule] for rule in BOUNDS):.1f}",
         "nolima-declared-error": f"{errors[DECLARED]:.1f}",
     }
+
+
+def _of_texts(read: pd.DataFrame) -> dict[str, str]:
+    found = {"texts": f"{read.text.nunique()}"}
+    breaks = breaks_by_text(read)
+    for model, own in breaks[breaks.intervention == OWN].groupby("model"):
+        key = str(model).lower().replace(" ", "-")
+        finite = own["at"][np.isfinite(own["at"])]
+        found |= {
+            f"{key}-broken": f"{len(finite)} of {len(own)}",
+            f"{key}-earliest": f"{finite.min():,.0f}" if len(finite) else "–",
+            f"{key}-latest": f"{finite.max():,.0f}" if len(finite) else "–",
+            f"{key}-declared": f"{SUBJECTS[str(model)].declared:,}",
+        }
+    return found

@@ -10,7 +10,7 @@ Only a model that works can break: one whose accuracy at the trained length is a
 spectrum exchanged under weights that were not trained for it, whose mean loss within the trained length is at
 most `READABLE` nats above that of the weights' own. Variants of a test that are told the length of the input
 have no length to foresee, and are left out, as is NoPE, which has no rotation; a temperature changes none,
-and each spectrum counts once, without.
+and each spectrum counts once, without. For the models of Part II, on several texts, see `breaks_by_text`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -67,7 +67,23 @@ def measured(*, epsilon: float, readable: float = READABLE) -> tuple[pd.DataFram
     rows: Rows = dict(spectra_on_text(epsilon=epsilon, readable=readable))
     for source in (trained_spectra, bands, tasks, bases):
         rows |= dict(source(epsilon=epsilon))
+    for name, unit in breaks_by_text.units(read_on_texts(), epsilon=epsilon, readable=readable):
+        farther = rows.get(name, unit)["longest"]
+        rows[name] = unit | {"longest": max(unit["longest"], farther)}
     return as_tables(rows)
+
+
+def read_on_texts() -> pd.DataFrame:
+    """The losses of the models of Part II on several texts, as `breaks_by_text.units` takes them.
+
+    The byte models' are of the result `breaks`; the published models', of `geometry`.
+    """
+    published = kept("geometry")[0]["losses"]
+    published = published[~published.model.str.startswith("byte ")]
+    whole = published.groupby(["model", "text"])["pass"].transform("max")
+    published = published[published["pass"] == whole].assign(intervention=breaks_by_text.OWN)
+    columns = ["model", "text", "intervention", "first", "nll"]
+    return pd.concat([published[columns], kept("breaks")[0]["losses"][columns]], ignore_index=True)
 
 
 def spectra_on_text(*, epsilon: float, readable: float = READABLE) -> Iterator[tuple[str, dict[str, Any]]]:
