@@ -47,7 +47,7 @@ BYTE_CONFIGS = (
     "rope",
     "rope_id",
 )  # byte models by their configurations in `experiments`, text_rope.toml and the other
-BREAK_LENGTH = 4_096  # bytes, 16 times what the byte models were trained on
+BREAK_LENGTH = 2_048  # bytes, 8 times what the byte models were trained on
 BREAK_STRETCHES = 4  # of each text
 # Of the models of Part II, in tokens: to twice the declared length, to 16 times it, or what two cores can do.
 GEOMETRY_LENGTHS = {
@@ -277,7 +277,7 @@ def geometry(*, longest: int | None = None) -> None:
 
 
 def breaks() -> None:
-    """Read every text with the byte models, plain RoPE also under retrofits: six minutes on two cores.
+    """Read every text with the byte models, plain RoPE also under retrofits: a minute on two cores.
 
     A loss belongs to a position; several stretches of each text make it less of a matter of the text.
     """
