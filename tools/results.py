@@ -281,7 +281,7 @@ def breaks() -> None:
 
     A loss belongs to a position; several stretches of each text make it less of a matter of the text.
     """
-    from rope_lib.findings.breaks_by_text import OWN, RETROFITS, STRETCHES, SUBJECTS, bin_size, retrofit
+    from rope_lib.findings.breaks_by_text import OWN, STRETCHES, SUBJECTS, TRIED, bin_size, retrofit
     from rope_lib.measure.break_losses import break_losses
     from rope_lib.measure.interventions import UNCHANGED, Spectrum
     from rope_lib.measure.load import tokenize
@@ -297,7 +297,7 @@ def breaks() -> None:
         if subject.base is not None:
             tried += [
                 Spectrum(f"{each}_{stretch}", f"{each} ×{stretch}", *retrofit(each, stretch, subject))
-                for each in RETROFITS
+                for each in TRIED
                 for stretch in STRETCHES
             ]
         model, size = load_subject(name), bin_size(subject.declared)

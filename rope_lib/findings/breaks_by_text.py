@@ -33,6 +33,7 @@ from .breaks import BIN, FEW, break_point
 OWN = "unchanged"  # the name of the spectrum that a model came with
 BINS = 8  # of the declared length, at least
 STRETCHES = (2,)  # of the trained length, by the retrofits of a byte model
+TRIED = ("ntk", "yarn")  # the retrofits of a byte model
 RETROFITS: Mapping[str, Mapping[str, float]] = {
     "linear": {},
     "ntk": {},
