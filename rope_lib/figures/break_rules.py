@@ -110,7 +110,7 @@ def by_text(
             axes.annotate(said, (end * 1.4, row), color=BLUE, va="center", fontsize=8)
     style.vertical(axes, 1)
     ends = [farthest / length for farthest, length in zip(longest, declared, strict=True)]
-    axes.set_xlim(min(0.2, *ends) / 1.1, 2.2 * max(ends))
+    axes.set_xlim(min(0.8, *ends) / 1.1, 2.2 * max(ends))
     axes.set_yticks(rows, list(breaks))
     axes.grid(False, axis="y")
     style.count_axis(axes.xaxis, "break (multiples of the declared length)")

@@ -85,6 +85,7 @@ def _of_texts(read: pd.DataFrame) -> dict[str, str]:
             f"{key}-broken": f"{len(finite)} of {len(own)}",
             f"{key}-earliest": f"{finite.min():,.0f}" if len(finite) else "–",
             f"{key}-latest": f"{finite.max():,.0f}" if len(finite) else "–",
+            f"{key}-median": f"{np.sort(own['at'])[(len(own) - 1) // 2]:,.0f}",
             f"{key}-declared": f"{SUBJECTS[str(model)].declared:,}",
         }
     return found

@@ -16,7 +16,9 @@ def asked():
 
 def test_units_are_weights_under_spectra_that_work(asked):
     named, units = asked[break_race.OURS]
-    assert units.loc["SmolLM2-135M", ["low", "high"]].tolist() == [10_240, 10_496]
+    assert units.high["SmolLM2-135M"] - units.low["SmolLM2-135M"] == 256
+    assert units.longest["SmolLM2-135M"] == 131_072  # of all that it read
+    assert (units.high["byte RoPE"], units.seeds["byte RoPE"]) == (288, 6)
     assert not units.index.str.startswith("SmolLM2-135M, linear").any()  # which the weights cannot read
     assert "SmolLM2-135M, linear ×2" in asked[break_race.ANY_SPECTRUM][1].index
     assert not units.index.str.contains("nope").any()
@@ -45,9 +47,10 @@ def test_every_published_model_is_judged_as_its_table_has_it():
 
 
 def test_the_facts_are_those_of_the_race(asked):
-    found = break_race.facts(asked, epsilon=0.95)
+    found = break_race.facts(asked, measured_breaks.read_on_texts(), epsilon=0.95)
     assert found["meets-ours-units"] == f"{len(asked[break_race.OURS][1])}"
     assert found["meets-ruler-baseline-error"] == "1.10"
     assert found["meets-telling"] == "none"
     assert found["meets-nolima-units"] == "4"
+    assert (found["meets-byte-rope-broken"], found["meets-byte-rope-median"]) == ("6 of 6", "288")
     assert all(name.startswith("meets-") for name in found)
