@@ -53,12 +53,11 @@ def intervals(units: pd.DataFrame, named: pd.DataFrame, title: str) -> Figure:
 
 
 def _bar(axes: Axes, row: float, low: float, high: float, left: float) -> None:
-    options = {"color": _PALE, "linewidth": 5, "solid_capstyle": "butt"}
     if np.isinf(high):
         arrow = {"arrowstyle": "-|>", "color": GRAY, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", (2 * low, row), (low, row), arrowprops=arrow)
     else:
-        axes.plot([low or left, high], [row, row], **options)
+        axes.plot([low or left, high], [row, row], color=_PALE, linewidth=5, solid_capstyle="butt")
 
 
 def gains(raced: Mapping[str, pd.DataFrame], title: str) -> Figure:

@@ -76,7 +76,7 @@ def retrofit(name: str, stretch: int, of: Rotating) -> tuple[Floats, float]:
     """
     if of.base is None:
         raise ValueError("of must rotate by plain RoPE to be retrofitted, got a spectrum without a base")
-    reached = {"factor": stretch, "original_max_position_embeddings": of.declared} | RETROFITS[name]
+    reached = {"factor": stretch, "original_max_position_embeddings": of.declared, **RETROFITS[name]}
     return scaled_frequencies(name, of.base, 2 * len(of.inv_freq), reached, stretch * of.declared)
 
 

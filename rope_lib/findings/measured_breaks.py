@@ -110,7 +110,7 @@ def _on_text(
             continue
         is_plain, at = name == "unchanged", float(broken[name])
         scaling = "default" if is_plain else name
-        inv_freq = scaled_frequencies(scaling, base, dim, reached | own, stretch * declared)[0]
+        inv_freq = scaled_frequencies(scaling, base, dim, {**reached, **own}, stretch * declared)[0]
         high = np.inf if np.isnan(at) else at
         yield (
             "SmolLM2-135M" if is_plain else f"SmolLM2-135M, {name} ×{stretch}",
