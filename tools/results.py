@@ -52,8 +52,8 @@ FORECAST_TOKENS = {
 LONG_TEXT = "reference and docstrings"  # the text of `long_input`
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
-BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
-GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
+BREAK_LENGTH = 2_048  # bytes, 8 times what the byte models were trained on
+BREAK_STRETCHES = 4  # of each text
 # The byte models of Part II, by their configurations in `experiments`: text_rope.toml and text_rope_id.toml.
 BYTE_CONFIGS = ("rope", "rope_id")
 BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
@@ -389,6 +389,45 @@ def forecast() -> None:
     keep("forecast", tables, command="forecast", about={"inputs": inputs})
 
 
+def breaks() -> None:
+    """Read every text with the byte models, plain RoPE also under retrofits: a minute on two cores.
+
+    A loss belongs to a position; several stretches of each text make it less of a matter of the text.
+    """
+    from rope_lib.findings.breaks_by_text import OWN, STRETCHES, SUBJECTS, TRIED, bin_size, retrofit
+    from rope_lib.measure.break_losses import break_losses
+    from rope_lib.measure.interventions import UNCHANGED, Spectrum
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts, inputs = [], {}
+    for name, subject in SUBJECTS.items():
+        if not name.startswith("byte "):
+            continue
+        tried = [UNCHANGED]
+        if subject.base is not None:
+            tried += [
+                Spectrum(f"{each}_{stretch}", f"{each} ×{stretch}", *retrofit(each, stretch, subject))
+                for each in TRIED
+                for stretch in STRETCHES
+            ]
+        model, size = load_subject(name), bin_size(subject.declared)
+        for title in TEXTS:
+            tokens = tokenize(model, text(title), BREAK_STRETCHES * BREAK_LENGTH)
+            table = break_losses(model, tokens, tried, length=BREAK_LENGTH, size=size)
+            table.insert(0, "text", title)
+            table.insert(0, "model", name)
+            parts.append(table)
+            inputs[f"{name}, {title}"] = identity(
+                [break_losses.__module__], model, tokens, length=BREAK_LENGTH, size=size
+            )
+            click.echo(f"{name}, {title}: {table.nll[table.intervention == OWN].mean():.2f} nats")
+    losses = pd.concat(parts, ignore_index=True)
+    keep("breaks", {"losses": losses}, command="breaks", about={"inputs": inputs})
+
+
 # Small models, trained here
 
 
@@ -558,6 +597,7 @@ def makers() -> dict[str, Maker]:
         forecast,
         same_bytes,
         gaps,
+        breaks,
     )
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 

@@ -90,6 +90,15 @@ def budgets(*numbers):
     return {"budgets": dict(zip(("400", "1,200"), numbers, strict=False))}
 
 
+LENGTHS = ROWS["A7-lengths practice"].refuted_by
+
+
+def telling(*where):
+    """Numbers of A7-lengths in which A3 tells where models break, in the races that are named."""
+    ahead = LENGTHS["RULER"]["bounds"] | {"A3": LENGTHS["RULER"]["bounds"]["A3"] | {"gain": 0.5, "low": 0.1}}
+    return {name: found | {"bounds": ahead} if name in where else found for name, found in LENGTHS.items()}
+
+
 BEATS = {"race": {"NTK": {"cases": 14, "wrong": 4, "paper": 3}}}  # every heuristic errs more than the paper
 
 CASES = [
@@ -152,6 +161,10 @@ CASES = [
     ("A7 practice", BEATS, CAVEAT),
     ("A7 practice", BEATS | {"scored_wrong": 5}, REFUTED),
     ("A7 practice", {"scored_wrong": 1}, REFUTED),
+    ("A7-lengths practice", telling("measured here", "RULER"), HOLDS),
+    ("A7-lengths practice", telling("RULER"), CAVEAT),
+    ("A7-lengths practice", telling("measured here"), CAVEAT),
+    ("A7-lengths practice", telling(), REFUTED),
     ("A8 consequence", {"change_at_million": 1.2, "change_at_billion_float64": 1.2}, HOLDS),
     ("A8 consequence", {"change_at_million": 1.2}, CAVEAT),
     ("A8 consequence", {"long_change_at_million": 1.2}, CAVEAT),
