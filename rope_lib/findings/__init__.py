@@ -23,6 +23,7 @@ __all__ = [
     "least_base",
     "limits",
     "long_inputs",
+    "matched",
     "misread",
     "pair_weights",
     "precision",

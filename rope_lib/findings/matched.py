@@ -1,0 +1,193 @@
+"""Matched against unmatched pairs: what stands above the sink, within the declared length and beyond it.
+
+`tables` are those of `results/matched` (see `measure.matched_scores`), one row for each model, text and head:
+
+`heads`  induction and previous: for how many of the queries of a repeated random string that partner has the
+         largest score of all but token 0 and the most recent keys.
+`pairs`  by length, context, kind and pair: means over pairs.
+`keys`   by length and context: means over queries.
+`moved`  by kind and distance: means over pairs whose vectors are turned to that distance.
+
+A head is a *match head* of a kind if its share in `heads`, averaged over the texts, is at least `STRONG`. The
+share compares a partner with the other keys, never with the sink, and does not look at an angle.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from .stats import student_interval
+
+Tables: TypeAlias = Mapping[str, pd.DataFrame]
+Numbers: TypeAlias = dict[str, Any]
+
+STRONG = 0.5
+KINDS = ("induction", "previous")  # of match heads, and of pairs in natural text
+HEAD = ["model", "layer", "head"]
+RIGHT = (80.0, 100.0)  # degrees between which a pair counts as orthogonal; above, it is opposed
+FEWEST = 4  # match heads that a model must have to be judged
+
+
+def match_heads(heads: pd.DataFrame) -> pd.DataFrame:
+    """The match heads: one row for each model, layer, head and kind, with its mean `share` over the texts.
+
+    >>> table = pd.DataFrame({"model": "m", "text": ["a", "b"], "layer": 0, "head": 1})
+    >>> match_heads(table.assign(induction=[0.4, 0.8], previous=0.1)).kind.tolist()
+    ['induction']
+    """
+    means = heads.groupby(HEAD)[list(KINDS)].mean().rename_axis(columns="kind")
+    shares = means.stack().rename("share").reset_index()
+    return shares[shares.share >= STRONG].reset_index(drop=True)
+
+
+def angles(cosines: pd.Series) -> pd.Series:
+    """Cosines as angles in degrees.
+
+    >>> angles(pd.Series([0.0, 1.0])).tolist()
+    [90.0, 0.0]
+    """
+    return np.degrees(np.arccos(cosines.clip(-1, 1)))
+
+
+def of_match_heads(tables: Tables) -> pd.DataFrame:
+    """The rows of `pairs` of natural text in heads that match by their kind, with `margin` over the sink.
+
+    An induction head counts with induction pairs, a head of previous tokens with those; one that is both
+    counts with both.
+    """
+    pairs = tables["pairs"].assign(margin=lambda rows: rows.score - rows.sink)
+    return pairs.merge(match_heads(tables["heads"]).drop(columns="share"), on=[*HEAD, "kind"])
+
+
+def last_inside(tables: Tables) -> dict[str, int]:
+    """The longest measured length within the declared one, by model; a model without one is left out."""
+    keys = tables["keys"]
+    within = keys[keys.length <= keys.declared]
+    return {name: int(length) for name, length in within.groupby("model", sort=False).length.max().items()}
+
+
+def inside(tables: Tables) -> dict[str, Numbers]:
+    """What B2-matched is judged by, for each model with at least `FEWEST` match heads.
+
+    All at the longest length within the declared one, each length in its whole context. `length`, `heads`;
+    `angle` and `angle_unmatched`, degrees, means over the heads; `orthogonal`, the share of heads whose mean
+    angle of matched pairs lies in `RIGHT`, `opposed` that of unmatched pairs above it; `margin` with its
+    interval between texts `margin_low`, `margin_high`, and `margin_unmatched` with `unmatched_low` and
+    `unmatched_high`; `above`, the share of heads with a positive margin of matched pairs, and `below`, with a negative one of
+    unmatched pairs.
+    """
+    rows = of_match_heads(tables)
+    found: dict[str, Numbers] = {}
+    for name, length in last_inside(tables).items():
+        own = rows[(rows.model == name) & (rows.length == length) & (rows.context == length)]
+        means = own.groupby([*HEAD, "kind", "pair"])[["cosine_post", "margin"]].mean().unstack("pair")
+        means = means.dropna()
+        if len(means) < FEWEST:
+            continue
+        turned = {pair: angles(means["cosine_post"][pair]) for pair in ("matched", "unmatched")}
+        numbers: Numbers = {
+            "length": length,
+            "heads": len(means),
+            "angle": float(turned["matched"].mean()),
+            "angle_unmatched": float(turned["unmatched"].mean()),
+            "orthogonal": float(turned["matched"].between(*RIGHT).mean()),
+            "opposed": float((turned["unmatched"] > RIGHT[1]).mean()),
+            "above": float((means["margin"]["matched"] > 0).mean()),
+            "below": float((means["margin"]["unmatched"] < 0).mean()),
+        }
+        for pair, prefix in (("matched", "margin"), ("unmatched", "unmatched")):
+            mean, low, high = over_texts(own[own.pair == pair], "margin")
+            numbers |= {f"{prefix}_low": low, f"{prefix}_high": high}
+            numbers["margin" if pair == "matched" else "margin_unmatched"] = mean
+        found[name] = numbers
+    return found
+
+
+def over_texts(rows: pd.DataFrame, column: str) -> tuple[float, float, float]:
+    """The mean of a column over heads, and its interval between texts: (mean, low, high).
+
+    Of a single text the interval is unknown: low and high are NaN.
+    """
+    means = rows.groupby("text")[column].mean().dropna()
+    if len(means) < 2:
+        return float(means.mean()), float("nan"), float("nan")
+    return student_interval(means)
+
+
+def sink_heads(tables: Tables) -> pd.DataFrame:
+    """The heads whose sink outbids all unmatched keys for most queries at the longest length inside.
+
+    One row for each model, layer and head: `wins`, the mean over texts of the share of queries whose largest
+    unmatched score exceeds the sink's, below one half.
+    """
+    keys, lengths = tables["keys"], pd.Series(last_inside(tables), name="length")
+    rows = keys[(keys.length == keys.model.map(lengths)) & (keys.context == keys.length)]
+    wins = rows.groupby(HEAD).top_wins.mean().rename("wins").reset_index()
+    return wins[wins.wins < 0.5].reset_index(drop=True)
+
+
+def changes(tables: Tables) -> pd.DataFrame:
+    """What more context changes for the same queries: one row for each head, text and length.
+
+    From the shortest context to the whole input before those queries: `top`, of the largest unmatched score;
+    `top_same`, the same over the keys that the shorter context has as well; `top_drawn`, over as many
+    keys drawn from all; `sink_score`; and `unmatched_score`, of the mean.
+    """
+    keys = tables["keys"].set_index(["model", "text", "layer", "head", "length"])
+    short, whole = keys[keys.context < keys.index.get_level_values("length")], keys
+    whole = whole[whole.context == whole.index.get_level_values("length")].loc[short.index]
+    columns = ["sink_score", "unmatched_score"]
+    found = whole[columns] - short[columns]
+    for column in ("top", "top_same", "top_drawn"):
+        found[column] = whole[column] - short.top
+    return found.assign(context=short.context, declared=short.declared).reset_index()
+
+
+def beyond(tables: Tables) -> dict[str, Numbers]:
+    """What B8-unmatched is judged by, for each model measured beyond its declared length whose RoPE is plain.
+
+    `inside` and `beyond`, the longest length within the declared one and of all, and `context`, the shortest;
+    `heads`, with a sink that outbids (see `sink_heads`); `outbid`, the share of them whose `top_wins` passes
+    one half beyond; `turned`, the share whose mean unmatched score is negative inside and positive beyond;
+    `mean_inside`, `mean_beyond`, that score; and over the same queries, from the shortest context to all of
+    it (see `changes`), `rise`, of the largest unmatched score, with its interval between texts `rise_low`,
+    `rise_high`, `rise_same`, `rise_drawn` and `sink_change`; `rise_inside`, the same within the declared
+    length, NaN without one.
+    """
+    keys, changed, sinks = tables["keys"], changes(tables), sink_heads(tables)
+    found: dict[str, Numbers] = {}
+    for name, last in last_inside(tables).items():
+        longest = int(keys[keys.model == name].length.max())
+        if longest == last or name == WITHOUT_SLOW_PAIRS:
+            continue
+        chosen = sinks[sinks.model == name][HEAD]
+        own = keys[(keys.model == name) & (keys.context == keys.length)].merge(chosen, on=HEAD)
+        means = own.groupby(["length", *HEAD])[["top_wins", "unmatched_score"]].mean()
+        then, now = means.loc[last], means.loc[longest]
+        more = changed[(changed.model == name) & (changed.length == longest)].merge(chosen, on=HEAD)
+        within = changed[(changed.model == name) & (changed.length == last)].merge(chosen, on=HEAD)
+        rise, low, high = over_texts(more, "top")
+        found[name] = {
+            "heads": len(chosen),
+            "inside": last,
+            "beyond": longest,
+            "context": int(more.context.min()),
+            "outbid": float((now.top_wins > 0.5).mean()),
+            "turned": float(((then.unmatched_score < 0) & (now.unmatched_score > 0)).mean()),
+            "mean_inside": float(then.unmatched_score.mean()),
+            "mean_beyond": float(now.unmatched_score.mean()),
+            "rise": rise,
+            "rise_low": low,
+            "rise_high": high,
+            "rise_same": over_texts(more, "top_same")[0],
+            "rise_drawn": over_texts(more, "top_drawn")[0],
+            "rise_inside": over_texts(within, "top")[0] if len(within) else float("nan"),
+            "sink_change": over_texts(more, "sink_score")[0],
+        }
+    return found
+
+
+# The model of `measure.subjects` that is built not to overlap: the claim about plain RoPE is not about it.
+WITHOUT_SLOW_PAIRS = "byte RoPE-ID"
