@@ -73,10 +73,10 @@ def inside(tables: Tables) -> dict[str, Numbers]:
 
     All at the longest length within the declared one, each length in its whole context. `length`, `heads`;
     `angle` and `angle_unmatched`, degrees, means over the heads; `orthogonal`, the share of heads whose mean
-    angle of matched pairs lies in `RIGHT`, `opposed` that of unmatched pairs above it; `margin` with its
-    interval between texts `margin_low`, `margin_high`, and `margin_unmatched` with `unmatched_low` and
-    `unmatched_high`; `above`, the share of heads with a positive margin of matched pairs, and `below`, with a negative one of
-    unmatched pairs.
+    angle of matched pairs lies in `RIGHT`, and `opposed`, whose mean angle of unmatched pairs lies above it;
+    `margin` with its interval between texts `margin_low`, `margin_high`, and `margin_unmatched` with
+    `unmatched_low`, `unmatched_high`; `above`, the share of heads with a positive margin of matched pairs,
+    and `below`, with a negative one of unmatched pairs.
     """
     rows = of_match_heads(tables)
     found: dict[str, Numbers] = {}

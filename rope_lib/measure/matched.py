@@ -190,11 +190,18 @@ def planted(tokens: ArrayLike, strings: Sequence[Planted], seed: int = 0) -> Pos
 
 
 def probe(tokens: ArrayLike, half: int, seed: int = 0) -> Positions:
-    """A random string of `half` tokens, twice, after the first of `tokens`: what tells match heads apart.
+    """A random string of `half` different tokens, twice, after the first of `tokens`.
 
-    >>> probe([3, 1, 2], half=2, seed=0).tolist()
-    [3, 2, 1, 2, 1]
+    What a head gives to the string's first copy tells whether it is a match head.
+
+    Raises ValueError where `tokens` hold fewer different ones.
+
+    >>> probe([3, 1, 2, 1], half=2, seed=0).tolist()
+    [3, 2, 3, 2, 3]
     """
     ids = np.asarray(tokens, dtype=np.int64)
-    string = np.random.default_rng(seed).choice(ids, half)
+    known = np.unique(ids)
+    if len(known) < half:
+        raise ValueError(f"tokens must hold at least {half} different ones, got {len(known)}")
+    string = np.random.default_rng(seed).choice(known, half, replace=False)
     return np.concatenate([ids[:1], string, string])
