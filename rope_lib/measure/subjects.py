@@ -1,13 +1,21 @@
-"""The models of Part II, by name: two published ones, and two byte models that differ in their rotation."""
+"""The models of Part II, by name: two published ones, and two byte models that differ in their rotation.
+
+Names and declared lengths need no torch: tables of these models are read without it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from .joined import joined
-from .load import LanguageModel, load_model, packaged_model
+
+if TYPE_CHECKING:
+    from .load import LanguageModel
 
 # In a checkout a symbolic link to the repository's folder `results`.
 _BYTE_MODELS = Path(__file__).resolve().parent.parent / "results" / "byte_models"
@@ -30,6 +38,12 @@ class Subject:
     file: Callable[[], Path]
 
 
+def _smollm2() -> Path:
+    from .load import packaged_model
+
+    return packaged_model()
+
+
 def _gemma() -> Path:
     try:
         return joined(_GEMMA, _GEMMA_SHA256, _GEMMA_PACKAGES)
@@ -48,7 +62,7 @@ def _byte_model(name: str) -> Path:
 
 SUBJECTS: Mapping[str, Subject] = MappingProxyType(
     {
-        "SmolLM2-135M": Subject(8_192, packaged_model),
+        "SmolLM2-135M": Subject(8_192, _smollm2),
         "Gemma 3 270M": Subject(32_768, _gemma),
         "byte RoPE": Subject(256, partial(_byte_model, "rope")),
         "byte RoPE-ID": Subject(256, partial(_byte_model, "rope_id")),
@@ -62,6 +76,8 @@ def load_subject(name: str) -> LanguageModel:
     Raises ValueError for another name, and FileNotFoundError, with what to do, for a model that is not at
     hand: `make models` fetches Gemma 3 270M, under Gemma's terms of use.
     """
+    from .load import load_model
+
     return load_model(_subject(name).file())
 
 
