@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from .stats import student_interval
+from .wording import signed
 
 Tables: TypeAlias = Mapping[str, pd.DataFrame]
 Numbers: TypeAlias = dict[str, Any]
@@ -49,6 +50,38 @@ def angles(cosines: pd.Series) -> pd.Series:
     [90.0, 0.0]
     """
     return np.degrees(np.arccos(cosines.clip(-1, 1)))
+
+
+def condensed(tables: Tables) -> dict[str, pd.DataFrame]:
+    """The tables without what no finding needs: of induction and previous pairs those of match heads only.
+
+    The argmax and the sink stay for every head, and so do `heads` and `keys`.
+
+    >>> heads = pd.DataFrame({"model": "m", "text": "a", "layer": 0, "head": [0, 1]})
+    >>> pairs = heads.assign(kind="induction near")
+    >>> tables = {"heads": heads.assign(induction=[0.9, 0.1], previous=0.0), "pairs": pairs, "moved": pairs}
+    >>> condensed(tables)["pairs"]["head"].tolist()
+    [0]
+    """
+    match = pd.MultiIndex.from_frame(match_heads(tables["heads"])[[*HEAD, "kind"]])
+
+    def needed(rows: pd.DataFrame) -> pd.DataFrame:
+        own = pd.MultiIndex.from_frame(rows[HEAD].assign(kind=base_kind(rows.kind)))
+        return rows[own.isin(match) | ~base_kind(rows.kind).isin(KINDS)].reset_index(drop=True)
+
+    return {
+        name: needed(table) if name in ("pairs", "moved") else table.reset_index(drop=True)
+        for name, table in tables.items()
+    }
+
+
+def base_kind(kinds: pd.Series) -> pd.Series:
+    """What kinds of pairs are called without "near" and "far", which tell where a planted string stands.
+
+    >>> base_kind(pd.Series(["induction far", "argmax"])).tolist()
+    ['induction', 'argmax']
+    """
+    return kinds.str.partition(" ")[0]
 
 
 def of_match_heads(tables: Tables) -> pd.DataFrame:
@@ -145,8 +178,63 @@ def changes(tables: Tables) -> pd.DataFrame:
     return found.assign(context=short.context, declared=short.declared).reset_index()
 
 
-def beyond(tables: Tables) -> dict[str, Numbers]:
-    """What B8-unmatched is judged by, for each model measured beyond its declared length whose RoPE is plain.
+def by_head(tables: Tables) -> pd.DataFrame:
+    """Angles at the longest length within the declared one, in natural text: a row for each head and pair.
+
+    Columns are those of a match head with `pair`, `angle` in degrees, of the mean cosine over pairs and
+    texts, and `margin` over the sink.
+    """
+    rows, lengths = of_match_heads(tables), pd.Series(last_inside(tables))
+    own = rows[(rows.length == rows.model.map(lengths)) & (rows.context == rows.length)]
+    means = own.groupby([*HEAD, "kind", "pair"], sort=False)[["cosine_post", "margin"]].mean().reset_index()
+    return means.assign(angle=angles(means.cosine_post)).drop(columns="cosine_post")
+
+
+def by_length(tables: Tables) -> pd.DataFrame:
+    """Margins over the sink by length, each length in its whole context: one row for each model and kind.
+
+    `where` is "natural", "near" or "far" (planted strings; all three in match heads) or "argmax" (all heads);
+    `margin` is the mean over heads with its interval between texts `low` and `high`, NaN for a single text;
+    `above` the mean share of pairs that exceed the sink, and `angle` that of the mean cosine, in degrees.
+    """
+    pairs = tables["pairs"]
+    pairs = pairs[pairs.context == pairs.length]
+    pairs = pairs.assign(margin=pairs.score - pairs.sink, base=base_kind(pairs.kind))
+    match = match_heads(tables["heads"]).rename(columns={"kind": "base"})[[*HEAD, "base"]]
+    own = pd.concat([pairs.merge(match, on=[*HEAD, "base"]), pairs[pairs.base == "argmax"]])
+    where = own.kind.str.partition(" ")[2].where(own.base.isin(KINDS), "argmax").replace("", "natural")
+    found = []
+    for key, rows in own.assign(where=where).groupby(["model", "where", "pair", "length"], sort=False):
+        mean, low, high = over_texts(rows, "margin")
+        angle = float(angles(pd.Series([over_texts(rows, "cosine_post")[0]]))[0])
+        found.append((*key, mean, low, high, over_texts(rows, "above")[0], angle))
+    columns = ["model", "where", "pair", "length", "margin", "low", "high", "above", "angle"]
+    return pd.DataFrame(found, columns=columns).sort_values(["where", "pair", "length"], kind="stable")
+
+
+def of_sink_heads(tables: Tables) -> pd.DataFrame:
+    """What becomes of heads with a sink (`sink_heads`) by length: one row for each model, length, measure.
+
+    Measures are `top_wins`, the share of queries whose largest unmatched score exceeds the sink's,
+    `sink_attention` and `unmatched_score`, each length in its whole context; and the changes that more
+    context makes for the same queries, `top`, `top_same`, `top_drawn` and `sink_score` (see `changes`).
+    `mean` is over heads, with its interval between texts `low` and `high`, NaN for a single text.
+    """
+    sinks, keys = sink_heads(tables)[HEAD], tables["keys"]
+    whole = keys[keys.context == keys.length].merge(sinks, on=HEAD)
+    more = changes(tables).merge(sinks, on=HEAD)
+    tall = {"top_wins sink_attention unmatched_score": whole, "top top_same top_drawn sink_score": more}
+    found = [
+        (*key, measure, *over_texts(rows, measure))
+        for measures, table in tall.items()
+        for key, rows in table.groupby(["model", "length"], sort=False)
+        for measure in measures.split()
+    ]
+    return pd.DataFrame(found, columns=["model", "length", "measure", "mean", "low", "high"])
+
+
+def past_declared(tables: Tables) -> dict[str, Numbers]:
+    """What happens to unmatched keys and to the sink, for each model measured beyond its declared length.
 
     `inside` and `beyond`, the longest length within the declared one and of all, and `context`, the shortest;
     `heads`, with a sink that outbids (see `sink_heads`); `outbid`, the share of them whose `top_wins` passes
@@ -160,9 +248,9 @@ def beyond(tables: Tables) -> dict[str, Numbers]:
     found: dict[str, Numbers] = {}
     for name, last in last_inside(tables).items():
         longest = int(keys[keys.model == name].length.max())
-        if longest == last or name == WITHOUT_SLOW_PAIRS:
-            continue
         chosen = sinks[sinks.model == name][HEAD]
+        if longest == last or not len(chosen):
+            continue
         own = keys[(keys.model == name) & (keys.context == keys.length)].merge(chosen, on=HEAD)
         means = own.groupby(["length", *HEAD])[["top_wins", "unmatched_score"]].mean()
         then, now = means.loc[last], means.loc[longest]
@@ -189,5 +277,69 @@ def beyond(tables: Tables) -> dict[str, Numbers]:
     return found
 
 
+def beyond(tables: Tables) -> dict[str, Numbers]:
+    """What B8-unmatched is judged by: `past_declared`, of the models whose RoPE is plain."""
+    return {name: found for name, found in past_declared(tables).items() if name != WITHOUT_SLOW_PAIRS}
+
+
+def facts(tables: Tables) -> dict[str, str]:
+    """What the chapter's prose states, by name: `matched-` and, where it is of one model, `SHORT` of it.
+
+    Of each model what `inside`, `past_declared`, `by_length` and `of_sink_heads` find, as far as it was
+    measured; angles in degrees, intervals between texts in parentheses.
+    """
+    said = {
+        "matched-models": str(tables["keys"].model.nunique()),
+        "matched-texts": str(tables["keys"].text.nunique()),
+        "matched-strong": f"{STRONG:.0%}",
+    }
+    last, curves, sinks = last_inside(tables), by_length(tables), of_sink_heads(tables)
+    heads, found = match_heads(tables["heads"]), inside(tables)
+    for name, length in last.items():
+        own = {
+            "texts": str(tables["keys"][tables["keys"].model == name].text.nunique()),
+            "heads": str(int((heads.model == name).sum())),
+            "inside": f"{length:,}",
+        }
+        for row in curves[(curves.model == name) & (curves.length == length)].itertuples():
+            place = f"{row.where}-{row.pair}"
+            own[place] = _with_interval(row.margin, row.low, row.high)
+            own |= {f"{place}-above": f"{row.above:.0%}", f"{place}-angle": f"{row.angle:.0f}°"}
+        for row in sinks[sinks.model == name].itertuples():
+            digits = "percent" if row.measure in SHARES else "score"
+            own[f"{row.measure}-{row.length}"] = _as(digits, row.mean)
+        own |= {key: _said(key, value) for key, value in found.get(name, {}).items() if key in _SAID}
+        said |= {f"matched-{SHORT[name]}-{key}": value for key, value in own.items()}
+    for name, numbers in past_declared(tables).items():
+        interval = _with_interval(numbers["rise"], numbers["rise_low"], numbers["rise_high"])
+        own = {key: _said(key, value) for key, value in numbers.items() if key in _SAID} | {"rise": interval}
+        own |= {"sinks": str(numbers["heads"]), "beyond": f"{numbers['beyond']:,}"}
+        said |= {f"matched-{SHORT[name]}-{key}": value for key, value in own.items()}
+    return said
+
+
+# The models in the names of facts.
+SHORT = {"SmolLM2-135M": "smollm2", "Gemma 3 270M": "gemma", "byte RoPE": "rope", "byte RoPE-ID": "rope-id"}
+SHARES = ("top_wins", "sink_attention")  # of the measures of `of_sink_heads`
 # The model of `measure.subjects` that is built not to overlap: the claim about plain RoPE is not about it.
 WITHOUT_SLOW_PAIRS = "byte RoPE-ID"
+_SAID = {
+    **dict.fromkeys(("angle", "angle_unmatched"), "degrees"),
+    **dict.fromkeys(("orthogonal", "opposed", "above", "below", "outbid", "turned"), "percent"),
+    **dict.fromkeys(("mean_inside", "mean_beyond", "rise_same", "rise_drawn"), "score"),
+    **dict.fromkeys(("rise_inside", "sink_change"), "score"),
+}
+
+
+def _said(key: str, value: float) -> str:
+    return _as(_SAID[key], value)
+
+
+def _as(kind: str, value: float) -> str:
+    return {"degrees": f"{value:.0f}°", "percent": f"{value:.0%}", "score": signed(value, 1)}[kind]
+
+
+def _with_interval(mean: float, low: float, high: float) -> str:
+    if np.isnan(low):
+        return signed(mean, 1)
+    return f"{signed(mean, 1)} ({signed(low, 1)} to {signed(high, 1)})"

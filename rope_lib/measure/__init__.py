@@ -24,6 +24,9 @@
 ``attending``     the base of an intervention, and the place where a model attends.
 ``held``          interventions that stop the turn of part of each key at a distance.
 ``interventions`` all ways to run a model with one thing about its attention changed.
+``matched``       which pairs of a query and a key match, by the tokens alone; needs no torch.
+``matched_scores`` angles, scores and margins over the sink of matched and unmatched pairs.
+``turning``       the vectors of a layer, turned to other distances.
 ``trials``        the interventions tried one after the other, in small tables.
 ``reference``     the measurement of the packaged model that chapters share.
 ``positions``     experiments on the positions themselves: shifts, number types, misalignment.
