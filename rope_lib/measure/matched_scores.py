@@ -39,7 +39,7 @@ from .store import identity
 from .turning import Turning
 
 # Random strings that tell match heads apart: how many, and their length.
-PROBES, PROBE_HALF = 4, 64
+PROBES, PROBE_HALF = 4, 48
 # Draws of as many unmatched keys as the shortest context has.
 DRAWS = 2
 
