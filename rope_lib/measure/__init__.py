@@ -28,6 +28,7 @@
 ``matched_scores`` angles, scores and margins over the sink of matched and unmatched pairs.
 ``turning``       the vectors of a layer, turned to other distances.
 ``trials``        the interventions tried one after the other, in small tables.
+``every_model``   the geometry of a model on a text, in the small tables that are kept.
 ``reference``     the measurement of the packaged model that chapters share.
 ``positions``     experiments on the positions themselves: shifts, number types, misalignment.
 """
