@@ -60,7 +60,9 @@ def judge_unmatched(numbers: Numbers) -> Finding:
     """
     models = numbers["models"]
     if not models:
-        return Finding(NOT_TESTABLE, "No model with RoPE was measured beyond its declared length.")
+        return Finding(
+            NOT_TESTABLE, "No model with plain RoPE and a sink was measured beyond its declared length."
+        )
     outbid = [found["outbid"] > MOST and found["rise_low"] > 0 for found in models.values()]
     turned = [found["turned"] > MOST for found in models.values()]
     overlap = [found["rise_drawn"] > MOST * found["rise"] for found in models.values()]

@@ -124,7 +124,7 @@ def outbidding(curves: pd.DataFrame, declared: Mapping[str, int]) -> Figure:
     """How often an unmatched key outbids the sink, and what raises the largest unmatched score, by length.
 
     One column a model, in the order of `declared`, which maps them to their declared lengths (dotted).
-    `curves` is `findings.matched.of_sink_heads`. Above, in percent, how many queries have an unmatched key
+    `curves` is `findings.matched.bids`. Above, in percent, how many queries have an unmatched key
     above the sink, and the sink's share of attention; below, the changes of scores that more context makes.
     """
     figure, grid = style.panels(2, len(declared), height=4.9, sharey=False)
@@ -134,6 +134,7 @@ def outbidding(curves: pd.DataFrame, declared: Mapping[str, int]) -> Figure:
         for measure, label, color in (
             ("top_wins", "sink outbid", RED),
             ("sink_attention", "attention to it", BLUE),
+            ("unmatched_attention", "to unmatched", GRAY),
         ):
             _bars(column[0], shares[shares.measure == measure], "mean", color, "o-", label)
         column[0].set_ylim(0, 100)

@@ -212,21 +212,23 @@ def by_length(tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns).sort_values(["where", "pair", "length"], kind="stable")
 
 
-def of_sink_heads(tables: Tables) -> pd.DataFrame:
-    """What becomes of heads with a sink (`sink_heads`) by length: one row for each model, length, measure.
+def bids(tables: Tables) -> pd.DataFrame:
+    """What unmatched keys and the sink bid, by length, over all heads: a row for each model, length, measure.
 
     Measures are `top_wins`, the share of queries whose largest unmatched score exceeds the sink's,
-    `sink_attention` and `unmatched_score`, each length in its whole context; and the changes that more
-    context makes for the same queries, `top`, `top_same`, `top_drawn` and `sink_score` (see `changes`).
-    `mean` is over heads, with its interval between texts `low` and `high`, NaN for a single text.
+    `sink_attention`, `unmatched_attention` and `unmatched_score`, each length in its whole context; and the
+    changes that more context makes for the same queries, `top`, `top_same`, `top_drawn` and `sink_score` (see
+    `changes`). `mean` is over heads, with its interval between texts `low` and `high`, NaN for a single text.
     """
-    sinks, keys = sink_heads(tables)[HEAD], tables["keys"]
-    whole = keys[keys.context == keys.length].merge(sinks, on=HEAD)
-    more = changes(tables).merge(sinks, on=HEAD)
-    tall = {"top_wins sink_attention unmatched_score": whole, "top top_same top_drawn sink_score": more}
+    keys = tables["keys"]
+    whole = keys[keys.context == keys.length]
+    parts = {
+        "top_wins sink_attention unmatched_attention unmatched_score": whole,
+        "top top_same top_drawn sink_score": changes(tables),
+    }
     found = [
         (*key, measure, *over_texts(rows, measure))
-        for measures, table in tall.items()
+        for measures, table in parts.items()
         for key, rows in table.groupby(["model", "length"], sort=False)
         for measure in measures.split()
     ]
@@ -236,6 +238,7 @@ def of_sink_heads(tables: Tables) -> pd.DataFrame:
 def past_declared(tables: Tables) -> dict[str, Numbers]:
     """What happens to unmatched keys and to the sink, for each model measured beyond its declared length.
 
+    A model none of whose heads has a sink, by `sink_heads`, is left out: nobody outbids what is not there.
     `inside` and `beyond`, the longest length within the declared one and of all, and `context`, the shortest;
     `heads`, with a sink that outbids (see `sink_heads`); `outbid`, the share of them whose `top_wins` passes
     one half beyond; `turned`, the share whose mean unmatched score is negative inside and positive beyond;
@@ -285,7 +288,7 @@ def beyond(tables: Tables) -> dict[str, Numbers]:
 def facts(tables: Tables) -> dict[str, str]:
     """What the chapter's prose states, by name: `matched-` and, where it is of one model, `SHORT` of it.
 
-    Of each model what `inside`, `past_declared`, `by_length` and `of_sink_heads` find, as far as it was
+    Of each model what `inside`, `past_declared`, `by_length` and `bids` find, as far as it was
     measured; angles in degrees, intervals between texts in parentheses.
     """
     said = {
@@ -293,7 +296,7 @@ def facts(tables: Tables) -> dict[str, str]:
         "matched-texts": str(tables["keys"].text.nunique()),
         "matched-strong": f"{STRONG:.0%}",
     }
-    last, curves, sinks = last_inside(tables), by_length(tables), of_sink_heads(tables)
+    last, curves, offers = last_inside(tables), by_length(tables), bids(tables)
     heads, found = match_heads(tables["heads"]), inside(tables)
     for name, length in last.items():
         own = {
@@ -301,11 +304,13 @@ def facts(tables: Tables) -> dict[str, str]:
             "heads": str(int((heads.model == name).sum())),
             "inside": f"{length:,}",
         }
-        for row in curves[(curves.model == name) & (curves.length == length)].itertuples():
-            place = f"{row.where}-{row.pair}"
+        own["sinks"] = str(int((sink_heads(tables).model == name).sum()))
+        own["longest"] = f"{tables['keys'][tables['keys'].model == name].length.max():,}"
+        for row in curves[curves.model == name].itertuples():
+            place = f"{row.where}-{row.pair}-{row.length}"
             own[place] = _with_interval(row.margin, row.low, row.high)
             own |= {f"{place}-above": f"{row.above:.0%}", f"{place}-angle": f"{row.angle:.0f}°"}
-        for row in sinks[sinks.model == name].itertuples():
+        for row in offers[offers.model == name].itertuples():
             digits = "percent" if row.measure in SHARES else "score"
             own[f"{row.measure}-{row.length}"] = _as(digits, row.mean)
         own |= {key: _said(key, value) for key, value in found.get(name, {}).items() if key in _SAID}
@@ -313,14 +318,14 @@ def facts(tables: Tables) -> dict[str, str]:
     for name, numbers in past_declared(tables).items():
         interval = _with_interval(numbers["rise"], numbers["rise_low"], numbers["rise_high"])
         own = {key: _said(key, value) for key, value in numbers.items() if key in _SAID} | {"rise": interval}
-        own |= {"sinks": str(numbers["heads"]), "beyond": f"{numbers['beyond']:,}"}
+        own |= {"beyond": f"{numbers['beyond']:,}"}
         said |= {f"matched-{SHORT[name]}-{key}": value for key, value in own.items()}
     return said
 
 
 # The models in the names of facts.
 SHORT = {"SmolLM2-135M": "smollm2", "Gemma 3 270M": "gemma", "byte RoPE": "rope", "byte RoPE-ID": "rope-id"}
-SHARES = ("top_wins", "sink_attention")  # of the measures of `of_sink_heads`
+SHARES = ("top_wins", "sink_attention", "unmatched_attention")  # of the measures of `bids`
 # The model of `measure.subjects` that is built not to overlap: the claim about plain RoPE is not about it.
 WITHOUT_SLOW_PAIRS = "byte RoPE-ID"
 _SAID = {

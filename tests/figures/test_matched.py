@@ -63,7 +63,15 @@ def test_margins_have_a_line_for_each_kind_and_pair_and_mark_the_declared_length
 
 @pytest.fixture
 def shares():
-    measures = ("top_wins", "sink_attention", "top", "top_same", "top_drawn", "sink_score")
+    measures = (
+        "top_wins",
+        "sink_attention",
+        "unmatched_attention",
+        "top",
+        "top_same",
+        "top_drawn",
+        "sink_score",
+    )
     rows = [
         (name, length, measure, number / 10, np.nan, np.nan)
         for name in NAMES
@@ -76,12 +84,8 @@ def shares():
 def test_outbidding_draws_shares_in_percent_above_changes_of_scores(shares):
     figure = figures.matched.outbidding(shares, NAMES)
     above, _, below, _ = figure.axes
-    assert [line.get_ydata()[0] for line in above.lines if len(line.get_xdata()) == 2][:2] == [0, 10]
+    assert [line.get_ydata()[0] for line in above.lines if len(line.get_xdata()) == 2][:3] == [0, 10, 20]
     assert above.get_ylim() == (0, 100)
     drawn = {line.get_label(): line.get_ydata()[0] for line in below.lines}
-    assert {
-        "all keys": 0.2,
-        "the same keys": 0.3,
-        "as many keys": 0.4,
-        "the sink": 0.5,
-    }.items() <= drawn.items()
+    expected = {"all keys": 0.3, "the same keys": 0.4, "as many keys": 0.5, "the sink": 0.6}
+    assert expected.items() <= drawn.items()

@@ -46,6 +46,7 @@ def keys(model):
         table = rows(model, length=length, context=context, sink_score=0.0, sink_attention=0.8)
         table["top"] = -1.5 + grown + table.text.map({"one": -0.1, "two": 0.0, "three": 0.1}) * grown
         table["top_same"], table["top_drawn"] = table.top - grown, table.top - grown / 2
+        table["unmatched_attention"] = 0.1
         table["unmatched_score"] = -0.5 if context <= DECLARED else 0.5
         table["top_wins"] = 0.2 if context <= DECLARED else 0.9
         found.append(table)
@@ -139,7 +140,20 @@ def test_margins_by_length_have_a_row_for_every_kind(tables):
 
 def test_facts_name_the_model_that_they_are_of(tables):
     said = matched.facts(tables)
-    assert said["matched-rope-natural-matched"] == "+1.0 (+0.8 to +1.2)"
+    assert said["matched-rope-natural-matched-200"] == "+1.0 (+0.8 to +1.2)"
     assert said["matched-rope-id-angle_unmatched"] == "120°"
     assert said["matched-rope-top_wins-400"] == "90%"
     assert said["matched-rope-beyond"] == "400"
+
+
+def test_a_model_without_a_sink_is_not_judged_by_it(tables):
+    none = tables | {"keys": tables["keys"].assign(top_wins=0.7)}
+    assert matched.past_declared(none) == {}
+    assert matched.facts(none)["matched-rope-sinks"] == "0"
+
+
+def test_bids_are_means_over_all_heads(tables):
+    found = matched.bids(tables).set_index(["model", "length", "measure"])["mean"]
+    assert found["byte RoPE", 400, "top_wins"] == pytest.approx(0.9)
+    assert found["byte RoPE", 400, "top_drawn"] == pytest.approx(1)
+    assert ("byte RoPE", 100, "top") not in found.index
