@@ -158,8 +158,8 @@ def outbidding(curves: pd.DataFrame, declared: Mapping[str, int]) -> Figure:
     for row in grid:
         for axes in row[1:]:
             axes.tick_params(labelleft=False)
-    _legend(grid[0, 0])
-    _legend(grid[1, 0])
+    _legend(grid[0, 0], "center right")
+    _legend(grid[1, 0], "upper left")
     return figure
 
 
@@ -181,5 +181,5 @@ def _short(length: int) -> str:
     return f"{length}" if length < 1_000 else f"{length / 1024:.0f}k"
 
 
-def _legend(axes: Axes) -> None:
-    axes.legend(fontsize=7.5, frameon=False, loc="upper left", handlelength=1.4, borderaxespad=0.1)
+def _legend(axes: Axes, place: str) -> None:
+    axes.legend(fontsize=7.5, frameon=False, loc=place, handlelength=1.4, borderaxespad=0.1)

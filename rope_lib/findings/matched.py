@@ -197,19 +197,39 @@ def by_length(tables: Tables) -> pd.DataFrame:
     `margin` is the mean over heads with its interval between texts `low` and `high`, NaN for a single text;
     `above` the mean share of pairs that exceed the sink, and `angle` that of the mean cosine, in degrees.
     """
+    found = []
+    for key, rows in _placed(tables).groupby(["model", "where", "pair", "length"], sort=False):
+        mean, low, high = over_texts(rows, "margin")
+        angle = float(angles(pd.Series([over_texts(rows, "cosine_post")[0]]))[0])
+        found.append((*key, mean, low, high, over_texts(rows, "above")[0], angle))
+    columns = ["model", "where", "pair", "length", "margin", "low", "high", "above", "angle"]
+    return pd.DataFrame(found, columns=columns).sort_values(["where", "pair", "length"], kind="stable")
+
+
+def gaps(tables: Tables) -> pd.DataFrame:
+    """By how much matched scores exceed unmatched ones: a row for each model, `where` (`by_length`), length.
+
+    `gap` is the mean over heads of the difference of the two means, with its interval between texts.
+    """
+    keys = ["model", "where", "length", "text"]
+    means = _placed(tables).groupby([*keys, "pair"], sort=False).score.mean().unstack("pair")
+    by_text = (means.matched - means.unmatched).rename("gap").reset_index()
+    found = [
+        (*key, *over_texts(rows, "gap"))
+        for key, rows in by_text.groupby(["model", "where", "length"], sort=False)
+    ]
+    return pd.DataFrame(found, columns=["model", "where", "length", "gap", "low", "high"])
+
+
+def _placed(tables: Tables) -> pd.DataFrame:
+    """The rows of `pairs` of match heads, and of the argmax in all, in whole contexts: `where`, `margin`."""
     pairs = tables["pairs"]
     pairs = pairs[pairs.context == pairs.length]
     pairs = pairs.assign(margin=pairs.score - pairs.sink, base=base_kind(pairs.kind))
     match = match_heads(tables["heads"]).rename(columns={"kind": "base"})[[*HEAD, "base"]]
     own = pd.concat([pairs.merge(match, on=[*HEAD, "base"]), pairs[pairs.base == "argmax"]])
     where = own.kind.str.partition(" ")[2].where(own.base.isin(KINDS), "argmax").replace("", "natural")
-    found = []
-    for key, rows in own.assign(where=where).groupby(["model", "where", "pair", "length"], sort=False):
-        mean, low, high = over_texts(rows, "margin")
-        angle = float(angles(pd.Series([over_texts(rows, "cosine_post")[0]]))[0])
-        found.append((*key, mean, low, high, over_texts(rows, "above")[0], angle))
-    columns = ["model", "where", "pair", "length", "margin", "low", "high", "above", "angle"]
-    return pd.DataFrame(found, columns=columns).sort_values(["where", "pair", "length"], kind="stable")
+    return own.assign(where=where)
 
 
 def bids(tables: Tables) -> pd.DataFrame:
@@ -297,7 +317,7 @@ def facts(tables: Tables) -> dict[str, str]:
         "matched-strong": f"{STRONG:.0%}",
     }
     last, curves, offers = last_inside(tables), by_length(tables), bids(tables)
-    heads, found = match_heads(tables["heads"]), inside(tables)
+    heads, found, apart = match_heads(tables["heads"]), inside(tables), gaps(tables)
     for name, length in last.items():
         own = {
             "texts": str(tables["keys"][tables["keys"].model == name].text.nunique()),
@@ -310,6 +330,8 @@ def facts(tables: Tables) -> dict[str, str]:
             place = f"{row.where}-{row.pair}-{row.length}"
             own[place] = _with_interval(row.margin, row.low, row.high)
             own |= {f"{place}-above": f"{row.above:.0%}", f"{place}-angle": f"{row.angle:.0f}°"}
+        for row in apart[apart.model == name].itertuples():
+            own[f"gap-{row.where}-{row.length}"] = _with_interval(row.gap, row.low, row.high)
         for row in offers[offers.model == name].itertuples():
             digits = "percent" if row.measure in SHARES else "score"
             own[f"{row.measure}-{row.length}"] = _as(digits, row.mean)

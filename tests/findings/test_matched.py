@@ -157,3 +157,9 @@ def test_bids_are_means_over_all_heads(tables):
     assert found["byte RoPE", 400, "top_wins"] == pytest.approx(0.9)
     assert found["byte RoPE", 400, "top_drawn"] == pytest.approx(1)
     assert ("byte RoPE", 100, "top") not in found.index
+
+
+def test_a_gap_is_the_difference_text_by_text(tables):
+    found = matched.gaps(tables)
+    assert np.allclose(found.gap, 5)
+    assert np.allclose(found.low, 5)  # the texts differ in both alike
