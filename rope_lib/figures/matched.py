@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAIR_COLORS = {"matched": BLUE, "unmatched": RED}
-_WHERE = {"natural": "text", "near": "copy near", "far": "copy far", "argmax": "argmax"}
+_WHERE = {"natural": "text", "near": "copy near", "far": "copy far"}
 _CHANGES = {
     "top": ("all keys", RED, "-"),
     "top_drawn": ("as many keys", ORANGE, "-"),
@@ -94,14 +94,14 @@ def margins(curves: pd.DataFrame, declared: Mapping[str, int]) -> Figure:
     """
     columns = 2
     rows = -(-len(declared) // columns)
-    figure, grid = style.panels(rows, columns, height=2.1 * rows + 0.6)
+    figure, grid = style.panels(rows, columns, height=1.6 * rows + 0.5)
     for number, (name, length) in enumerate(declared.items()):
         axes = grid.flat[number]
         own = curves[curves.model == name]
         style.horizontal(axes, 0, "-")
         if own.length.min() <= length <= own.length.max():
             style.vertical(axes, length)
-        for (where, label), color in zip(_WHERE.items(), (INK, BLUE, GREEN, ORANGE), strict=True):
+        for (where, label), color in zip(_WHERE.items(), (INK, BLUE, GREEN), strict=True):
             for pair, line in (("matched", "o-"), ("unmatched", "o--")):
                 points = own[(own["where"] == where) & (own.pair == pair)]
                 kept = label if pair == "matched" else None
@@ -173,7 +173,7 @@ def _bars(axes: Axes, points: pd.DataFrame, column: str, color: str, line: str, 
     own = points.sort_values("length")
     axes.plot(own.length, own[column], line, color=color, markersize=3.5, linewidth=1.3, label=label)
     known = own.dropna(subset=["low", "high"])
-    axes.vlines(known.length, known.low, known.high, color=color, linewidth=1, alpha=0.6)
+    axes.vlines(known.length, known.low, known.high, color=color, linewidth=0.8)
 
 
 def _short(length: int) -> str:
