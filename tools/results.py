@@ -70,6 +70,28 @@ HEAD_TOKENS = 2_048
 KINDS_OF_LAYERS = {"full": "full layers", "sliding": "layers with a window"}
 
 
+@dataclass(frozen=True)
+class Read:
+    """A model that `matched` reads: up to which lengths, on which of TEXTS, and what a match is.
+
+    `order` tokens: one where a token is a word or a part of one, four where it is a byte.
+    """
+
+    model: str
+    lengths: tuple[int, ...]
+    texts: slice
+    order: int
+
+
+BYTES = (256, 512, 1_024, 2_048, 4_096)
+MATCHED = (
+    Read("SmolLM2-135M", (512, 2_048), slice(2), order=1),
+    Read("Gemma 3 270M", (512, 2_048), slice(2), order=1),
+    Read("byte RoPE", BYTES, slice(6), order=4),
+    Read("byte RoPE-ID", BYTES, slice(6), order=4),
+)
+
+
 def keep(name: str, tables: dict[str, pd.DataFrame], *, command: str, about: dict[str, Any]) -> None:
     """Write the tables of a result, with `about` and the command that makes them in the provenance."""
     folder = RESULTS / name
@@ -250,6 +272,36 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
 
 
 # The models of Part II
+
+
+def matched() -> None:
+    """Compare matched with unmatched pairs, model by model and text by text: minutes on two cores.
+
+    The byte models read all texts to 16 times their trained length. Of the pairs those of match heads are
+    kept, and of every head the argmax and the sink: `findings.matched.condensed`.
+    """
+    from rope_lib.findings.matched import condensed
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.matched_scores import stored_pairs
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import declared_length, load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts: dict[str, list[pd.DataFrame]] = {}
+    inputs = {}
+    for read in MATCHED:
+        model, lengths, order = load_subject(read.model), list(read.lengths), read.order
+        for kind in list(TEXTS)[read.texts]:
+            tokens = tokenize(model, text(kind), lengths[-1])
+            for table, rows in stored_pairs(model, tokens, lengths, order).items():
+                rows = rows.assign(model=read.model, text=kind, declared=declared_length(read.model))
+                first = ["model", "text", "declared"]
+                parts.setdefault(table, []).append(rows[[*first, *rows.columns.difference(first, False)]])
+            module = [stored_pairs.__module__]
+            inputs[f"{read.model}, {kind}"] = identity(module, model, tokens, lengths=lengths, order=order)
+            click.echo(f"{read.model}, {kind}")
+        tables = {table: pd.concat(each, ignore_index=True) for table, each in parts.items()}
+        keep("matched", condensed(tables), command="matched", about={"inputs": inputs})
 
 
 def geometry(*, longest: int | None = None) -> None:
@@ -598,6 +650,7 @@ def makers() -> dict[str, Maker]:
         same_bytes,
         gaps,
         breaks,
+        matched,
     )
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 

@@ -31,6 +31,7 @@ __all__ = [
     "kept",
     "least_base",
     "long_inputs",
+    "matched",
     "measured_breaks",
     "misread",
     "pair_weights",

@@ -27,6 +27,9 @@
 ``held``          interventions that stop the turn of part of each key at a distance.
 ``interventions`` all ways to run a model with one thing about its attention changed.
 ``gaps``          the loss with a gap in the positions of full layers.
+``matched``       which pairs of a query and a key match, by the tokens alone; needs no torch.
+``matched_scores`` angles, scores and margins over the sink of matched and unmatched pairs.
+``turning``       the vectors of a layer, turned to other distances.
 ``trials``        the interventions tried one after the other, in small tables.
 ``every_model``   the geometry of a model on a text, in the small tables that are kept.
 ``reference``     the measurement of the packaged model that chapters share.

@@ -4,6 +4,8 @@ Each case names a claim and one of its rows, and changes some of the numbers tha
 that row, which the row itself carries.
 """
 
+import math
+
 import pytest
 
 from rope_lib.claims import claims
@@ -75,6 +77,14 @@ def exactly(value):
     """A part that is the same on every text."""
     return {"mean": value, "low": value, "high": value}
 
+
+def one_model(claim, **changed):
+    """Numbers of a claim about pairs: those that refute it in one model, with some of them changed."""
+    models = ROWS[f"{claim} consequence"].refuted_by["models"]
+    return {"models": {name: found | changed for name, found in models.items()}}
+
+
+ABOVE = {"margin": 1.0, "margin_low": 0.5, "above": 0.8}  # matched pairs that exceed the sink
 
 EARLIER = [(claim, each) for claim in claims() for each in claim.history]
 
@@ -202,6 +212,25 @@ CASES = [
     ("B8 consequence", parts("B8", score_beyond=3.0), CAVEAT),
     ("B8 consequence", parts("B8", lost=0.2, score_within=1.25, score_beyond=2.4), REFUTED),
     ("B8 consequence", parts("B8", steady=0.4, score_within=1.25, score_beyond=2.4), REFUTED),
+    ("B7 consequence", {"rank_rises": True}, HOLDS),
+    ("B7 consequence", {"rank_rises": True, "by_token_inside": -2e-05, "by_token_beyond": -1e-05}, CAVEAT),
+    ("B7 consequence", {"rank_rises": True, "extra_high": 0.01}, CAVEAT),
+    ("B8 consequence", {"score": 5.0, "score_longest": 12.0}, HOLDS),
+    ("B8 consequence", {"score_longest": 12.0}, CAVEAT),
+    ("B8 consequence", {"attention_longest": 0.2, "score": 5.0, "score_longest": 12.0}, REFUTED),
+    ("B8 consequence", {"least_inside": 0.1, "score": 5.0, "score_longest": 12.0}, REFUTED),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE), HOLDS),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE, orthogonal=0.2), CAVEAT),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE, opposed=0.3), CAVEAT),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE | {"margin_low": -0.1}), REFUTED),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE, unmatched_high=0.1), REFUTED),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE | {"margin_low": math.nan}), REFUTED),
+    ("B2-matched consequence", {"models": {}}, NOT_TESTABLE),
+    ("B8-unmatched consequence", {"models": {}}, NOT_TESTABLE),
+    ("B8-unmatched consequence", one_model("B8-unmatched", outbid=0.8), HOLDS),
+    ("B8-unmatched consequence", one_model("B8-unmatched", outbid=0.8, turned=0.1), CAVEAT),
+    ("B8-unmatched consequence", one_model("B8-unmatched", outbid=0.8, rise_drawn=1.0), CAVEAT),
+    ("B8-unmatched consequence", one_model("B8-unmatched", outbid=0.8, rise_low=-0.1), REFUTED),
     ("B9 formula", criteria(), HOLDS),
     ("B9 formula", criteria(high_freq={"above_limit": 0.2}), CAVEAT),
     ("B9 formula", criteria(half_rope={"turns": 2.0}), REFUTED),
