@@ -10,17 +10,22 @@ inside, at distances that the model never saw). Their difference is the *damage*
 declared length *restores* a share of it, (broken - loss)/damage; one inside *does* a share of it,
 (loss - healthy)/damage. Each share is a mean over texts with Student's 95 % interval between them.
 
-What every outcome would mean:
+What every outcome would mean, as *right* for the chain and as *wrong*:
 
-| intervention | chain is right | chain is wrong |
-| --- | --- | --- |
-| dispersed heads: distances clipped in the k most dispersed heads, less k at random | > 0 | < 0: the damage is not made where the clusters disperse |
-| unmatched: far unmatched keys above their level inside brought down to it | restores half or more | less than a quarter: the damage is not made by these keys |
-| matched: the same done to the far matched keys | restores less than that | as much: matching has nothing to do with it |
-| sink back: attention to token 0 that returns when unmatched keys are lowered | half or more of what was lost | less than a quarter: it is not they that outbid the sink |
-| sink returned: a bias on the logit of token 0 gives it the attention that it has inside, head by head | restores half or more | less than a quarter: that the sink is off does no harm by itself |
-| sink lowered: inside, the same bias gives it what it has beyond | does half or more of the damage | less than a quarter: the same |
-| cooled: scores sharpened until the attention has the entropy that it has inside, head by head | less than a quarter | half or more: dilution would do for an explanation |
+``dispersed``      all distances clipped in the k most dispersed heads, less the same in k at random.
+                   Right: above 0. Wrong: below 0, the damage is not made where the clusters disperse.
+``unmatched``      far unmatched keys above their level inside are brought down to it.
+                   Right: restores half or more. Wrong: less than a quarter, these keys do not make the damage.
+``matched``        the same is done to the far matched keys.
+                   Right: restores less than that. Wrong: as much, matching has nothing to do with it.
+``sink_back``      attention to token 0, of what was lost, that returns when unmatched keys are lowered.
+                   Right: half or more. Wrong: less than a quarter, it is not they that outbid the sink.
+``sink_returned``  a bias on the logit of token 0 gives it the attention that it has inside, head by head.
+                   Right: restores half or more. Wrong: less than a quarter, its being off does no harm itself.
+``sink_lowered``   inside, the same bias gives it what it has beyond.
+                   Right: does half or more of the damage. Wrong: less than a quarter, as before.
+``cooled``         scores are sharpened until attention has its entropy inside, head by head.
+                   Right: restores less than half. Wrong: half or more, dilution would do for an explanation.
 
 A head's level is the mean over queries inside of their largest score among the older half of the keys. A far
 key, at a distance that the declared length does not hold, is matched to a query if it follows an earlier
@@ -81,7 +86,9 @@ def judge_mechanism(numbers: Numbers) -> Finding:
     if not tested:
         return Finding(NOT_TESTABLE, "No model at hand has a sink and fails beyond its declared length.")
     found = {name: links_of(each["shares"]) for name, each in tested.items()}
-    diluted = any(each["shares"]["cooled"][0] >= HALF for each in tested.values() if "cooled" in each["shares"])
+    diluted = any(
+        each["shares"]["cooled"][0] >= HALF for each in tested.values() if "cooled" in each["shares"]
+    )
     all_hold = all(link is True for links in found.values() for link in links.values()) and not diluted
     broken = all(
         links["unmatched"] is False or (links["sink_returned"] is False and links["sink_lowered"] is False)
@@ -101,10 +108,14 @@ def _sentence(name: str, shares: Mapping[str, Interval], damage: float) -> str:
     """One sentence on one model and kind of input, with its shares in percent."""
     percent = {key: f"{100 * low:.0f} to {100 * high:.0f} %" for key, (_, low, high) in shares.items()}
     return (
-        "{name} loses {damage:.2f} nats. Lowering far unmatched keys restores {unmatched}, matched ones "
-        "{matched}; the sink's attention returned restores {sink_returned}, and lowered inside does "
-        "{sink_lowered}."
-    ).format(name=name, damage=damage, **percent).replace("-", "−")
+        (
+            "{name} loses {damage:.2f} nats. Lowering far unmatched keys restores {unmatched}, matched ones "
+            "{matched}; the sink's attention returned restores {sink_returned}, and lowered inside does "
+            "{sink_lowered}."
+        )
+        .format(name=name, damage=damage, **percent)
+        .replace("-", "−")
+    )
 
 
 _NOTHING = {  # shares of a model in which no intervention on the sink does anything
