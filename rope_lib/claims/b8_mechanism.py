@@ -15,13 +15,13 @@ What every outcome would mean, as *right* for the chain and as *wrong*:
 ``dispersed``      all distances clipped in the k most dispersed heads, less the same in k at random.
                    Right: above 0. Wrong: below 0, the damage is not made where the clusters disperse.
 ``unmatched``      far unmatched keys above their level inside are brought down to it.
-                   Right: restores half or more. Wrong: less than a quarter, these keys do not make the damage.
+                   Right: restores half or more. Wrong: less than a quarter, they do not make the damage.
 ``matched``        the same is done to the far matched keys.
                    Right: restores less than that. Wrong: as much, matching has nothing to do with it.
 ``sink_back``      attention to token 0, of what was lost, that returns when unmatched keys are lowered.
                    Right: half or more. Wrong: less than a quarter, it is not they that outbid the sink.
 ``sink_returned``  a bias on the logit of token 0 gives it the attention that it has inside, head by head.
-                   Right: restores half or more. Wrong: less than a quarter, its being off does no harm itself.
+                   Right: restores half or more. Wrong: less than a quarter, it does no harm by itself.
 ``sink_lowered``   inside, the same bias gives it what it has beyond.
                    Right: does half or more of the damage. Wrong: less than a quarter, as before.
 ``cooled``         scores are sharpened until attention has its entropy inside, head by head.

@@ -311,7 +311,10 @@ class _Scored:
 
 
 def _grouped(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Products `(batch, heads, n, m)` of `x` `(batch, heads, n, k)` and `y` `(batch, groups, k, m)`, by group."""
+    """Products `(batch, heads, n, m)` of each head of `x` with its group's `y`.
+
+    `x` is `(batch, heads, n, k)`, `y` `(batch, groups, k, m)`.
+    """
     batch, heads, n, _ = x.shape
     rows = x.reshape(batch, y.shape[1], heads // y.shape[1] * n, -1)
     return (rows @ y).view(batch, heads, n, -1)
