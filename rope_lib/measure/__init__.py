@@ -2,6 +2,9 @@
 
 ``tables``        what a measurement's tables hold, and how to select from them; needs no torch.
 ``text``          the text that the book measures on; needs no torch.
+``texts``         texts of six kinds without repetition; needs no torch.
+``subjects``      the models of Part II by name.
+``joined``        a model that comes in parts, joined and verified.
 ``device``        the choice of the device that computes.
 ``huggingface``   what is used of transformers, imported without its warnings.
 ``folder``        what of a stranger's folder becomes a model: safetensors, a cleaned config, a tokenizer.
