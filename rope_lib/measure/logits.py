@@ -229,9 +229,10 @@ def attending_by(
 ) -> Iterator[None]:
     """Within the context, queries of `given` from its first on attend by changed scores.
 
-    The model may read all of the input or, with a cache, its end. Layers with a window stay as they are, and
-    are not observed. `turns` says how each layer rotates (`held.layer_turns`); without it, changes that need
-    clipped scores raise KeyError. Raises ValueError for a model that does not attend by transformers' `sdpa`.
+    The model may read all of the input or, with a cache, its end. Layers with a window attend unchanged, by
+    positions without a gap, as in a long input, and are not observed. `turns` says how each layer rotates
+    (`turns.turns_by_layer`); without it, changes that need clipped scores raise KeyError. Raises ValueError
+    for a model that does not attend by transformers' `sdpa`.
     """
     name = network.config._attn_implementation
     if name != "sdpa":
@@ -239,10 +240,14 @@ def attending_by(
     original = ALL_ATTENTION_FUNCTIONS[name]
 
     def attention(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: Any) -> Any:
+        layer, skipped = module.layer_idx, key.shape[2] - query.shape[2]
         if options.get("sliding_window") is not None:
+            if layer in turns:
+                query, key = (
+                    _without_gap(x, given.positions[: key.shape[2]], turns[layer]) for x in (query, key)
+                )
             return original(module, query, key, value, mask, **options)
         scaling = options.get("scaling")
-        layer, skipped = module.layer_idx, key.shape[2] - query.shape[2]
         own = max(given.first - skipped, 0)  # queries of this pass that are not changed
         outputs = []
         if own:
@@ -308,6 +313,12 @@ class _Scored:
     @cached_property
     def _unturned(self) -> torch.Tensor:
         return turned(self.key, -self.given.positions, self.turns[self.layer])
+
+
+def _without_gap(x: torch.Tensor, positions: torch.Tensor, turn: Turn) -> torch.Tensor:
+    """The vectors `(batch, heads, n, dim)` of the last of `positions`, turned to where no gap would put them."""
+    shift = (torch.arange(len(positions)) - positions)[-x.shape[2] :]
+    return turned(x, shift, turn) if bool(shift.any()) else x
 
 
 def _grouped(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -18,16 +18,18 @@ from rope_lib.runs.store import stored
 
 from . import logits
 from .geometry import first_singular_value, second_moment, silhouette
-from .held import Turn, layer_turns, turned
+from .held import Turn, turned
 from .load import LanguageModel
 from .logits import ByHead, Fitting, Input, attending_by
 from .losses import loss_by_position
 from .store import identity
+from .turns import turns_by_layer
 
 Kind = Literal["long", "gap"]
 
 EVERY = 4  # of the changed queries, one in so many is recorded
 CLOUD = 128  # keys and queries whose overlap is measured
+RANKED = ("dispersed", "overlapping", "outbidding")  # orders of heads: see `chosen`
 _HEAD = ["layer", "head"]
 
 
@@ -38,7 +40,8 @@ class Plan:
     `declared` is the declared length, `within` that of the input inside, `longest` that of the long one,
     whose queries from `first` on are changed; in the others it is the last `changed`. The loss is that of the
     `last` tokens. An earlier copy of the last `context` tokens makes an induction target. `doses` are numbers
-    of key heads, with `draws` random choices of each, `stretches` the inputs read from each text.
+    of key heads, chosen in the orders of `ranked` and `draws` times at random; `stretches` is how many inputs
+    are read from each text.
     """
 
     declared: int
@@ -49,15 +52,26 @@ class Plan:
     last: int
     context: int
     doses: tuple[int, ...] = ()
+    ranked: tuple[str, ...] = RANKED
     draws: int = 2
     stretches: int = 1
 
 
+_BYTES = Plan(256, 256, 1_024, 256, 128, 64, context=4, doses=(2, 4, 8), draws=3, stretches=8)
 PLANS: Mapping[str, Plan] = {
-    # All its tokens beyond the declared length would take hours: the last 768 queries are changed.
-    "SmolLM2-135M": Plan(8_192, 4_096, 12_288, 11_520, 768, 512, context=2, doses=(9, 22, 45)),
-    "byte RoPE": Plan(256, 256, 1_024, 256, 128, 64, context=4, doses=(2, 4, 8), draws=3, stretches=8),
-    "byte RoPE-ID": Plan(256, 256, 1_024, 256, 128, 64, context=4, doses=(2, 4, 8), draws=3, stretches=8),
+    # Twice their declared lengths would take hours without a gap.
+    "SmolLM2-135M": Plan(
+        8_192, 2_048, 16_384, 16_000, 384, 256, context=2, doses=(9, 22, 45), ranked=("dispersed",)
+    ),
+    "Gemma 3 270M": Plan(32_768, 2_048, 65_536, 65_152, 384, 256, context=2),
+    "byte RoPE": _BYTES,
+    "byte RoPE-ID": _BYTES,
+}
+KINDS: Mapping[str, tuple[Kind, ...]] = {
+    "SmolLM2-135M": ("gap",),
+    "Gemma 3 270M": ("gap",),
+    "byte RoPE": ("gap", "long"),
+    "byte RoPE-ID": ("gap", "long"),
 }
 
 
@@ -83,25 +97,23 @@ class Reader:
     given: Input
     last: int
     turns: Mapping[int, Turn]
-    before: DynamicCache | None
+    before: DynamicCache
 
     def read(self, fitting: Fitting = logits.unchanged) -> Reading:
         """One pass under a change."""
         network, given = self.model.network, self.given
-        start, recorder = 0, _Recorder(self.turns, given.positions)
-        if self.before is not None:
-            start = given.first
-            if extra := self.before.get_seq_length() - start:  # of the reading before this one
-                self.before.crop(-extra)
+        recorder = _Recorder(self.turns, given.positions)
+        if extra := self.before.get_seq_length() - given.first:  # of the reading before this one
+            self.before.crop(-extra)
         with (
             torch.inference_mode(),
             attending_by(network, given, fitting, self.turns, recorder.scores, recorder.vectors),
         ):
             outputs = network.get_decoder()(
-                given.tokens[:, start:],
-                position_ids=given.positions[None, start:],
+                given.tokens[:, given.first :],
+                position_ids=given.positions[None, given.first :],
                 past_key_values=self.before,
-                use_cache=self.before is not None,
+                use_cache=True,
             )
             end = outputs.last_hidden_state[:, -self.last - 1 :]
             losses = [
@@ -112,39 +124,39 @@ class Reader:
 
 
 def reader(model: LanguageModel, given: Input, last: int, turns: Mapping[int, Turn]) -> Reader:
-    """A `Reader` that has read what comes before the first changed query.
-
-    A model with windows drops the keys that have left them, and reads everything anew each time.
-    """
-    cache = None
-    if getattr(model.network.config.get_text_config(), "sliding_window", None) is None:
-        cache = DynamicCache()
-        with torch.inference_mode():
-            model.network.get_decoder()(
-                given.tokens[:, : given.first],
-                position_ids=given.positions[None, : given.first],
-                past_key_values=cache,
-                use_cache=True,
-            )
+    """A `Reader` that has read what comes before the first changed query."""
+    cache = DynamicCache()  # without a config it keeps every key, those that left a window too
+    with torch.inference_mode():
+        model.network.get_decoder()(
+            given.tokens[:, : given.first],
+            position_ids=given.positions[None, : given.first],
+            past_key_values=cache,
+            use_cache=True,
+        )
     return Reader(model, given, last, turns, cache)
 
 
 def inputs(tokens: torch.Tensor, plan: Plan) -> dict[str, Input]:
-    """The inputs of each kind, by name, from `tokens` `(stretches, longest)`."""
+    """The inputs of each kind, by name, from `tokens` `(stretches, length)`, at least `plan.within` long.
+
+    The long input is among them where `tokens` reach to `plan.longest`.
+    """
     end, counted = tokens[:, -plan.within :], torch.arange(plan.longest)
     first = plan.within - plan.changed
     jumped = counted[: plan.within] + (counted[: plan.within] >= first) * (plan.longest - plan.within)
-    return {
+    found = {
         "within": Input(end, counted[: plan.within], first, plan.declared, plan.context),
-        "long": Input(tokens, counted, plan.first, plan.declared, plan.context),
         "gap": Input(end, jumped, first, plan.declared, plan.context),
     }
+    if tokens.shape[1] == plan.longest:
+        found["long"] = Input(tokens, counted, plan.first, plan.declared, plan.context)
+    return found
 
 
 def try_mechanism(
     model: LanguageModel, tokens: torch.Tensor, plan: Plan, kind: Kind
 ) -> dict[str, pd.DataFrame]:
-    """Every intervention on one kind of input, from `tokens` `(stretches, longest)`: tables losses and heads.
+    """Every intervention on one kind of input, from `tokens` `(stretches, length)`: tables losses and heads.
 
     Columns of both: input, intervention, dose (key heads, where some are chosen), draw. `losses` has stretch
     and loss, nats; `heads` what `Reading` holds, of the readings without a dose. Kept: see `store`.
@@ -153,23 +165,11 @@ def try_mechanism(
     return stored("mechanism", key, lambda: _tables(_readings(model, tokens, plan, kind)))
 
 
-def try_without_sink(model: LanguageModel, tokens: torch.Tensor, plan: Plan) -> dict[str, pd.DataFrame]:
-    """The sink taken away within the declared length, for a model too long to fail: as `try_mechanism`."""
-
-    def readings() -> Iterator[tuple[dict[str, object], Reading]]:
-        inside = reader(model, inputs(tokens, plan)["within"], plan.last, {})
-        for name, fitting in (("unchanged", logits.unchanged), ("sink_gone", logits.sink_gone)):
-            yield _where("within", name), inside.read(fitting)
-
-    key = identity([__name__], model, tokens.flatten(), plan=plan, kind="within")
-    return stored("mechanism", key, lambda: _tables(readings()))
-
-
 def _readings(
     model: LanguageModel, tokens: torch.Tensor, plan: Plan, kind: Kind
 ) -> Iterator[tuple[dict[str, object], Reading]]:
     """Each reading with what identifies it."""
-    turns, given = layer_turns(model.network), inputs(tokens, plan)
+    turns, given = turns_by_layer(model.network), inputs(tokens, plan)
     inside = reader(model, given["within"], plan.last, turns)
     healthy = inside.read()
     yield _where("within", "unchanged"), healthy
@@ -208,13 +208,10 @@ def chosen(inside: pd.DataFrame, beyond: pd.DataFrame, plan: Plan) -> Iterator[t
     singular value the rotation shrinks most, `overlapping` those with the lowest silhouette, both beyond, and
     `outbidding` those whose largest score among older keys rises most from inside.
     """
-    found = beyond.assign(rise=beyond.older_score - inside.older_score)
+    found = beyond.assign(rise=inside.older_score - beyond.older_score)
     own = found.groupby(["layer", "key_head"])[["fsv_ratio", "silhouette", "rise"]].mean()
-    orders = [
-        ("dispersed", 0, np.argsort(own.fsv_ratio.to_numpy())),
-        ("overlapping", 0, np.argsort(own.silhouette.to_numpy())),
-        ("outbidding", 0, np.argsort(-own.rise.to_numpy())),
-    ]
+    columns = dict(zip(RANKED, own, strict=True))
+    orders = [(name, 0, np.argsort(own[columns[name]].to_numpy())) for name in plan.ranked]
     random = np.random.default_rng(0)
     orders += [("random", draw, random.permutation(len(own))) for draw in range(plan.draws)]
     keys = beyond.set_index(["layer", "key_head"]).index

@@ -1,14 +1,17 @@
 """Changes of scores on small random models: each does what it says, and nothing elsewhere."""
 
+import dataclasses
+
 import pytest
 import torch
 import transformers as t
 
 from rope_lib.measure import logits
-from rope_lib.measure.held import Held, everything, key_centers, layer_turns
+from rope_lib.measure.held import Held, everything, key_centers
 from rope_lib.measure.load import LanguageModel
 from rope_lib.measure.losses import loss_by_position
-from rope_lib.measure.mechanism import Plan, chosen, inputs, reader, try_mechanism, try_without_sink
+from rope_lib.measure.mechanism import Plan, chosen, inputs, reader, try_mechanism
+from rope_lib.measure.turns import turns_by_layer
 
 DECLARED, LONGEST, LAST, LAYERS = 32, 64, 8, 2
 PLAN = Plan(DECLARED, DECLARED, LONGEST, DECLARED, 16, LAST, context=1, doses=(1, 2), draws=2, stretches=2)
@@ -50,7 +53,7 @@ def small_chunks(monkeypatch):
 
 def read(model, tokens, kind, fitting=logits.unchanged):
     given = inputs(tokens, PLAN)[kind]
-    return reader(model, given, LAST, layer_turns(model.network)).read(fitting)
+    return reader(model, given, LAST, turns_by_layer(model.network)).read(fitting)
 
 
 def attended(model, tokens, kind, fitting):
@@ -60,7 +63,12 @@ def attended(model, tokens, kind, fitting):
     with (
         torch.inference_mode(),
         logits.attending_by(
-            network, given, fitting, layer_turns(network), lambda *seen: found.append(seen), lambda *_: None
+            network,
+            given,
+            fitting,
+            turns_by_layer(network),
+            lambda *seen: found.append(seen),
+            lambda *_: None,
         ),
     ):
         network(given.tokens, position_ids=given.positions[None], use_cache=False)
@@ -81,7 +89,7 @@ def all_heads(value):
 @pytest.mark.parametrize("kind", ["within", "long"])
 def test_unchanged_is_the_model_itself_however_often_it_reads(model, tokens, kind):
     given = inputs(tokens, PLAN)[kind]
-    twice = reader(model, given, LAST, layer_turns(model.network))
+    twice = reader(model, given, LAST, turns_by_layer(model.network))
     expected = [own_loss(model, sample) for sample in given.tokens]
     for _ in range(2):
         assert twice.read().losses == pytest.approx(expected, abs=1e-4)
@@ -100,7 +108,7 @@ def test_a_gap_moves_positions_and_nothing_else(model, tokens):
 
 
 def test_clipping_in_every_head_is_holding_everything(model, tokens):
-    turns = layer_turns(model.network)
+    turns = turns_by_layer(model.network)
     held = Held("clipped", "", DECLARED, everything, turns, key_centers(model, tokens[0, :DECLARED]))
     with held.applied(model.network):
         expected = [own_loss(model, sample) for sample in tokens]
@@ -191,13 +199,39 @@ def test_a_key_is_an_induction_target_where_it_follows_the_query_context():
     assert found.nonzero().tolist() == [[0, 5], [1, 2]]
 
 
-def test_layers_with_a_window_stay_as_they_are(tokens):
-    gemma = build(t.Gemma3TextConfig, sliding_window=8, layer_types=["sliding_attention", "full_attention"])
+@pytest.fixture(scope="module")
+def windowed():
+    ropes = {
+        f"{kind}_attention": {"rope_type": "default", "rope_theta": base}
+        for kind, base in (("sliding", 100.0), ("full", 10_000.0))
+    }
+    layers = ["sliding_attention", "full_attention"]
+    return build(t.Gemma3TextConfig, sliding_window=8, layer_types=layers, rope_parameters=ropes)
+
+
+def test_layers_with_a_window_stay_as_they_are(windowed, tokens):
+    plain = read(windowed, tokens, "within")
     given = inputs(tokens, PLAN)["within"]
-    plain = reader(gemma, given, LAST, {}).read()
-    assert plain.losses == pytest.approx([own_loss(gemma, sample) for sample in given.tokens], abs=1e-4)
+    assert plain.losses == pytest.approx([own_loss(windowed, sample) for sample in given.tokens], abs=1e-4)
     assert plain.heads.layer.unique().tolist() == [1]
-    assert plain.heads.fsv_ratio.isna().all()
+    assert plain.heads.fsv_ratio.notna().all()
+
+
+def test_each_layer_turns_by_its_own_frequencies(windowed, model):
+    sliding, full = (turn.inv_freq[1] for _, turn in sorted(turns_by_layer(windowed.network).items()))
+    assert (sliding, full) == pytest.approx((100.0 ** (-1 / 4), 10_000.0 ** (-1 / 4)))
+    assert len({turn.inv_freq for turn in turns_by_layer(model.network).values()}) == 1
+
+
+def test_a_layer_with_a_window_sees_no_gap(windowed, tokens):
+    # With every distance clipped in the other layer, a gap of any size is the same.
+    clipped, reach = logits.clipped_in({1: torch.ones(4)}), dataclasses.replace(PLAN, declared=16)
+    for length in (LONGEST, 3 * LONGEST):
+        given = inputs(tokens, dataclasses.replace(reach, longest=length))["gap"]
+        found = reader(windowed, given, LAST, turns_by_layer(windowed.network)).read(clipped).losses
+        if length == LONGEST:
+            first = found
+    assert found == pytest.approx(first, abs=1e-4)
 
 
 def test_every_intervention_is_tried_and_kept(model, tokens, monkeypatch, tmp_path):
@@ -210,7 +244,6 @@ def test_every_intervention_is_tried_and_kept(model, tokens, monkeypatch, tmp_pa
     assert doses.to_dict() == {"dispersed": 4, "overlapping": 4, "outbidding": 4, "random": 8}
     heads = tables["heads"]
     assert heads.groupby(["input", "intervention"]).size().eq(LAYERS * 4).all()
-    assert set(try_without_sink(model, tokens, PLAN)["losses"].intervention) == {"unchanged", "sink_gone"}
 
 
 def test_doses_take_whole_key_heads_the_most_dispersed_first(model, tokens):

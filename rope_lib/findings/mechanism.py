@@ -1,0 +1,194 @@
+"""What each cut of paper B's chain restores of a loss, or does to it: shares of the damage between texts.
+
+`tables` are those of `results/mechanism`: losses and heads, with columns model, text, kind (the input that is
+too long: `long` or `gap`), input (that, or `within`), intervention, dose and draw. See `claims.b8_mechanism`
+for what the shares mean, and `measure.mechanism` for how they are measured.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from .interventions import LAST_POSITIONS, curves
+from .kept import Tables
+from .stats import Interval, student_interval
+from .wording import minus
+
+CASE = ["model", "kind"]
+# What is done inside the declared length; everything else is done beyond it.
+INSIDE = ("sink_lowered", "sink_gone", "warmed")
+RANKED = ("dispersed", "overlapping", "outbidding")  # how the heads of a dose are chosen, but at random
+
+LABELS: Mapping[str, str] = {
+    "clipped": "all distances clipped",
+    "far": "all far keys lowered",
+    "unmatched": "unmatched far keys lowered",
+    "matched": "matched far keys lowered",
+    "unmatched_removed": "unmatched far keys removed",
+    "matched_removed": "matched far keys removed",
+    "capped": "other scores capped (99 %)",
+    "capped_at_most": "other scores capped (largest)",
+    "sink_returned": "sink's attention returned, by head",
+    "sink_fixed": "sink's attention returned, by query",
+    "cooled": "entropy as inside",
+    "sink_lowered": "sink's attention as beyond",
+    "sink_gone": "sink masked",
+    "warmed": "entropy as beyond",
+}
+
+
+def losses(tables: Tables) -> pd.DataFrame:
+    """Mean loss over stretches: rows (model, kind, text), columns (input, intervention, dose, draw)."""
+    where = ["input", "intervention", "dose", "draw"]
+    table = tables["losses"].assign(input=lambda t: np.where(t["input"] == "within", "within", "beyond"))
+    return table.pivot_table("loss", [*CASE, "text"], where, observed=True)
+
+
+def damages(tables: Tables) -> pd.DataFrame:
+    """Columns healthy, broken and damage, nats, by (model, kind, text)."""
+    found = losses(tables)
+    healthy, broken = (found[each, "unchanged", -1, 0] for each in ("within", "beyond"))
+    return pd.DataFrame({"healthy": healthy, "broken": broken, "damage": broken - healthy})
+
+
+def shares(tables: Tables) -> pd.DataFrame:
+    """Share of the damage that each intervention restores, or inside does: (model, kind, text) × (…, draw).
+
+    Columns are (intervention, dose, draw). 1 restores, or inside does, all of it.
+    """
+    found, damage = losses(tables), damages(tables)
+    inside, beyond = found["within"], found["beyond"]
+    done = inside.sub(damage.healthy, axis=0).div(damage.damage, axis=0)
+    restored = (-beyond).add(damage.broken, axis=0).div(damage.damage, axis=0)
+    both = pd.concat([done, restored], axis=1)
+    return both.drop(columns="unchanged", level=0)
+
+
+def sink_back(tables: Tables) -> pd.DataFrame:
+    """Of the attention to token 0 that is lost beyond, the share that returns: (model, kind, text) × intervention.
+
+    Attention is the mean over all heads that are observed.
+    """
+    sink = attention(tables)
+    lost = sink["within", "unchanged"] - sink["beyond", "unchanged"]
+    return sink["beyond"].sub(sink["beyond", "unchanged"], axis=0).div(lost, axis=0).drop(columns="unchanged")
+
+
+def attention(tables: Tables, column: str = "sink_attention") -> pd.DataFrame:
+    """Mean over heads of a column of the table of heads: (model, kind, text) × (input, intervention)."""
+    heads = tables["heads"]
+    where = np.where(heads["input"] == "within", "within", "beyond")
+    return heads.assign(input=where).pivot_table(column, [*CASE, "text"], ["input", "intervention"])
+
+
+def at_doses(tables: Tables) -> pd.DataFrame:
+    """Share of the damage restored by clipping distances in some heads: one row for each case, text and dose.
+
+    Columns: model, kind, text, intervention (how the heads are chosen), dose (key heads), share, the mean
+    over draws.
+    """
+    wanted = shares(tables).stack([0, 1, 2], future_stack=True).rename("share").dropna().reset_index()
+    chosen = wanted[wanted.intervention.isin([*RANKED, "random"])]
+    return chosen.groupby([*CASE, "text", "intervention", "dose"], as_index=False).share.mean()
+
+
+def above_random(tables: Tables, ranked: str = "dispersed") -> pd.Series:
+    """What the chosen heads restore more than as many at random, mean over doses: by (model, kind, text)."""
+    by_dose = at_doses(tables).pivot_table("share", [*CASE, "text", "dose"], "intervention")
+    if not {ranked, "random"} <= set(by_dose):
+        return pd.Series(dtype=float)
+    return (by_dose[ranked] - by_dose["random"]).dropna().groupby([*CASE, "text"]).mean()
+
+
+def links(tables: Tables) -> dict[str, dict[str, object]]:
+    """The numbers that `claims.b8_mechanism` judges, by model and kind of input with two texts or more.
+
+    For each: damage (nats), sink (mean attention to token 0 inside) and shares, an interval by name.
+    """
+    damage, sink = damages(tables).damage, attention(tables)["within", "unchanged"]
+    restored, back = shares(tables), sink_back(tables)
+    found = {}
+    for case, own in restored.groupby(CASE):
+        columns = {name: own[name, -1, 0] for name in LABELS if (name, -1, 0) in own}
+        columns |= {"sink_back": back.loc[case, "unmatched"]} if "unmatched" in back else {}
+        doses = above_random(tables)
+        if case in doses.droplevel("text").index:
+            columns["dispersed"] = doses.loc[case]
+        between = {name: column.dropna() for name, column in columns.items()}
+        if len(own) > 1:
+            found[", ".join(case)] = {
+                "damage": float(damage.loc[case].mean()),
+                "sink": float(sink.loc[case].mean()),
+                "shares": {name: student_interval(each) for name, each in between.items() if len(each) > 1},
+            }
+    return found
+
+
+def summary(tables: Tables, case: tuple[str, str]) -> pd.DataFrame:
+    """One row for each intervention on one (model, kind): means over texts and the interval of its share.
+
+    Columns: share, low, high; loss, sink_attention, largest_score, entropy, silhouette. The first two rows
+    are the unchanged model inside and beyond, without a share.
+    """
+    means = {"loss": losses(tables).loc[case].mean()}
+    columns = ("sink_attention", "largest_score", "entropy", "silhouette")
+    means |= {column: attention(tables, column).loc[case].mean() for column in columns}
+    between = shares(tables).loc[case]
+    rows = {}
+    for name in ("inside", "unchanged", *LABELS):
+        intervention = "unchanged" if name == "inside" else name
+        where = "within" if name in ("inside", *INSIDE) else "beyond"
+        if (where, intervention, -1, 0) not in means["loss"].index:
+            continue
+        share: Interval = (np.nan, np.nan, np.nan)
+        if name in LABELS:
+            share = student_interval(between[name, -1, 0])
+        row = dict(zip(("share", "low", "high"), share, strict=True))
+        row["loss"] = means["loss"][where, intervention, -1, 0]
+        rows[name] = row | {column: means[column][where, intervention] for column in columns}
+    return pd.DataFrame(rows).T
+
+
+def own_bands(tables: Tables, trained: int, longest: int) -> pd.DataFrame:
+    """How much each intervention of `results/interventions` loses inside and beyond the declared length.
+
+    Index: intervention. Columns inside and beyond: nats above the same positions with all distances clipped,
+    which inside is the unchanged model; over the second half of the declared length, and over the last
+    positions of the longest input. rise is beyond less inside: how far it leaves its own band.
+    """
+    by_position = curves(tables["losses"])
+    control = by_position["clipped"]
+    found = {
+        name: {
+            "inside": _between(own - control, trained // 2, trained),
+            "beyond": _between(own - control, longest - LAST_POSITIONS, longest),
+        }
+        for name, own in by_position.items()
+    }
+    return pd.DataFrame(found).T.assign(rise=lambda table: table.beyond - table.inside)
+
+
+def _between(losses: pd.Series, first: int, stop: int) -> float:
+    return float(losses[(losses.index >= first) & (losses.index < stop)].mean())
+
+
+def interval(share: Interval) -> str:
+    """A share and its interval in percent, as the prose writes them.
+
+    >>> interval((0.512, -0.031, 0.9))
+    '51 % (−3 to 90)'
+    """
+    value, low, high = (f"{100 * each:.0f}" for each in share)
+    return minus(f"{value} % ({low} to {high})")
+
+
+def facts(tables: Tables) -> dict[str, str]:
+    """What the chapter on the mechanism states: names of `glue` and their texts."""
+    found: dict[str, str] = {}
+    for case, each in links(tables).items():
+        short = case.lower().replace(" ", "-").replace(",", "")
+        found[f"{short}-damage"] = f"{each['damage']:.2f}"
+        found[f"{short}-sink"] = f"{each['sink']:.2f}"
+        found |= {f"{short}-{name}".replace("_", "-"): interval(share) for name, share in each["shares"].items()}
+    return {f"mechanism-{name}": text for name, text in found.items()}
