@@ -223,6 +223,42 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
     return result, pd.DataFrame({"seconds": [seconds], "peak_gib": [peak]})
 
 
+# The mechanism, on every model
+
+
+def mechanism(*, models: str | None = None) -> None:
+    """Cut the chain of the mechanism at each link, on every model and text: a quarter of an hour on two cores.
+
+    `models` are names of Part II, separated by commas, where not all are wanted.
+    """
+    from rope_lib.measure.load import token_ids
+    from rope_lib.measure.mechanism import KINDS, PLANS, stretches, try_mechanism
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts: dict[str, list[pd.DataFrame]] = {}
+    inputs, digests = {}, {}
+    for subject in PLANS if models is None else models.split(","):
+        model, plan, kinds = load_subject(subject), PLANS[subject], KINDS[subject]
+        for name in TEXTS:
+            tokens = stretches(token_ids(model, text(name)), plan, kinds)
+            for kind in kinds:
+                start = time.perf_counter()
+                for each, table in try_mechanism(model, tokens, plan, kind).items():
+                    for column, value in (("kind", kind), ("text", name), ("model", subject)):
+                        table.insert(0, column, value)
+                    parts.setdefault(each, []).append(table)
+                click.echo(f"{subject}, {name}, {kind}: {time.perf_counter() - start:.0f} s")
+            inputs[f"{subject}, {name}"] = identity(
+                [try_mechanism.__module__], model, tokens.flatten(), plan=plan, kinds=list(kinds)
+            )
+            digests[name] = text_sha256(text(name))
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+    command = "mechanism" + ("" if models is None else f' --models "{models}"')
+    keep("mechanism", tables, command=command, about={"inputs": inputs, "texts_sha256": digests})
+
+
 # Small models, trained here
 
 
@@ -280,7 +316,7 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, same_tokens, long_input, precision_parts)
+    others = (interventions, same_tokens, long_input, mechanism, precision_parts)
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 
@@ -309,6 +345,7 @@ class Command(click.Command):
 @click.option("--size", type=click.Choice(SIZES), help="Of a grid: `full` is for a GPU.")
 @click.option("--workers", type=click.IntRange(1), help="Of a grid: worker processes on this machine.")
 @click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
+@click.option("--models", help="Of mechanism: names of models, separated by commas, by default all.")
 @click.option("--device", help="Of long_input: where the model runs, by default cuda.")
 @click.option(
     "--text",

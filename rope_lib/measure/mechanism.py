@@ -5,7 +5,7 @@ length. `long` is a text that goes on beyond it. `gap` is the tokens of `within`
 before those that are changed: as many keys as inside, at distances that the model never saw.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -151,6 +151,18 @@ def inputs(tokens: torch.Tensor, plan: Plan) -> dict[str, Input]:
     if tokens.shape[1] == plan.longest:
         found["long"] = Input(tokens, counted, plan.first, plan.declared, plan.context)
     return found
+
+
+def stretches(tokens: torch.Tensor, plan: Plan, kinds: Iterable[Kind]) -> torch.Tensor:
+    """`plan.stretches` inputs `(stretches, length)` of a text's tokens, evenly spaced; the first begins it.
+
+    They are as long as the longest of the `kinds` needs. Raises ValueError for a text that is shorter.
+    """
+    length = plan.longest if "long" in kinds else plan.within
+    if len(tokens) < length:
+        raise ValueError(f"tokens must be at least {length}, got {len(tokens)}")
+    starts = torch.linspace(0, len(tokens) - length, plan.stretches).long().tolist()
+    return torch.stack([tokens[start : start + length] for start in starts])
 
 
 def try_mechanism(
