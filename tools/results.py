@@ -227,7 +227,7 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
 
 
 def mechanism(*, models: str | None = None) -> None:
-    """Cut the chain of the mechanism at each link, on every model and text: a quarter of an hour on two cores.
+    """Cut the chain of the mechanism at each link, on every model and text: 20 minutes on two cores.
 
     `models` are names of Part II, separated by commas, where not all are wanted.
     """

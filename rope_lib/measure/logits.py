@@ -316,7 +316,7 @@ class _Scored:
 
 
 def _without_gap(x: torch.Tensor, positions: torch.Tensor, turn: Turn) -> torch.Tensor:
-    """The vectors `(batch, heads, n, dim)` of the last of `positions`, turned to where no gap would put them."""
+    """The vectors `(batch, heads, n, dim)` of the last `positions`, turned to where no gap would put them."""
     shift = (torch.arange(len(positions)) - positions)[-x.shape[2] :]
     return turned(x, shift, turn) if bool(shift.any()) else x
 

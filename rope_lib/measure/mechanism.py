@@ -61,7 +61,7 @@ _BYTES = Plan(256, 256, 1_024, 256, 128, 64, context=4, doses=(2, 4, 8), draws=3
 PLANS: Mapping[str, Plan] = {
     # Twice their declared lengths would take hours without a gap.
     "SmolLM2-135M": Plan(
-        8_192, 2_048, 16_384, 16_000, 384, 256, context=2, doses=(9, 22, 45), ranked=("dispersed",)
+        8_192, 2_048, 16_384, 16_000, 384, 256, context=2, doses=(9, 45), ranked=("dispersed", "outbidding")
     ),
     "Gemma 3 270M": Plan(32_768, 2_048, 65_536, 65_152, 384, 256, context=2),
     "byte RoPE": _BYTES,

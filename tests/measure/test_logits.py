@@ -10,7 +10,7 @@ from rope_lib.measure import logits
 from rope_lib.measure.held import Held, everything, key_centers
 from rope_lib.measure.load import LanguageModel
 from rope_lib.measure.losses import loss_by_position
-from rope_lib.measure.mechanism import Plan, chosen, inputs, reader, try_mechanism
+from rope_lib.measure.mechanism import Plan, chosen, inputs, reader, stretches, try_mechanism
 from rope_lib.measure.turns import turns_by_layer
 
 DECLARED, LONGEST, LAST, LAYERS = 32, 64, 8, 2
@@ -255,3 +255,21 @@ def test_doses_take_whole_key_heads_the_most_dispersed_first(model, tokens):
     worst = beyond[beyond.fsv_ratio == beyond.fsv_ratio.min()]
     assert taken == set(zip(worst.layer, worst["head"], strict=True))
     assert len(taken) == 2
+
+
+def test_pairs_at_rest_are_pairs_that_do_not_turn(tokens):
+    rope = {"rope_type": "proportional", "rope_theta": 100.0, "partial_rotary_factor": 0.5, "factor": 2.0}
+    resting = build(t.LlamaConfig, rope_parameters=rope)
+    turns = turns_by_layer(resting.network)
+    assert [freq > 0 for freq in turns[0].inv_freq] == [True, True, False, False]
+    assert read(resting, tokens, "gap").losses == pytest.approx(
+        read(resting, tokens, "gap", logits.clipped_in(all_heads(0.0))).losses
+    )
+
+
+def test_stretches_are_spread_over_a_text():
+    found = stretches(torch.arange(100), PLAN, ("gap",))
+    assert found[:, 0].tolist() == [0, 100 - DECLARED]
+    assert stretches(torch.arange(100), PLAN, ("gap", "long")).shape == (2, LONGEST)
+    with pytest.raises(ValueError, match="at least 32"):
+        stretches(torch.arange(31), PLAN, ("gap",))
