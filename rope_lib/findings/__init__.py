@@ -23,6 +23,7 @@ __all__ = [
     "least_base",
     "limits",
     "long_inputs",
+    "mechanism",
     "misread",
     "pair_weights",
     "precision",

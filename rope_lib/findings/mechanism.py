@@ -16,6 +16,7 @@ from .stats import Interval, student_interval
 from .wording import minus
 
 CASE = ["model", "kind"]
+SHORT = {"SmolLM2-135M": "smollm2", "Gemma 3 270M": "gemma", "byte RoPE": "rope", "byte RoPE-ID": "rope-id"}
 # What is done inside the declared length; everything else is done beyond it.
 INSIDE = ("sink_lowered", "sink_gone", "warmed")
 RANKED = ("dispersed", "overlapping", "outbidding")  # how the heads of a dose are chosen, but at random
@@ -66,9 +67,9 @@ def shares(tables: Tables) -> pd.DataFrame:
 
 
 def sink_back(tables: Tables) -> pd.DataFrame:
-    """Of the attention to token 0 that is lost beyond, the share that returns: (model, kind, text) × intervention.
+    """Of the attention to token 0 that is lost beyond, the share that returns.
 
-    Attention is the mean over all heads that are observed.
+    (model, kind, text) × intervention. Attention is the mean over all heads that are observed.
     """
     sink = attention(tables)
     lost = sink["within", "unchanged"] - sink["beyond", "unchanged"]
@@ -183,12 +184,70 @@ def interval(share: Interval) -> str:
     return minus(f"{value} % ({low} to {high})")
 
 
+def intervals(tables: Tables) -> dict[str, pd.DataFrame]:
+    """`summary`'s share, low and high of every case with two texts or more, by the name of the case."""
+    cases = damages(tables).groupby(CASE).size()
+    return {
+        named(case): summary(tables, case)[["share", "low", "high"]].dropna().astype(float)
+        for case in cases[cases > 1].index
+    }
+
+
+def named(case: tuple[str, str]) -> str:
+    """A model and a kind of input, as figures name them: the kind where it is not a gap.
+
+    >>> named(("byte RoPE", "gap")), named(("byte RoPE", "long"))
+    ('byte RoPE', 'byte RoPE, long input')
+    """
+    model, kind = case
+    return model if kind == "gap" else f"{model}, long input"
+
+
+WAYS: Mapping[str, str] = {
+    "outbidding": "largest rise of scores",
+    "overlapping": "most overlap",
+    "dispersed": "most dispersed",
+    "random": "at random",
+}
+
+
+def responses(tables: Tables, case: tuple[str, str]) -> pd.DataFrame:
+    """Mean share of the damage restored: index dose, the share of the key heads; columns as in `WAYS`.
+
+    All heads are the intervention `clipped`, the same in every way.
+    """
+    own = at_doses(tables)
+    model, kind = case
+    own = own[(own.model == model) & (own.kind == kind)]
+    found = own.pivot_table("share", "dose", "intervention").rename(columns=WAYS)
+    rows = tables["heads"]
+    heads = rows[(rows.model == model) & (rows.kind == kind)][["layer", "key_head"]].drop_duplicates()
+    found.loc[len(heads)] = float(shares(tables).loc[case]["clipped", -1, 0].mean())
+    found.index = found.index / len(heads)
+    return found[[way for way in WAYS.values() if way in found]].sort_index()
+
+
 def facts(tables: Tables) -> dict[str, str]:
     """What the chapter on the mechanism states: names of `glue` and their texts."""
     found: dict[str, str] = {}
+    sink, loss = attention(tables), damages(tables)
     for case, each in links(tables).items():
-        short = case.lower().replace(" ", "-").replace(",", "")
-        found[f"{short}-damage"] = f"{each['damage']:.2f}"
-        found[f"{short}-sink"] = f"{each['sink']:.2f}"
-        found |= {f"{short}-{name}".replace("_", "-"): interval(share) for name, share in each["shares"].items()}
+        model, kind = case.rsplit(", ", 1)
+        short = f"{SHORT[model]}-{kind}"
+        own = sink.loc[model, kind]
+        found |= {
+            f"{short}-texts": f"{len(own)}",
+            f"{short}-healthy": f"{loss.loc[model, kind].healthy.mean():.2f}",
+            f"{short}-broken": f"{loss.loc[model, kind].broken.mean():.2f}",
+            f"{short}-damage": f"{each['damage']:.2f}",
+            f"{short}-sink": f"{each['sink']:.3f}",
+            f"{short}-sink-beyond": f"{own['beyond', 'unchanged'].mean():.3f}",
+        }
+        for name, share in each["shares"].items():
+            found[f"{short}-{name}".replace("_", "-")] = interval(share)
+            found[f"{short}-{name}-mean".replace("_", "-")] = minus(f"{100 * share[0]:.0f} %")
+        for way, column in responses(tables, (model, kind)).items():
+            for dose, share in column.dropna().items():
+                name = f"{short}-{way}-{100 * dose:.0f}".replace(" ", "-")
+                found[name] = minus(f"{100 * share:.0f} %")
     return {f"mechanism-{name}": text for name, text in found.items()}

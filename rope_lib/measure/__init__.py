@@ -24,6 +24,9 @@
 ``attending``     the base of an intervention, and the place where a model attends.
 ``held``          interventions that stop the turn of part of each key at a distance.
 ``interventions`` all ways to run a model with one thing about its attention changed.
+``logits``        changes of the scores of attention, each of which cuts the mechanism at one place.
+``turns``         how each layer turns, where layers differ.
+``mechanism``     every such change on one model and text: loss, attention and overlap.
 ``trials``        the interventions tried one after the other, in small tables.
 ``reference``     the measurement of the packaged model that chapters share.
 ``positions``     experiments on the positions themselves: shifts, number types, misalignment.
