@@ -33,14 +33,16 @@ copy of the query's context (an induction target) or is among the eight far keys
 distances clipped. Token 0 is no part of any of these sets.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from rope_lib.findings.stats import Interval
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Finding, Numbers, Row
 
-LEAST_DAMAGE = 0.5  # nats: a model that loses less has not failed
-LEAST_SINK = 0.1  # mean attention to token 0 inside: with less there is no sink to outbid
+if TYPE_CHECKING:
+    from rope_lib.findings.stats import Interval
+
 HALF, QUARTER = 0.5, 0.25
 
 
@@ -78,6 +80,8 @@ def judge_mechanism(numbers: Numbers) -> Finding:
     cooling restores less than half; it does not if on all of them either the unmatched keys do not matter, or
     the sink returned and the sink lowered both do not. In every other case it holds with a caveat.
     """
+    from rope_lib.findings.mechanism import LEAST_DAMAGE, LEAST_SINK
+
     tested = {
         name: each
         for name, each in numbers["models"].items()

@@ -24,6 +24,7 @@ __all__ = [
     "limits",
     "long_inputs",
     "mechanism",
+    "mechanism_before",
     "misread",
     "pair_weights",
     "precision",

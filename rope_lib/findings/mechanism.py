@@ -10,13 +10,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from .interventions import LAST_POSITIONS, curves
 from .kept import Tables
 from .stats import Interval, student_interval
 from .wording import minus
 
 CASE = ["model", "kind"]
 SHORT = {"SmolLM2-135M": "smollm2", "Gemma 3 270M": "gemma", "byte RoPE": "rope", "byte RoPE-ID": "rope-id"}
+LEAST_DAMAGE = 0.5  # nats: a model that loses less has not failed
+LEAST_SINK = 0.1  # mean attention to token 0 inside: with less there is no sink to outbid
 # What is done inside the declared length; everything else is done beyond it.
 INSIDE = ("sink_lowered", "sink_gone", "warmed")
 RANKED = ("dispersed", "overlapping", "outbidding")  # how the heads of a dose are chosen, but at random
@@ -126,6 +127,45 @@ def links(tables: Tables) -> dict[str, dict[str, object]]:
     return found
 
 
+# Links of the chain, by the share that decides each: see `claims.b8_mechanism`.
+LINKS: Mapping[str, str] = {
+    "dispersed": "the most dispersed heads do more of the damage than others",
+    "unmatched": "far unmatched keys do it",
+    "matched": "(far matched keys do it)",
+    "sink_back": "unmatched keys outbid the sink",
+    "sink_returned": "the loss of the sink does harm, beyond",
+    "sink_lowered": "… and inside",
+    "cooled": "(attention spread over more keys does it)",
+}
+OF_THE_SINK = ("sink_back", "sink_returned", "sink_lowered")
+
+
+def link_rows(tables: Tables) -> list[list[str]]:
+    """The chain as a table: a row for each of `LINKS`, its name first, then a cell for each case that fails.
+
+    A cell holds the share that decides the link, with its interval; "no sink" where there is none to lose.
+    """
+    found = {case: each for case, each in links(tables).items() if each["damage"] >= LEAST_DAMAGE}
+    rows = []
+    for name, said in LINKS.items():
+        row = [said]
+        for each in found.values():
+            sinkless = name in OF_THE_SINK and each["sink"] < LEAST_SINK
+            known = name in each["shares"]
+            row.append("no sink" if sinkless else interval(each["shares"][name]) if known else "–")
+        rows.append(row)
+    return rows
+
+
+def failing(tables: Tables) -> list[str]:
+    """The cases of `link_rows`, as figures name them, in its order."""
+    return [
+        named((case.rsplit(", ", 1)[0], case.rsplit(", ", 1)[1]))
+        for case, each in links(tables).items()
+        if each["damage"] >= LEAST_DAMAGE
+    ]
+
+
 def summary(tables: Tables, case: tuple[str, str]) -> pd.DataFrame:
     """One row for each intervention on one (model, kind): means over texts and the interval of its share.
 
@@ -149,29 +189,6 @@ def summary(tables: Tables, case: tuple[str, str]) -> pd.DataFrame:
         row["loss"] = means["loss"][where, intervention, -1, 0]
         rows[name] = row | {column: means[column][where, intervention] for column in columns}
     return pd.DataFrame(rows).T
-
-
-def own_bands(tables: Tables, trained: int, longest: int) -> pd.DataFrame:
-    """How much each intervention of `results/interventions` loses inside and beyond the declared length.
-
-    Index: intervention. Columns inside and beyond: nats above the same positions with all distances clipped,
-    which inside is the unchanged model; over the second half of the declared length, and over the last
-    positions of the longest input. rise is beyond less inside: how far it leaves its own band.
-    """
-    by_position = curves(tables["losses"])
-    control = by_position["clipped"]
-    found = {
-        name: {
-            "inside": _between(own - control, trained // 2, trained),
-            "beyond": _between(own - control, longest - LAST_POSITIONS, longest),
-        }
-        for name, own in by_position.items()
-    }
-    return pd.DataFrame(found).T.assign(rise=lambda table: table.beyond - table.inside)
-
-
-def _between(losses: pd.Series, first: int, stop: int) -> float:
-    return float(losses[(losses.index >= first) & (losses.index < stop)].mean())
 
 
 def interval(share: Interval) -> str:

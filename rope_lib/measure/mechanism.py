@@ -57,13 +57,13 @@ class Plan:
     stretches: int = 1
 
 
-_BYTES = Plan(256, 256, 1_024, 256, 128, 64, context=4, doses=(2, 4, 8), draws=3, stretches=8)
+_BYTES = Plan(256, 256, 1_024, 256, 128, 64, context=4, doses=(2, 4, 8), stretches=4)
 PLANS: Mapping[str, Plan] = {
     # Twice their declared lengths would take hours without a gap.
     "SmolLM2-135M": Plan(
-        8_192, 2_048, 16_384, 16_000, 384, 256, context=2, doses=(9, 45), ranked=("dispersed", "outbidding")
+        8_192, 1_024, 16_384, 16_128, 256, 192, context=2, doses=(9, 45), ranked=("dispersed", "outbidding")
     ),
-    "Gemma 3 270M": Plan(32_768, 2_048, 65_536, 65_152, 384, 256, context=2),
+    "Gemma 3 270M": Plan(32_768, 1_024, 65_536, 65_280, 256, 192, context=2),
     "byte RoPE": _BYTES,
     "byte RoPE-ID": _BYTES,
 }

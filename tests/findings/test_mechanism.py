@@ -1,6 +1,5 @@
 """Shares of the damage, from tables in which they are known."""
 
-import pandas as pd
 import pytest
 from small_mechanism import CHOSEN, DAMAGE, DONE, HEALTHY, MODELS, RESTORED, TEXTS, tables
 
@@ -83,14 +82,3 @@ def test_facts_are_texts(found):
     assert facts["mechanism-rope-gap-cooled-mean"] == "−10 %"
     assert facts["mechanism-smollm2-gap-texts"] == "3"
     assert facts["mechanism-smollm2-gap-largest-rise-of-scores-25"] == "60 %"
-
-
-def test_a_spectrum_is_judged_against_its_own_band():
-    rows = [
-        {"intervention": name, "first": first, "nll": loss}
-        for name, (inside, beyond) in {"clipped": (2, 2), "unchanged": (2, 7), "own": (4, 4.5)}.items()
-        for first, loss in [(512, inside), (896, inside), (1_408, beyond), (1_536, beyond), (1_920, beyond)]
-    ]
-    bands = mechanism.own_bands({"losses": pd.DataFrame(rows)}, 1_024, 2_048)
-    assert bands.loc["unchanged"].tolist() == [0, 5, 5]
-    assert bands.loc["own"].tolist() == [2, 2.5, 0.5]
