@@ -12,7 +12,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test quick checks report notebooks tables attack bench fuzz pins clean
+.PHONY: help setup models book test quick checks report notebooks tables attack bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -40,6 +40,9 @@ $(READY): requirements.txt requirements-torch.txt requirements-model.txt pyproje
 	@# The first import of matplotlib builds a font cache and reports it on standard error, where notebooks may not write.
 	@$(PY) -c 'import matplotlib.font_manager' 2>/dev/null
 	@rm .venv/.unfinished && touch $@
+
+models: setup  ## fetch the models of Part II that setup leaves out: Gemma 3 270M, under Gemma's terms of use
+	$(PY) tools/models.py
 
 # Sphinx reports warnings about a page only when it reads that page. After a build that failed or was killed, every
 # page is read again, or the second try would pass. The notebooks' outputs stay cached, so this costs seconds.

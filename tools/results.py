@@ -9,6 +9,7 @@ measurements in the user's cache folder. Nothing is kept in `results` when a cel
 """
 
 import inspect
+import shutil
 import time
 import tomllib
 from collections.abc import Callable
@@ -42,6 +43,17 @@ LONG_LENGTHS = [2**power for power in range(9, 18)]
 SAME_TOKENS = 512  # at the end of each window of `same_tokens`
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
+BYTE_CONFIGS = (
+    "rope",
+    "rope_id",
+)  # byte models by their configurations in `experiments`, text_rope.toml and the other
+# Of the models of Part II, in tokens: to twice the declared length, to 16 times it, or what two cores can do.
+GEOMETRY_LENGTHS = {
+    "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
+    "Gemma 3 270M": (512, 2_048, 8_192),
+    "byte RoPE": (64, 128, 256, 512, 1_024, 2_048, 4_096),
+    "byte RoPE-ID": (64, 128, 256, 512, 1_024, 2_048, 4_096),
+}
 
 
 def keep(name: str, tables: dict[str, pd.DataFrame], *, command: str, about: dict[str, Any]) -> None:
@@ -223,13 +235,49 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
     return result, pd.DataFrame({"seconds": [seconds], "peak_gib": [peak]})
 
 
-# The mechanism, on every model
+# The models of Part II
 
 
-def mechanism(*, models: str | None = None) -> None:
-    """Cut the chain of the mechanism at each link, on every model and text: 20 minutes on two cores.
+def geometry(*, longest: int | None = None) -> None:
+    """Measure every model of Part II on every text, at several lengths: a quarter of an hour on two cores.
 
-    `models` are names of Part II, separated by commas, where not all are wanted.
+    Lengths above `longest`, if it is given, are left out, and so is a model that is not at hand.
+    """
+    from rope_lib.measure.every_model import geometry_tables
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts: dict[str, list[pd.DataFrame]] = {}
+    inputs, digests = {}, {}
+    for subject, lengths in GEOMETRY_LENGTHS.items():
+        try:
+            model = load_subject(subject)
+        except FileNotFoundError as error:
+            click.echo(f"{subject} is left out: {error}")
+            continue
+        wanted = [length for length in lengths if longest is None or length <= longest]
+        for name in TEXTS:
+            tokens = tokenize(model, text(name), max(wanted))
+            for each, table in geometry_tables(model, tokens, wanted).items():
+                table.insert(0, "text", name)
+                table.insert(0, "model", subject)
+                parts.setdefault(each, []).append(table)
+            inputs[f"{subject}, {name}"] = identity(
+                [geometry_tables.__module__], model, tokens, lengths=wanted
+            )
+            digests[name] = text_sha256(text(name))
+            click.echo(f"{subject}, {name}: {parts['costs'][-1].seconds.item():.0f} s")
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+    command = "geometry" + ("" if longest is None else f" --longest {longest}")
+    keep("geometry", tables, command=command, about={"inputs": inputs, "texts_sha256": digests})
+
+
+def mechanism(*, texts: int | None = None) -> None:
+    """Cut the chain of the mechanism at each link, on every model and text: 12 minutes on two cores.
+
+    Texts after the first `texts`, if it is given, are left out, and so is a model that is not at hand.
     """
     from rope_lib.measure.load import token_ids
     from rope_lib.measure.mechanism import KINDS, PLANS, stretches, try_mechanism
@@ -239,11 +287,15 @@ def mechanism(*, models: str | None = None) -> None:
 
     parts: dict[str, list[pd.DataFrame]] = {}
     inputs, digests = {}, {}
-    for subject in PLANS if models is None else models.split(","):
-        model, plan, kinds = load_subject(subject), PLANS[subject], KINDS[subject]
-        for name in TEXTS:
-            tokens = stretches(token_ids(model, text(name)), plan, kinds)
-            for kind in kinds:
+    for subject, plan in PLANS.items():
+        try:
+            model = load_subject(subject)
+        except FileNotFoundError as error:
+            click.echo(f"{subject} is left out: {error}")
+            continue
+        for name in list(TEXTS)[:texts]:
+            tokens = stretches(token_ids(model, text(name)), plan, KINDS[subject])
+            for kind in KINDS[subject]:
                 start = time.perf_counter()
                 for each, table in try_mechanism(model, tokens, plan, kind).items():
                     for column, value in (("kind", kind), ("text", name), ("model", subject)):
@@ -251,11 +303,11 @@ def mechanism(*, models: str | None = None) -> None:
                     parts.setdefault(each, []).append(table)
                 click.echo(f"{subject}, {name}, {kind}: {time.perf_counter() - start:.0f} s")
             inputs[f"{subject}, {name}"] = identity(
-                [try_mechanism.__module__], model, tokens.flatten(), plan=plan, kinds=list(kinds)
+                [try_mechanism.__module__], model, tokens.flatten(), plan=plan, kinds=list(KINDS[subject])
             )
             digests[name] = text_sha256(text(name))
     tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
-    command = "mechanism" + ("" if models is None else f' --models "{models}"')
+    command = "mechanism" + ("" if texts is None else f" --texts {texts}")
     keep("mechanism", tables, command=command, about={"inputs": inputs, "texts_sha256": digests})
 
 
@@ -294,6 +346,46 @@ def precision_parts() -> None:
     keep("precision_parts", tables, command="precision_parts", about={"inputs": inputs})
 
 
+def byte_models(*, checkpoints: Path | None = None) -> None:
+    """Train the two byte models of Part II and write them as Llama folders: an hour on two cores.
+
+    `checkpoints`, if it is given, is a folder where `rope-lib train text_X.toml --keep --out X` ran, with X
+    rope and rope_id: the weights are taken as they are there, after however many steps of the plan.
+    """
+    from rope_lib.train.config import Config
+    from rope_lib.train.export import of_checkpoint, rounded, save_llama
+    from rope_lib.train.loop import CHECKPOINT, KEPT, learning_rate, train
+    from rope_lib.train.run import inputs as inputs_of
+    from rope_lib.train.validated import count_losses, model_losses
+
+    folder = RESULTS / "byte_models"
+    configs = {name: Config.from_toml(EXPERIMENTS / f"text_{name}.toml") for name in BYTE_CONFIGS}
+    models, training, validation, inputs = {}, [], [], {}
+    for name, config in configs.items():
+        if checkpoints is None:
+            models[name], table = train(config, Path("rope-sweep-byte-models") / name)
+        else:
+            at = checkpoints / f"{name}-training"
+            models[name], losses = of_checkpoint(config, at / (KEPT if (at / KEPT).exists() else CHECKPOINT))
+            rates = [learning_rate(config.training, step) for step in range(len(losses))]
+            table = pd.DataFrame({"step": range(len(losses)), "loss": losses, "learning_rate": rates})
+        training.append(table.assign(model=name)[["model", *table.columns]])
+        validation.append(model_losses(config, rounded(models[name])).assign(model=name))
+        inputs[name] = inputs_of(config) | {"steps": len(table)}
+    counts = count_losses(config.training.length)
+    counts.insert(0, "model", "counts, " + counts.pop("before").astype(str) + " bytes before")
+    tables = {
+        "training": pd.concat(training, ignore_index=True),
+        "validation": pd.concat([*validation, counts], ignore_index=True)[["model", "first", "nll"]],
+    }
+    for name in configs:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    command = "byte_models" + ("" if checkpoints is None else " --checkpoints DIR")
+    keep("byte_models", tables, command=command, about={"inputs": inputs})
+    for name, config in configs.items():
+        save_llama(models[name], config, folder / name)
+
+
 # The command
 
 
@@ -316,7 +408,7 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, same_tokens, long_input, mechanism, precision_parts)
+    others = (interventions, same_tokens, long_input, geometry, mechanism, precision_parts, byte_models)
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 
@@ -345,8 +437,14 @@ class Command(click.Command):
 @click.option("--size", type=click.Choice(SIZES), help="Of a grid: `full` is for a GPU.")
 @click.option("--workers", type=click.IntRange(1), help="Of a grid: worker processes on this machine.")
 @click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
-@click.option("--models", help="Of mechanism: names of models, separated by commas, by default all.")
+@click.option("--texts", type=click.IntRange(1), help="Of mechanism: how many texts, from the first.")
+@click.option("--longest", type=click.IntRange(2), help="Of geometry: the most tokens of an input.")
 @click.option("--device", help="Of long_input: where the model runs, by default cuda.")
+@click.option(
+    "--checkpoints",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Of byte_models: a folder with weights that were trained already.",
+)
 @click.option(
     "--text",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -13,6 +13,7 @@ __all__ = [
     "atlas",
     "better",
     "breaks",
+    "byte_models",
     "cases",
     "clusters",
     "depth",

@@ -28,6 +28,7 @@
 ``turns``         how each layer turns, where layers differ.
 ``mechanism``     every such change on one model and text: loss, attention and overlap.
 ``trials``        the interventions tried one after the other, in small tables.
+``every_model``   the geometry of a model on a text, in the small tables that are kept.
 ``reference``     the measurement of the packaged model that chapters share.
 ``positions``     experiments on the positions themselves: shifts, number types, misalignment.
 """

@@ -9,6 +9,9 @@
 ``draws``        inputs of every task, drawn from a generator.
 ``loop``         training that a kill at any moment does not change.
 ``evaluate``     loss by position, accuracy by distance, the geometry of the keys.
+``ngrams``       what a table of counts knows about the next byte; needs no torch.
+``validated``    losses of byte models, and of counts, on text that neither has read.
+``export``       a byte model as a Llama folder.
 ``run``          one config in, plain tables out.
 ``rounding``     trained models under rounding of some pairs only, or with a gap in their positions.
 """

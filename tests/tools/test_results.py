@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -37,6 +38,13 @@ evaluation = { lengths = [16], examples = 2, geometry = 1 }
 [axes]
 spectrum.base = [10, 100]
 seed = [0]
+"""
+
+TINY_BYTES = """
+model = { layers = 1, width = 8, heads = 1, head_dim = 4 }
+spectrum = { base = 100 }
+task = { name = "bytes" }
+training = { steps = 2, batch = 2, length = 16 }
 """
 
 
@@ -90,7 +98,8 @@ def test_what_has_no_counterpart_is_named(folders, makers, grids):
 
 def test_a_single_configuration_is_no_result(results):
     assert sorted(results.grid_files()) == GRIDS
-    assert {path.stem for path in EXPERIMENTS.glob("*.toml")} - set(GRIDS) == {"byte_rope_id", "recall_rope"}
+    single = {path.stem for path in EXPERIMENTS.glob("*.toml")} - set(GRIDS)
+    assert single == {"byte_rope_id", "recall_rope", "text_rope", "text_rope_id"}
 
 
 def test_the_list_of_results_names_each_with_its_command(results):
@@ -258,6 +267,76 @@ def test_the_parts_of_precision_are_trained_and_asked(results, monkeypatch, tmp_
             expected[name][settings].itertuples(index=False)
         )
     assert set(tables["gaps"].base) == {10, 100}
+
+
+# The models of Part II, in place of which tiny ones stand here
+
+
+@pytest.fixture
+def tiny_texts(monkeypatch, results):
+    """Two texts, of which a tiny model reads letters, and nothing else is at hand."""
+    config = LlamaConfig(
+        vocab_size=256, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, max_position_embeddings=32, attn_implementation="sdpa",
+    )  # fmt: skip
+
+    def load_subject(name):
+        if name == "away":
+            raise FileNotFoundError("run `make models`")
+        torch.manual_seed(0)
+        return load.LanguageModel("tiny", LlamaForCausalLM(config).eval(), None, "0" * 64)
+
+    monkeypatch.setattr("rope_lib.measure.subjects.load_subject", load_subject)
+    monkeypatch.setattr(load, "tokenize", lambda _, text, length: torch.tensor(list(text.encode()[:length])))
+    texts = {name: (lambda line=name: f"{line} " * 30) for name in ("one", "another")}
+    monkeypatch.setattr("rope_lib.measure.texts.TEXTS", texts)
+    monkeypatch.setattr(results, "GEOMETRY_LENGTHS", {"here": (70, 90, 100), "away": (70,)})
+
+
+@pytest.mark.usefixtures("tiny_texts")
+def test_the_geometry_of_the_models_at_hand_is_kept_text_by_text(results, tmp_path):
+    found = call(results, "geometry", "--longest", "90")
+    assert found.exit_code == 0, found.output
+    assert "away is left out: run `make models`" in found.output
+    tables, made = (
+        read_tables(tmp_path / "results/geometry"),
+        read_provenance(tmp_path / "results/geometry"),
+    )
+    assert sorted(tables) == ["costs", "heads", "losses", "norms", "pairs", "profiles", "queries"]
+    for table in tables.values():
+        assert list(table.columns[:2]) == ["model", "text"]
+        assert table.groupby(["model", "text"], sort=False).size().index.tolist() == [
+            ("here", "one"),
+            ("here", "another"),
+        ]
+    assert sorted(tables["heads"].length.unique()) == [70, 90]
+    assert sorted(made["inputs"]) == ["here, another", "here, one"]
+    assert made["command"] == "python tools/results.py geometry --longest 90"
+
+
+@pytest.mark.slow
+def test_byte_models_are_trained_or_taken_as_they_are_and_can_be_loaded(results, monkeypatch, tmp_path):
+    monkeypatch.setattr(results, "EXPERIMENTS", tmp_path)
+    monkeypatch.setattr("rope_lib.train.validated.SEGMENTS", 4)
+    for name in results.BYTE_CONFIGS:
+        (tmp_path / f"text_{name}.toml").write_text(TINY_BYTES)
+    assert call(results, "byte_models").exit_code == 0
+    folder = tmp_path / "results/byte_models"
+    tables = read_tables(folder)
+    for _ in range(2):  # a second run replaces the first
+        for name in results.BYTE_CONFIGS:
+            trained = tmp_path / "rope-sweep-byte-models" / name
+            shutil.copytree(trained, tmp_path / "own" / f"{name}-training", dirs_exist_ok=True)
+        assert call(results, "byte_models", "--checkpoints", str(tmp_path / "own")).exit_code == 0
+    assert not folder.with_name("byte_models.old").exists()
+    for name, table in read_tables(folder).items():
+        pd.testing.assert_frame_equal(table, tables[name])
+    assert read_provenance(folder)["inputs"]["rope"]["steps"] == 2
+    assert read_provenance(folder)["command"] == "python tools/results.py byte_models --checkpoints DIR"
+    losses = tables["validation"].groupby("model", sort=False).nll.mean()
+    assert list(losses.index[:3]) == ["rope", "rope_id", "counts, 0 bytes before"]
+    model = load.load_model(folder / "rope_id")
+    assert load.tokenize(model, "def", 3).tolist() == list(b"def")
 
 
 # The command
