@@ -140,30 +140,34 @@ LINKS: Mapping[str, str] = {
 OF_THE_SINK = ("sink_back", "sink_returned", "sink_lowered")
 
 
-def link_rows(tables: Tables) -> list[list[str]]:
+def link_rows(tables: Tables, words: Mapping[str, Mapping[str, str]]) -> list[list[str]]:
     """The chain as a table: a row for each of `LINKS`, its name first, then a cell for each case that fails.
 
     A cell holds the share that decides the link, with its interval; "no sink" where there is none to lose.
+    `words` says, by case and link, in a word whether it bears the link out.
     """
     found = {case: each for case, each in links(tables).items() if each["damage"] >= LEAST_DAMAGE}
     rows = []
-    for name, said in LINKS.items():
-        row = [said]
-        for each in found.values():
-            sinkless = name in OF_THE_SINK and each["sink"] < LEAST_SINK
-            known = name in each["shares"]
-            row.append("no sink" if sinkless else interval(each["shares"][name]) if known else "–")
+    for name, link in LINKS.items():
+        row = [link]
+        for case, each in found.items():
+            if name in OF_THE_SINK and each["sink"] < LEAST_SINK:
+                row.append("no sink")
+            elif name in each["shares"]:
+                said = words.get(case, {}).get(name, "")
+                row.append(
+                    f"{said}: {interval(each['shares'][name])}" if said else interval(each["shares"][name])
+                )
+            else:
+                row.append("–")
         rows.append(row)
     return rows
 
 
 def failing(tables: Tables) -> list[str]:
     """The cases of `link_rows`, as figures name them, in its order."""
-    return [
-        named((case.rsplit(", ", 1)[0], case.rsplit(", ", 1)[1]))
-        for case, each in links(tables).items()
-        if each["damage"] >= LEAST_DAMAGE
-    ]
+    failed = (case for case, each in links(tables).items() if each["damage"] >= LEAST_DAMAGE)
+    return [named(_split(case)) for case in failed]
 
 
 def summary(tables: Tables, case: tuple[str, str]) -> pd.DataFrame:
@@ -220,6 +224,25 @@ def named(case: tuple[str, str]) -> str:
     return model if kind == "gap" else f"{model}, long input"
 
 
+def _split(case: str) -> tuple[str, str]:
+    model, _, kind = case.rpartition(", ")
+    return model, kind
+
+
+# The three readings of which a chapter makes one again: input and intervention by name.
+READINGS: Mapping[str, tuple[str, str]] = {
+    "inside": ("within", "unchanged"),
+    "beyond": ("beyond", "unchanged"),
+    "unmatched lowered": ("beyond", "unmatched"),
+}
+
+
+def kept_loss(tables: Tables, model: str, text: str, reading: str) -> float:
+    """The kept mean loss of one of `READINGS`, with a gap."""
+    where, intervention = READINGS[reading]
+    return float(losses(tables).loc[(model, "gap", text)][where, intervention, -1, 0])
+
+
 WAYS: Mapping[str, str] = {
     "outbidding": "largest rise of scores",
     "overlapping": "most overlap",
@@ -249,7 +272,7 @@ def facts(tables: Tables) -> dict[str, str]:
     found: dict[str, str] = {}
     sink, loss = attention(tables), damages(tables)
     for case, each in links(tables).items():
-        model, kind = case.rsplit(", ", 1)
+        model, kind = _split(case)
         short = f"{SHORT[model]}-{kind}"
         own = sink.loc[model, kind]
         found |= {
