@@ -6,6 +6,7 @@ for what the shares mean, and `measure.mechanism` for how they are measured.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ def above_random(tables: Tables, ranked: str = "dispersed") -> pd.Series:
     return (by_dose[ranked] - by_dose["random"]).dropna().groupby([*CASE, "text"]).mean()
 
 
-def links(tables: Tables) -> dict[str, dict[str, object]]:
+def links(tables: Tables) -> dict[str, dict[str, Any]]:
     """The numbers that `claims.b8_mechanism` judges, by model and kind of input with two texts or more.
 
     For each: damage (nats), sink (mean attention to token 0 inside) and shares, an interval by name.
