@@ -18,6 +18,7 @@ __all__ = [
     "clusters",
     "depth",
     "dispersal",
+    "far_interventions",
     "interventions",
     "kept",
     "least_base",
