@@ -33,6 +33,8 @@ __all__ = [
     "long_inputs",
     "matched",
     "measured_breaks",
+    "mechanism",
+    "mechanism_before",
     "misread",
     "pair_weights",
     "precision",

@@ -30,6 +30,9 @@
 ``matched``       which pairs of a query and a key match, by the tokens alone; needs no torch.
 ``matched_scores`` angles, scores and margins over the sink of matched and unmatched pairs.
 ``turning``       the vectors of a layer, turned to other distances.
+``logits``        changes of the scores of attention, each of which cuts the mechanism at one place.
+``turns``         how each layer turns, where layers differ.
+``mechanism``     every such change on one model and text: loss, attention and overlap.
 ``trials``        the interventions tried one after the other, in small tables.
 ``every_model``   the geometry of a model on a text, in the small tables that are kept.
 ``reference``     the measurement of the packaged model that chapters share.
