@@ -6,7 +6,7 @@ Each function is given what it draws (see `findings.matched`) and measures nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -181,5 +181,5 @@ def _short(length: int) -> str:
     return f"{length}" if length < 1_000 else f"{length / 1024:.0f}k"
 
 
-def _legend(axes: Axes, place: str) -> None:
+def _legend(axes: Axes, place: Literal["center right", "upper left"]) -> None:
     axes.legend(fontsize=7.5, frameon=False, loc=place, handlelength=1.4, borderaxespad=0.1)
