@@ -318,19 +318,19 @@ def _named(case: tuple[str, str]) -> str:
 
 
 def _facts_of_the_added(table: pd.DataFrame) -> dict[str, str]:
-    """Of the models outside the rule, by kind of layers: the error, its upper end and that of its rivals."""
+    """Of the models outside the rule, by kind of layers: the error, its upper end, what it goes with."""
     rows = sixteenfold(table)
     rows = rows[rows.model.isin(ADDED)]
     if rows.empty:
         return {}
     errors = errors_by_text(rows)
-    facts = {"added-texts": f"{errors.text.nunique()}"}
+    drift = of_heads(rows).with_drift.droplevel("model")
+    facts = {f"added-{layers}-with-drift": minus(f"{value:.2f}") for layers, value in drift.items()}
     for (_, layers), row in verdict(errors)[1].iterrows():
         facts |= {
             f"added-{layers}": f"{row.error:.1%}",
             f"added-{layers}-high": f"{row.high:.1%}",
             f"added-{layers}-no-change": f"{row.error - row['less than no change']:.1%}",
-            f"added-{layers}-trend": f"{row.error - row['less than trend']:.1%}",
         }
     return facts
 

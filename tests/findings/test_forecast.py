@@ -176,7 +176,7 @@ def test_a_model_outside_the_rule_is_scored_and_in_no_verdict(forecasts, geometr
     facts = forecast._facts_of_the_added(table)
     errors = errors_by_text(forecast.sixteenfold(table)).query("model == @added and layers == 'window'")
     assert facts["added-window"] == f"{errors.forecast.mean():.1%}"
-    assert facts["added-texts"] == "2"
+    assert facts["added-window-no-change"] == f"{errors['no change'].mean():.1%}"
 
 
 def test_means_by_length_have_an_interval_between_texts(forecasts, geometry):
