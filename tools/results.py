@@ -62,7 +62,7 @@ GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
 GEOMETRY_LENGTHS = {
     "byte RoPE": (64, 128, 256, 512, 1_024, 2_048, 4_096),
     "byte RoPE-ID": (64, 128, 256, 512, 1_024, 2_048, 4_096),
-    "Gemma 3 270M": (512, 2_048),
+    "Gemma 3 270M": (512, 2_048, 8_192),
     "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
 }
 HEAD_MODELS = ("SmolLM2-135M", "Gemma 3 270M")  # whose oscillators are weighed
