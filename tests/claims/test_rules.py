@@ -24,6 +24,16 @@ def walls(**kept):
     }
 
 
+def chain(**shares):
+    """Numbers of B8-mechanism for which every link holds, but for some shares: an interval by name."""
+    held = dict.fromkeys(("unmatched", "sink_back", "sink_returned", "sink_lowered"), (0.7, 0.6, 0.8))
+    held |= {"matched": (0.1, 0.0, 0.2), "cooled": (0.1, 0.0, 0.2), "dispersed": (0.2, 0.1, 0.3)}
+    return {"models": {"a model": {"damage": 2.0, "sink": 0.3, "shares": held | shares}}}
+
+
+NONE, SOME = (0.0, -0.1, 0.1), (0.4, 0.2, 0.6)  # shares that no rule counts, or that are in between
+
+
 def criteria(**changed):
     """Numbers of B9 that agree with the paper, but for what is changed: by spectrum, some numbers."""
     agreeing = ROWS["B9 formula"].refuted_by | {
@@ -158,6 +168,16 @@ CASES = [
     ("B8 consequence", {"score_longest": 12.0}, CAVEAT),
     ("B8 consequence", {"attention_longest": 0.2, "score": 5.0, "score_longest": 12.0}, REFUTED),
     ("B8 consequence", {"least_inside": 0.1, "score": 5.0, "score_longest": 12.0}, REFUTED),
+    ("B8-mechanism consequence", chain(), HOLDS),
+    ("B8-mechanism consequence", chain(cooled=(0.5, 0.4, 0.6)), CAVEAT),
+    ("B8-mechanism consequence", chain(dispersed=NONE), CAVEAT),
+    ("B8-mechanism consequence", chain(sink_returned=SOME), CAVEAT),
+    ("B8-mechanism consequence", chain(sink_returned=NONE), CAVEAT),
+    ("B8-mechanism consequence", chain(sink_lowered=NONE, sink_returned=NONE), REFUTED),
+    ("B8-mechanism consequence", chain(unmatched=NONE), REFUTED),
+    ("B8-mechanism consequence", chain(matched=(0.9, 0.85, 0.95)), REFUTED),
+    ("B8-mechanism consequence", chain(matched=(0.7, 0.6, 0.8)), CAVEAT),
+    ("B8-mechanism consequence", {"models": {}}, NOT_TESTABLE),
     ("B9 formula", criteria(), HOLDS),
     ("B9 formula", criteria(high_freq={"above_limit": 0.2}), CAVEAT),
     ("B9 formula", criteria(half_rope={"turns": 2.0}), REFUTED),
