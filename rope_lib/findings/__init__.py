@@ -18,7 +18,6 @@ __all__ = [
     "clusters",
     "depth",
     "dispersal",
-    "far_interventions",
     "interventions",
     "kept",
     "least_base",

@@ -1,8 +1,9 @@
 """What each cut of paper B's chain restores of a loss, or does to it: shares of the damage between texts.
 
 `tables` are those of `results/mechanism`: losses and heads, with columns model, text, kind (the input that is
-too long: `long` or `gap`), input (that, or `within`), intervention, dose and draw. See `claims.b8_mechanism`
-for what the shares mean, and `measure.mechanism` for how they are measured.
+too long: `long` or `gap`), input (that, or `within`), intervention, dose and draw. The *damage* is the loss
+of the same tokens beyond the declared length less that inside. A cut beyond *restores* a share of it, one
+inside *does* a share of it. `measure.mechanism` says how both are measured.
 """
 
 from collections.abc import Mapping
@@ -105,7 +106,7 @@ def above_random(tables: Tables, ranked: str = "dispersed") -> pd.Series:
 
 
 def links(tables: Tables) -> dict[str, dict[str, Any]]:
-    """The numbers that `claims.b8_mechanism` judges, by model and kind of input with two texts or more.
+    """The numbers by which the chain is judged, by model and kind of input with two texts or more.
 
     For each: damage (nats), sink (mean attention to token 0 inside) and shares, an interval by name.
     """
@@ -128,7 +129,7 @@ def links(tables: Tables) -> dict[str, dict[str, Any]]:
     return found
 
 
-# Links of the chain, by the share that decides each: see `claims.b8_mechanism`.
+# Links of the chain, by the share that decides each.
 LINKS: Mapping[str, str] = {
     "dispersed": "the most dispersed heads do more of the damage than others",
     "unmatched": "far unmatched keys do it",
