@@ -43,16 +43,14 @@ LONG_LENGTHS = [2**power for power in range(9, 18)]
 SAME_TOKENS = 512  # at the end of each window of `same_tokens`
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
-BYTE_CONFIGS = (
-    "rope",
-    "rope_id",
-)  # byte models by their configurations in `experiments`, text_rope.toml and the other
-# Of the models of Part II, in tokens: to twice the declared length, to 16 times it, or what two cores can do.
+# The byte models of Part II, by their configurations in `experiments`: text_rope.toml and text_rope_id.toml.
+BYTE_CONFIGS = ("rope", "rope_id")
+# Of the models of Part II, in tokens: to 16 times the declared length, to twice it, or what two cores can do.
 GEOMETRY_LENGTHS = {
-    "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
-    "Gemma 3 270M": (512, 2_048, 8_192),
     "byte RoPE": (64, 128, 256, 512, 1_024, 2_048, 4_096),
     "byte RoPE-ID": (64, 128, 256, 512, 1_024, 2_048, 4_096),
+    "Gemma 3 270M": (512, 2_048),
+    "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
 }
 
 
@@ -239,76 +237,46 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
 
 
 def geometry(*, longest: int | None = None) -> None:
-    """Measure every model of Part II on every text, at several lengths: a quarter of an hour on two cores.
+    """Measure every model of Part II on every text, at several lengths: half an hour on two idle cores.
 
-    Lengths above `longest`, if it is given, are left out, and so is a model that is not at hand.
+    Lengths above `longest`, if it is given, are left out, and so is a model that is not at hand. Each
+    measurement is kept when it is made; the provenance lists those that are.
     """
     from rope_lib.measure.every_model import geometry_tables
     from rope_lib.measure.load import tokenize
     from rope_lib.measure.store import identity
-    from rope_lib.measure.subjects import load_subject
+    from rope_lib.measure.subjects import SUBJECTS, load_subject
     from rope_lib.measure.texts import TEXTS, text
 
-    parts: dict[str, list[pd.DataFrame]] = {}
+    found: dict[tuple[str, str], dict[str, pd.DataFrame]] = {}
     inputs, digests = {}, {}
-    for subject, lengths in GEOMETRY_LENGTHS.items():
+
+    def keep_so_far():
+        order = sorted(found, key=lambda cell: list(SUBJECTS).index(cell[0]))  # texts stay in theirs
+        names = found[order[0]]
+        tables = {name: pd.concat([found[cell][name] for cell in order], ignore_index=True) for name in names}
+        command = "geometry" + ("" if longest is None else f" --longest {longest}")
+        keep("geometry", tables, command=command, about={"inputs": inputs, "texts_sha256": digests})
+
+    for subject in GEOMETRY_LENGTHS:
         try:
             model = load_subject(subject)
         except FileNotFoundError as error:
             click.echo(f"{subject} is left out: {error}")
             continue
-        wanted = [length for length in lengths if longest is None or length <= longest]
+        wanted = [n for n in GEOMETRY_LENGTHS[subject] if longest is None or n <= longest]
         for name in TEXTS:
             tokens = tokenize(model, text(name), max(wanted))
-            for each, table in geometry_tables(model, tokens, wanted).items():
+            tables = geometry_tables(model, tokens, wanted)
+            for table in tables.values():
                 table.insert(0, "text", name)
                 table.insert(0, "model", subject)
-                parts.setdefault(each, []).append(table)
-            inputs[f"{subject}, {name}"] = identity(
-                [geometry_tables.__module__], model, tokens, lengths=wanted
-            )
+            found[subject, name] = tables
+            cell = f"{subject}, {name}"
+            inputs[cell] = identity([geometry_tables.__module__], model, tokens, lengths=wanted)
             digests[name] = text_sha256(text(name))
-            click.echo(f"{subject}, {name}: {parts['costs'][-1].seconds.item():.0f} s")
-    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
-    command = "geometry" + ("" if longest is None else f" --longest {longest}")
-    keep("geometry", tables, command=command, about={"inputs": inputs, "texts_sha256": digests})
-
-
-def mechanism(*, texts: int | None = None) -> None:
-    """Cut the chain of the mechanism at each link, on every model and text: 12 minutes on two cores.
-
-    Texts after the first `texts`, if it is given, are left out, and so is a model that is not at hand.
-    """
-    from rope_lib.measure.load import token_ids
-    from rope_lib.measure.mechanism import KINDS, PLANS, stretches, try_mechanism
-    from rope_lib.measure.store import identity
-    from rope_lib.measure.subjects import load_subject
-    from rope_lib.measure.texts import TEXTS, text
-
-    parts: dict[str, list[pd.DataFrame]] = {}
-    inputs, digests = {}, {}
-    for subject, plan in PLANS.items():
-        try:
-            model = load_subject(subject)
-        except FileNotFoundError as error:
-            click.echo(f"{subject} is left out: {error}")
-            continue
-        for name in list(TEXTS)[:texts]:
-            tokens = stretches(token_ids(model, text(name)), plan, KINDS[subject])
-            for kind in KINDS[subject]:
-                start = time.perf_counter()
-                for each, table in try_mechanism(model, tokens, plan, kind).items():
-                    for column, value in (("kind", kind), ("text", name), ("model", subject)):
-                        table.insert(0, column, value)
-                    parts.setdefault(each, []).append(table)
-                click.echo(f"{subject}, {name}, {kind}: {time.perf_counter() - start:.0f} s")
-            inputs[f"{subject}, {name}"] = identity(
-                [try_mechanism.__module__], model, tokens.flatten(), plan=plan, kinds=list(KINDS[subject])
-            )
-            digests[name] = text_sha256(text(name))
-    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
-    command = "mechanism" + ("" if texts is None else f" --texts {texts}")
-    keep("mechanism", tables, command=command, about={"inputs": inputs, "texts_sha256": digests})
+            click.echo(f"{cell}: {tables['costs'].seconds.item():.0f} s")
+            keep_so_far()
 
 
 # Small models, trained here
@@ -408,7 +376,7 @@ def makers() -> dict[str, Maker]:
         name: Maker(partial(grid, file), tomllib.loads(file.read_text(encoding="utf-8"))["about"])
         for name, file in grid_files().items()
     }
-    others = (interventions, same_tokens, long_input, geometry, mechanism, precision_parts, byte_models)
+    others = (interventions, same_tokens, long_input, geometry, precision_parts, byte_models)
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 
@@ -437,7 +405,6 @@ class Command(click.Command):
 @click.option("--size", type=click.Choice(SIZES), help="Of a grid: `full` is for a GPU.")
 @click.option("--workers", type=click.IntRange(1), help="Of a grid: worker processes on this machine.")
 @click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
-@click.option("--texts", type=click.IntRange(1), help="Of mechanism: how many texts, from the first.")
 @click.option("--longest", type=click.IntRange(2), help="Of geometry: the most tokens of an input.")
 @click.option("--device", help="Of long_input: where the model runs, by default cuda.")
 @click.option(

@@ -291,6 +291,7 @@ def tiny_texts(monkeypatch, results):
     texts = {name: (lambda line=name: f"{line} " * 30) for name in ("one", "another")}
     monkeypatch.setattr("rope_lib.measure.texts.TEXTS", texts)
     monkeypatch.setattr(results, "GEOMETRY_LENGTHS", {"here": (70, 90, 100), "away": (70,)})
+    monkeypatch.setattr("rope_lib.measure.subjects.SUBJECTS", {"away": None, "here": None})
 
 
 @pytest.mark.usefixtures("tiny_texts")
