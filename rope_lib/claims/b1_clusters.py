@@ -1,50 +1,42 @@
 """B1: keys and queries form tight, separated, opposing clusters."""
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
-from .observed import observed
+from collections.abc import Mapping
+
+from .by_model import judge_models, of_reference
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Earlier, Finding, Numbers, Row, Verdict
+
+SAID = {
+    "tight": "heads with tight clusters|.0%",
+    "separated": "separate ones|.0%",
+    "explained": "variance along the first component|.0%",
+    "opposed_before": "heads opposed before the rotation|.0%",
+    "opposed_after": "after it|.0%",
+}
 
 
 def measure_clusters() -> Numbers:
-    """How tight, how far apart and how opposed keys and queries of the heads are at the training length."""
-    from rope_lib.findings.clusters import pairs
+    """How tight, how far apart and how opposed keys and queries of the heads are at the declared length."""
+    from rope_lib.findings.by_text import cluster_parts, kept_geometry, part_numbers
 
-    sweep, inside, _ = observed()
-    trained = inside[-1]
-    before, after = (pairs(sweep, trained, stage) for stage in ("pre", "post"))
-    tight = before[["within_key", "within_query"]].min(axis=1) > 0.5
-    return {
-        "length": trained,
-        "heads": len(before),
-        "tight": float(tight.mean()),
-        "separated": float((before.silhouette > 0.5).mean()),
-        "explained": float(before[["explained_key", "explained_query"]].mean().mean()),
-        "opposed_before": float((before.cosine < 0).mean()),
-        "opposed_after": float((after.cosine < 0).mean()),
-        "cosine_before": float(before.cosine.mean()),
-        "cosine_after": float(after.cosine.mean()),
-    }
+    return part_numbers(cluster_parts(kept_geometry()))
+
+
+def rule(parts: Mapping[str, float]) -> Verdict:
+    """The rule for one model: see `judge_clusters`."""
+    clusters = min(parts["tight"], parts["separated"]) >= 0.9 and parts["explained"] > 0.5
+    if clusters and parts["opposed_before"] >= 0.9:
+        return HOLDS
+    return CAVEAT if clusters and parts["opposed_after"] >= 0.75 else REFUTED
 
 
 def judge_clusters(numbers: Numbers) -> Finding:
-    """B1 holds if nine of ten heads are tight, separated and opposed before the rotation, and one direction
-    explains most; a caveat if they are opposed in three of four heads after the rotation only.
+    """B1 holds in a model if nine of ten heads are tight, separated and opposed before the rotation, and one
+    direction explains most; a caveat if they are opposed in three of four heads after the rotation only.
 
     Tight: mean cosine above 0.5 among keys and among queries. Separated: silhouette above 0.5. Opposed: mean
-    cosine between keys and queries below 0.
+    cosine between keys and queries below 0. From texts to models: see `by_model`.
     """
-    clusters = min(numbers["tight"], numbers["separated"]) >= 0.9 and numbers["explained"] > 0.5
-    opposed = numbers["opposed_before"] >= 0.9
-    later = numbers["opposed_after"] >= 0.75
-    return Finding(
-        HOLDS if clusters and opposed else CAVEAT if clusters and later else REFUTED,
-        (
-            "Of {heads} query heads at {length:,} tokens, before the rotation, {tight:.0%} have tight "
-            "clusters and {separated:.0%} separate ones; the first component explains {explained:.0%} of "
-            "the variance in the mean. The mean cosine between keys and queries is {cosine_before:+.2f}, "
-            "below 0 in {opposed_before:.0%} of the heads; after the rotation {cosine_after:+.2f} and "
-            "{opposed_after:.0%}."
-        ).format(**numbers),
-    )
+    return judge_models(rule, numbers, SAID)
 
 
 CLAIMS = (
@@ -58,22 +50,35 @@ CLAIMS = (
         place="Figures 1, 2 and 4 (left)",
         standing="stated",
         chapter="10_clusters_and_sinks",
-        in_short="tight, separate clusters; opposed only after the rotation, and weakly",
+        in_short="tight and separate in one model of four; opposed before the rotation in none",
         consequence=Row(
             measure=measure_clusters,
             judge=judge_clusters,
             refuted_by={
-                "length": 8192,
-                "heads": 270,
-                "explained": 0.77,
-                "cosine_before": 0.0,
-                "cosine_after": -0.1,
-                "tight": 0.97,
-                "separated": 0.98,
-                "opposed_before": 0.46,
-                "opposed_after": 0.46,
+                "texts": 5,
+                "models": {
+                    "SmolLM2-135M": {
+                        "tight": {"mean": 0.97, "low": 0.95, "high": 0.99},
+                        "separated": {"mean": 0.98, "low": 0.97, "high": 0.99},
+                        "explained": {"mean": 0.77, "low": 0.75, "high": 0.79},
+                        "opposed_before": {"mean": 0.46, "low": 0.44, "high": 0.48},
+                        "opposed_after": {"mean": 0.46, "low": 0.44, "high": 0.48},
+                    }
+                },
             },
-            needs=("model",),
+            needs=("results",),
+        ),
+        history=(
+            Earlier(
+                until="2026-11-27",
+                rule=(
+                    "The present rule for one model, SmolLM2-135M, on one text. It judges here the mean over "
+                    "the texts."
+                ),
+                why="One model and one text, whose end repeats its middle, said nothing of other models.",
+                row="consequence",
+                judge=of_reference(rule),
+            ),
         ),
     ),
 )

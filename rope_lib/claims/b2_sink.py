@@ -1,47 +1,44 @@
 """B2: the sink token has a short key and the largest score."""
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
-from .observed import observed
+from collections.abc import Mapping
+
+from .by_model import judge_models, of_reference
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Earlier, Finding, Numbers, Row, Verdict
+
+SAID = {
+    "short": "key heads in which token 0's key is shorter than half the mean|.0%",
+    "sink_heads": "heads in which it wins most queries|.0%",
+    "first_or_recent": "queries won by it or by one of the last 16 tokens|.0%",
+}
 
 
 def measure_sink() -> Numbers:
-    """The norm of token 0's key, and what the last queries of the training length score highest."""
-    from rope_lib.findings.clusters import sinks
+    """The norm of token 0's key, and what the last queries of the declared length score highest.
 
-    sweep, inside, _ = observed()
-    trained = inside[-1]
-    table = sinks(sweep, trained)
-    by_layer = table.groupby("layer").first_wins.mean()
-    return {
-        "length": trained,
-        "short": float((table.drop_duplicates(["layer", "key_head"]).norm_ratio < 0.5).mean()),
-        "norm_ratio": float(table.norm_ratio.median()),
-        "first_wins": float(table.first_wins.mean()),
-        "recent_wins": float(table.recent_wins.mean()),
-        "sink_heads": float((table.first_wins > 0.5).mean()),
-        "layers": len(by_layer),
-        "layers_without": int((by_layer == 0).sum()),
-    }
+    Layers whose windows hide token 0 from these queries are left out.
+    """
+    from rope_lib.findings.by_text import kept_geometry, part_numbers, sink_parts
+
+    return part_numbers(sink_parts(kept_geometry()))
+
+
+def rule(parts: Mapping[str, float]) -> Verdict:
+    """The rule for one model: see `judge_sink`."""
+    if not parts["short"] > 0.5:
+        return REFUTED
+    if parts["sink_heads"] > 0.5 and parts["first_or_recent"] >= 0.9:
+        return HOLDS
+    return CAVEAT if parts["sink_heads"] > 0.25 and parts["first_or_recent"] >= 0.5 else REFUTED
 
 
 def judge_sink(numbers: Numbers) -> Finding:
-    """B2 holds if token 0's key is short and its score the largest in most heads, and nine of ten queries
-    score it or a recent token highest; a caveat if all of this is true in at least a quarter of the heads.
+    """B2 holds in a model if token 0's key is short and its score the largest in most heads, and nine of ten
+    queries score it or a recent token highest; a caveat if its key is short in most heads, its score the
+    largest in a quarter of them, and half of the queries score it or a recent token highest.
+
+    From texts to models: see `by_model`.
     """
-    short = numbers["short"] > 0.5
-    only = numbers["first_wins"] + numbers["recent_wins"]
-    holds = short and numbers["sink_heads"] > 0.5 and only >= 0.9
-    partly = short and numbers["sink_heads"] > 0.25 and only >= 0.5
-    return Finding(
-        HOLDS if holds else CAVEAT if partly else REFUTED,
-        (
-            "The norm of token 0's key is {norm_ratio:.2f} of the mean of the others in the median head, "
-            "below half in {short:.0%} of the key heads. At {length:,} tokens it has the largest score for "
-            "{first_wins:.0%} of the queries, for more than half of them in {sink_heads:.0%} of the heads, "
-            "and for none in {layers_without} of {layers} layers. For {recent_wins:.0%} of the queries one "
-            "of the last 16 tokens has it."
-        ).format(**numbers),
-    )
+    return judge_models(rule, numbers, SAID)
 
 
 CLAIMS = (
@@ -54,24 +51,33 @@ CLAIMS = (
         place="Figure 5",
         standing="stated",
         chapter="10_clusters_and_sinks",
-        in_short=(
-            "the sink's key is short; its score is the largest in the later layers, and in none of the early "
-            "ones"
-        ),
+        in_short="the sink's key is short in SmolLM2, aligned in Gemma; byte models have no sink",
         consequence=Row(
             measure=measure_sink,
             judge=judge_sink,
             refuted_by={
-                "length": 8192,
-                "norm_ratio": 0.3,
-                "layers": 30,
-                "layers_without": 12,
-                "short": 0.3,
-                "first_wins": 0.7,
-                "recent_wins": 0.25,
-                "sink_heads": 0.8,
+                "texts": 5,
+                "models": {
+                    "SmolLM2-135M": {
+                        "short": {"mean": 0.3, "low": 0.28, "high": 0.32},
+                        "sink_heads": {"mean": 0.8, "low": 0.78, "high": 0.82},
+                        "first_or_recent": {"mean": 0.95, "low": 0.94, "high": 0.96},
+                    }
+                },
             },
-            needs=("model",),
+            needs=("results",),
+        ),
+        history=(
+            Earlier(
+                until="2026-11-27",
+                rule=(
+                    "The present rule for one model, SmolLM2-135M, on one text. It judges here the mean over "
+                    "the texts."
+                ),
+                why="One model on one text; keys that a norm makes equally long cannot be short at all.",
+                row="consequence",
+                judge=of_reference(rule),
+            ),
         ),
     ),
 )

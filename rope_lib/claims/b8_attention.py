@@ -1,47 +1,47 @@
 """B8: the sink loses its attention beyond training, and the largest score rises."""
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
-from .observed import observed
+from collections.abc import Mapping
+
+from .by_model import judge_models, of_reference
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Earlier, Finding, Numbers, Row, Verdict
+
+SAID = {
+    "steady": "least over most attention to token 0 up to the declared length|.2f",
+    "falls": "least fall of it from one length beyond to the next|+.3f",
+    "lost": "share of it lost at the longest|.0%",
+    "score_within": "largest score at the declared length over that on the shortest input|.2f",
+    "score_beyond": "at the longest over that at the declared length|.2f",
+}
 
 
 def measure_attention() -> Numbers:
-    """Attention to token 0 and the largest score of the last queries, by input length."""
-    from rope_lib.measure.tables import last_queries
+    """Attention to token 0 and the largest score of the last queries, by input length.
 
-    sweep, inside, beyond = observed()
-    trained = inside[-1]
-    attention, score = (last_queries(sweep, column).mean() for column in ("sink_attention", "top_score"))
-    return {
-        "trained": trained,
-        "longest": beyond[-1],
-        "least_inside": float(attention[inside].min()),
-        "most_inside": float(attention[inside].max()),
-        "attention": float(attention[trained]),
-        "attention_longest": float(attention[beyond[-1]]),
-        "falls": bool((attention[[trained, *beyond]].diff().dropna() < 0).all()),
-        "score_shortest": float(score[inside[0]]),
-        "score": float(score[trained]),
-        "score_longest": float(score[beyond[-1]]),
-    }
+    Layers with a window are left out: theirs may hide token 0.
+    """
+    from rope_lib.findings.by_text import attention_parts, kept_geometry, part_numbers
+
+    return part_numbers(attention_parts(kept_geometry()))
+
+
+def rule(parts: Mapping[str, float]) -> Verdict:
+    """The rule for one model: see `judge_attention`."""
+    steady = parts["steady"] > 2 / 3
+    falls = parts["falls"] > 0 and parts["lost"] > 0.5
+    if not (steady and falls and parts["score_beyond"] > 1.1):
+        return REFUTED
+    return HOLDS if parts["score_within"] > 1.1 else CAVEAT
 
 
 def judge_attention(numbers: Numbers) -> Finding:
-    """B8 holds if sink attention varies by less than a third within training, falls at each step beyond it to
-    less than half, and the largest score rises within and beyond training; a caveat if it rises beyond only.
+    """B8 holds in a model if sink attention varies by less than a third up to the declared length, falls at
+    each step beyond it to less than half, and the largest score rises within and beyond that length; a caveat
+    if it rises beyond only.
+
+    The heads are those of layers without a window. A model that was measured at no greater length than it
+    declares is not tested. From texts to models: see `by_model`.
     """
-    stable = numbers["least_inside"] > 2 / 3 * numbers["most_inside"]
-    falls = numbers["falls"] and numbers["attention_longest"] < 0.5 * numbers["attention"]
-    beyond = numbers["score_longest"] > 1.1 * numbers["score"]
-    within = numbers["score"] > 1.1 * numbers["score_shortest"]
-    return Finding(
-        REFUTED if not (stable and falls and beyond) else HOLDS if within else CAVEAT,
-        (
-            "Mean attention of the last queries to token 0 lies between {least_inside:.2f} and "
-            "{most_inside:.2f} up to {trained:,} tokens and is {attention_longest:.3f} at {longest:,}. The "
-            "mean of their largest score goes from {score_shortest:.1f} on the shortest input to "
-            "{score:.1f} at {trained:,} tokens and {score_longest:.1f} at {longest:,}."
-        ).format(**numbers),
-    )
+    return judge_models(rule, numbers, SAID)
 
 
 CLAIMS = (
@@ -54,23 +54,35 @@ CLAIMS = (
         place="Figure 6",
         standing="second-hand",
         chapter="11_dispersal",
-        in_short="the sink loses its attention beyond training; the largest score rises only there",
+        in_short="a sink, where there is one, loses its attention beyond the declared length",
         consequence=Row(
             measure=measure_attention,
             judge=judge_attention,
             refuted_by={
-                "trained": 8192,
-                "longest": 16384,
-                "least_inside": 0.23,
-                "most_inside": 0.28,
-                "attention": 0.24,
-                "attention_longest": 0.05,
-                "falls": True,
-                "score_shortest": 4.0,
-                "score": 4.0,
-                "score_longest": 4.0,
+                "texts": 5,
+                "models": {
+                    "SmolLM2-135M": {
+                        "steady": {"mean": 0.82, "low": 0.8, "high": 0.84},
+                        "falls": {"mean": 0.05, "low": 0.04, "high": 0.06},
+                        "lost": {"mean": 0.8, "low": 0.75, "high": 0.85},
+                        "score_within": {"mean": 1.0, "low": 0.99, "high": 1.01},
+                        "score_beyond": {"mean": 1.0, "low": 0.98, "high": 1.02},
+                    }
+                },
             },
-            needs=("model",),
+            needs=("results",),
+        ),
+        history=(
+            Earlier(
+                until="2026-11-27",
+                rule=(
+                    "The present rule for one model, SmolLM2-135M, on one text. It judges here the mean over "
+                    "the texts."
+                ),
+                why="One model on one text.",
+                row="consequence",
+                judge=of_reference(rule),
+            ),
         ),
     ),
 )

@@ -1,6 +1,6 @@
 """B9: two criteria that tell which spectra extrapolate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from rope_lib.theory.dispersal import (
     uniform_coherence,
 )
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row
+from .by_model import judge_models
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Earlier, Finding, Numbers, Row, Verdict
 from .settings import HEAD_DIM, TRAINED
 
 # What the paper says of each spectrum: whether it meets C1 and C2.
@@ -70,6 +71,41 @@ def judge_criteria(numbers: Numbers) -> Finding:
     )
 
 
+SAID = {
+    "meeting_kept": "its loss stays below this rise by|+.2f",
+    "other_lost": "RoPE's exceeds it by|+.2f",
+    "spared": "share of RoPE's rise that is spared|.0%",
+    "settled": "fall of the ratio beyond training, of RoPE's less its own|+.3f",
+}
+
+
+def measure_extrapolation() -> Numbers:
+    """The loss beyond the trained length of two models: RoPE-ID, which meets both criteria, and RoPE."""
+    from rope_lib.findings.by_text import extrapolation_parts, kept_geometry, part_numbers
+    from rope_lib.findings.kept import kept
+
+    return part_numbers(extrapolation_parts(kept_geometry(), kept("same_bytes")[0]["losses"]))
+
+
+def extrapolates(parts: Mapping[str, float]) -> Verdict:
+    """The rule for one model: see `judge_extrapolation`."""
+    if min(parts["meeting_kept"], parts["other_lost"]) >= 0 and parts["settled"] > 0:
+        return HOLDS
+    return CAVEAT if parts["spared"] > 0.5 and parts["settled"] > 0 else REFUTED
+
+
+def judge_extrapolation(numbers: Numbers) -> Finding:
+    """B9's "extrapolates if" holds if, from a context of the trained length to the longest, the loss of the
+    same tokens rises by at most 0.1 nats in the model that meets both criteria and by more in RoPE's, whose
+    ratio of first singular values also falls by more; a caveat if the former is spared more than half of the
+    rise.
+
+    Two models of one size on real text, without RoPE-ID's temperature. Models of every spectrum, with and
+    without it, are judged in Part III. From texts to models: see `by_model`.
+    """
+    return judge_models(extrapolates, numbers, SAID)
+
+
 CLAIMS = (
     Claim(
         id="B9",
@@ -80,7 +116,7 @@ CLAIMS = (
         place="Figure 7 and its discussion",
         standing="second-hand",
         chapter="13_safe_spectra",
-        in_short="two criteria sort the spectra as stated; one of them is met nearly, not quite",
+        in_short="two criteria sort the spectra as stated; meeting both spares a model much of its loss",
         formula=Row(
             measure=measure_criteria,
             judge=judge_criteria,
@@ -114,6 +150,34 @@ CLAIMS = (
                     "above_limit": 0.0,
                 },
             },
+        ),
+        consequence=Row(
+            measure=measure_extrapolation,
+            judge=judge_extrapolation,
+            refuted_by={
+                "texts": 5,
+                "models": {
+                    "byte RoPE-ID": {
+                        "meeting_kept": {"mean": -2.0, "low": -2.1, "high": -1.9},
+                        "other_lost": {"mean": 2.2, "low": 2.1, "high": 2.3},
+                        "spared": {"mean": 0.1, "low": 0.05, "high": 0.15},
+                        "settled": {"mean": 0.2, "low": 0.19, "high": 0.21},
+                    }
+                },
+            },
+            needs=("results",),
+        ),
+        history=(
+            Earlier(
+                until="2026-11-27",
+                rule="The formula's row alone: do the criteria sort the spectra as stated?",
+                why=(
+                    "It left out the claim itself, that a spectrum that meets both criteria extrapolates. "
+                    "The row of consequence was written before its models were measured."
+                ),
+                row="formula",
+                judge=lambda numbers: judge_criteria(numbers).verdict,
+            ),
         ),
     ),
 )

@@ -16,6 +16,33 @@ from .style import BLUE, CYCLE, FAINT, GRAY, INK, RED, count_axis, title
 RATIO = "first singular value, after ÷ before"
 
 
+def turned_pairs(panels: Mapping[str, ArrayLike]) -> Figure:
+    """What one pair of a few tokens' vectors looks like: the tokens' numbers on a circle, a panel for each.
+
+    `panels` maps a name to the angle of each token in turn, in degrees.
+    """
+    figure, row = style.panels(1, len(panels), height=2.1, sharex=True, sharey=True)
+    around = np.radians(np.arange(361))
+    for axes, (name, angles) in zip(row[0], panels.items(), strict=True):
+        axes.plot(np.cos(around), np.sin(around), color=FAINT, linewidth=1)
+        places: dict[int, list[str]] = {}
+        for token, angle in enumerate(np.asarray(angles)):
+            places.setdefault(round(float(angle)) % 360, []).append(str(token))
+        for angle, tokens in places.items():
+            x, y = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+            arrow = {"arrowstyle": "->", "color": BLUE, "linewidth": 1.4}
+            axes.annotate("", (x, y), (0, 0), arrowprops=arrow)
+            text = ",".join(tokens) if len(tokens) < 3 else f"{tokens[0]}–{tokens[-1]}"
+            axes.text(1.3 * x, 1.3 * y, text, color=INK, fontsize=8, ha="center", va="center")
+        axes.set_title(name, fontsize=8.5)
+        axes.set(xlim=(-1.65, 1.65), ylim=(-1.65, 1.65), xticks=[], yticks=[])
+        axes.grid(visible=False)
+        axes.set_aspect("equal")
+        for side in ("left", "bottom"):
+            axes.spines[side].set_visible(False)
+    return figure
+
+
 def ratios_by_length(
     lengths: NDArray[np.float64], curves: Mapping[str, NDArray[np.float64]], limits: Mapping[str, float]
 ) -> Figure:

@@ -14,7 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from rope_lib.theory import dispersal
 from rope_lib.theory.arguments import Floats
 
+from . import by_text, clusters
 from .dispersal import ratios_by_length
+from .every_model import FULL
+from .kept import Tables
+from .wording import with_interval
 
 # The ratio at `CHECKED` tokens that another program computed for one direction, with a head of 128 channels
 # and a training length of 4,096 tokens.
@@ -136,3 +140,42 @@ def fall_after(v: Floats, inv_freq: Floats, trained: int) -> float:
     """
     (now,) = ratios_by_length(v, inv_freq, [trained])
     return float(np.median(now - dispersal.limiting_ratio(v, inv_freq)))
+
+
+# The length in bytes that the two models were trained at.
+TRAINED_BYTES = 256
+
+
+def of_models(tables: Tables, losses: pd.DataFrame) -> pd.DataFrame:
+    """The ratio of the keys and the loss of the same bytes by length, of the models with RoPE and RoPE-ID.
+
+    `tables` and `losses` are those of `by_text.extrapolation_parts`. Rows (model, kind, length,
+    quantity), the quantity ratio, a mean over key heads, or nll, in nats; columns mean, low, high over texts.
+    """
+    ratios = {
+        (model, FULL, text): clusters.ratios(seen.sweep).mean()
+        for (model, text), seen in by_text.observations(tables)
+        if model in (by_text.SIBLING, by_text.CONTROL)
+    }
+    ratio = pd.concat(ratios, names=["model", "kind", "text", "length"])
+    nll = losses.assign(kind=FULL, length=losses.context).set_index(ratio.index.names).nll
+    return by_text.between_texts(pd.DataFrame({"ratio": ratio, "nll": nll}))
+
+
+def facts_of_models(tables: Tables, losses: pd.DataFrame) -> dict[str, str]:
+    """What the chapter on safe spectra states of the two models: names of `glue` and their texts."""
+    by_context = losses.pivot(index=["model", "text"], columns="context", values="nll").sort_index(axis=1)
+    shortest, longest = by_context.columns[0], by_context.columns[-1]
+    rise = pd.DataFrame({"rise": by_context[longest] - by_context[shortest]})
+    rises = by_text.between_texts(rise).xs("rise", level="quantity")
+    spared = by_text.between_texts(by_text.extrapolation_parts(tables, losses)).loc[by_text.CONTROL, "spared"]
+    found = {
+        "declared": f"{shortest}",
+        "factor": f"{longest // shortest}",
+        "texts": f"{losses.text.nunique()}",
+        "bytes": f"{losses.tokens.iloc[0]:,}",
+        "rise-rope": with_interval(rises.loc[by_text.SIBLING], ".2f"),
+        "rise-id": with_interval(rises.loc[by_text.CONTROL], ".2f"),
+        "spared": with_interval(spared, ".0%"),
+    }
+    return {f"safe-{name}": said for name, said in found.items()}

@@ -1,5 +1,7 @@
 """Numbers as the prose of the book writes them."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 
@@ -28,3 +30,19 @@ def rounded_up(value: float, digits: int) -> str:
     '0.04'
     """
     return f"{np.ceil(10**digits * value) / 10**digits:.{digits}f}"
+
+
+def with_interval(found: Mapping[str, float], form: str) -> str:
+    """A mean and its interval in the format `form`: `found` maps mean, low and high to numbers.
+
+    The interval of a share, a mean from 0 to 1 that is written in percent, is cut to what a share can be.
+
+    >>> with_interval({"mean": 0.97, "low": 0.92, "high": 1.02}, ".0%")
+    '97% (92% to 100%)'
+    >>> with_interval({"mean": -0.2, "low": -0.3, "high": -0.1}, ".1f")
+    '−0.2 (−0.3 to −0.1)'
+    """
+    share = form.endswith("%") and 0 <= found["mean"] <= 1
+    mean, *ends = (found[name] for name in ("mean", "low", "high"))
+    low, high = (min(max(end, 0.0), 1.0) if share else end for end in ends)
+    return minus(f"{mean:{form}} ({low:{form}} to {high:{form}})")

@@ -8,7 +8,6 @@ import pytest
 import rope_lib.claims
 from rope_lib.claims import claims
 from rope_lib.claims.claim import HOLDS, REFUTED, VERDICTS, Finding, Findings, place_of
-from rope_lib.claims.observed import observed
 from rope_lib.claims.summary import END, START, summary, with_summary
 
 BY_ID = {claim.id: claim for claim in claims()}
@@ -72,10 +71,8 @@ def test_a_claim_needs_what_it_says(monkeypatch):
         raise FileNotFoundError("it is not here")
 
     monkeypatch.setattr("rope_lib.measure.load.packaged_model", missing)
-    monkeypatch.setattr("rope_lib.measure.reference.reference_sweep", missing)
     monkeypatch.setattr("rope_lib.measure.rounded.reference_rounding", missing)
     monkeypatch.setattr("rope_lib.findings.kept.RESULTS", Path("nowhere"))
-    observed.cache_clear()
     failed = set()
     for claim in claims():
         for name, row in claim.rows.items():
@@ -83,7 +80,6 @@ def test_a_claim_needs_what_it_says(monkeypatch):
                 row.measure()
             except FileNotFoundError:
                 failed.add((claim.id, name))
-    observed.cache_clear()
     assert failed == {(claim.id, name) for claim in claims() for name, row in claim.rows.items() if row.needs}
 
 

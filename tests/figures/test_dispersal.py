@@ -80,3 +80,12 @@ def test_shares_and_bands_are_in_percent_and_mark_the_chosen():
     assert shows(axes, [2], [0.2])
     assert label(axes, "50 %").xy == pytest.approx((0.1, 10))
     assert {"37.5 %", "RoPE-ID"} <= set(texts(axes))
+
+
+def test_turned_pairs_put_tokens_of_one_angle_together():
+    axes = figures.dispersal.turned_pairs(
+        {"a": [0, 90, 180, 270], "b": [0, 0, 0, 0], "c": [0, 180, 360]}
+    ).axes
+    texts = [sorted(text.get_text() for text in panel.texts if text.get_text()) for panel in axes]
+    assert texts == [["0", "1", "2", "3"], ["0–3"], ["0,2", "1"]]
+    assert [panel.get_title() for panel in axes] == ["a", "b", "c"]
