@@ -99,6 +99,7 @@ def judge_mechanism(numbers: Numbers) -> Finding:
         for links in found.values()
     )
     evidence = " ".join(_sentence(name, each["shares"], each["damage"]) for name, each in tested.items())
+    evidence += _left_out({name: each for name, each in numbers["models"].items() if name not in tested})
     return Finding(REFUTED if broken else HOLDS if all_hold else CAVEAT, evidence)
 
 
@@ -110,16 +111,23 @@ def _above(share: Interval) -> bool | None:
 
 def _sentence(name: str, shares: Mapping[str, Interval], damage: float) -> str:
     """One sentence on one model and kind of input, with its shares in percent."""
-    percent = {key: f"{100 * low:.0f} to {100 * high:.0f} %" for key, (_, low, high) in shares.items()}
+    from rope_lib.findings.wording import minus
+
+    percent = {key: minus(f"{100 * low:.0f} to {100 * high:.0f} %") for key, (_, low, high) in shares.items()}
     return (
-        (
-            "{name} loses {damage:.2f} nats. Lowering far unmatched keys restores {unmatched}, matched ones "
-            "{matched}; the sink's attention returned restores {sink_returned}, and lowered inside does "
-            "{sink_lowered}."
-        )
-        .format(name=name, damage=damage, **percent)
-        .replace("-", "−")
-    )
+        "{name} loses {damage:.2f} nats. Lowering far unmatched keys restores {unmatched}, matched ones "
+        "{matched}; the sink's attention returned restores {sink_returned}, and lowered inside does "
+        "{sink_lowered}."
+    ).format(name=name, damage=damage, **percent)
+
+
+def _left_out(models: Mapping[str, Mapping[str, float]]) -> str:
+    """A sentence on the models that cannot test the chain, or nothing."""
+    named = [
+        f"{name} ({each['damage']:.2f} nats, {100 * each['sink']:.0f} % on token 0)"
+        for name, each in models.items()
+    ]
+    return f" Not judged, for want of damage or of a sink: {'; '.join(named)}." if named else ""
 
 
 _NOTHING = {  # shares of a model in which no intervention on the sink does anything

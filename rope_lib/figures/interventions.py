@@ -6,7 +6,6 @@ Each function is given what it draws (see `findings.interventions`) and measures
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,9 +13,6 @@ from numpy.typing import ArrayLike
 
 from . import style
 from .style import INK
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def loss_against(
@@ -44,5 +40,3 @@ def loss_against(
     row[0, 0].annotate(title, (0, 1), xycoords="axes fraction", **above).set_in_layout(False)
     style.legend_above(figure, row[0, 0], 2)
     return figure
-
-

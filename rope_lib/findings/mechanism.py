@@ -288,6 +288,10 @@ def facts(tables: Tables) -> dict[str, str]:
         for name, share in each["shares"].items():
             found[f"{short}-{name}".replace("_", "-")] = interval(share)
             found[f"{short}-{name}-mean".replace("_", "-")] = minus(f"{100 * share[0]:.0f} %")
+        for ranked in RANKED:
+            more = above_random(tables, ranked)
+            if not more.empty and (model, kind) in more.droplevel("text").index:
+                found[f"{short}-{ranked}-over-random"] = interval(student_interval(more.loc[model, kind]))
         for way, column in responses(tables, (model, kind)).items():
             for dose, share in column.dropna().items():
                 name = f"{short}-{way}-{100 * dose:.0f}".replace(" ", "-")

@@ -82,3 +82,5 @@ def test_facts_are_texts(found):
     assert facts["mechanism-rope-gap-cooled-mean"] == "−10 %"
     assert facts["mechanism-smollm2-gap-texts"] == "3"
     assert facts["mechanism-smollm2-gap-largest-rise-of-scores-25"] == "60 %"
+    assert facts["mechanism-smollm2-gap-outbidding-over-random"] == "45 % (45 to 45)"
+    assert "mechanism-smollm2-gap-overlapping-over-random" not in facts
