@@ -113,7 +113,9 @@ def _sentence(name: str, shares: Mapping[str, Interval], damage: float) -> str:
     """One sentence on one model and kind of input, with its shares in percent."""
     from rope_lib.findings.wording import minus
 
-    percent = {key: minus(f"{100 * low:.0f} to {100 * high:.0f} %") for key, (_, low, high) in shares.items()}
+    percent = {
+        key: minus(f"{round(100 * low)} to {round(100 * high)} %") for key, (_, low, high) in shares.items()
+    }
     return (
         "{name} loses {damage:.2f} nats. Lowering far unmatched keys restores {unmatched}, matched ones "
         "{matched}; the sink's attention returned restores {sink_returned}, and lowered inside does "

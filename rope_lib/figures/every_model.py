@@ -197,7 +197,7 @@ def by_relative_length(
     """
     models = list(table.index.unique("model"))
     colors = model_colors(models)
-    figure, column = style.panels(len(labels), height=1.2 + 2.1 * len(labels), sharex=True)
+    figure, column = style.panels(len(labels), height=1.2 + 1.75 * len(labels), sharex=True)
     style.title(column[0, 0], title)
     long = table.reset_index()
     for axes, (quantity, label) in zip(column[:, 0], labels.items(), strict=True):
