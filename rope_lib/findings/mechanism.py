@@ -287,7 +287,6 @@ def facts(tables: Tables) -> dict[str, str]:
         }
         for name, share in each["shares"].items():
             found[f"{short}-{name}".replace("_", "-")] = interval(share)
-            found[f"{short}-{name}-mean".replace("_", "-")] = minus(f"{round(100 * share[0])} %")
         for ranked in RANKED:
             more = above_random(tables, ranked)
             if not more.empty and (model, kind) in more.droplevel("text").index:
