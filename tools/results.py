@@ -348,7 +348,7 @@ def geometry(*, longest: int | None = None) -> None:
 
 
 def mechanism(*, texts: int | None = None) -> None:
-    """Cut the chain of the mechanism at each link, on every model and text: 12 minutes on two cores.
+    """Cut the chain of the mechanism at each link, on every model and text: 15 minutes on one core.
 
     Texts after the first `texts`, if it is given, are left out, and so is a model that is not at hand.
     """
