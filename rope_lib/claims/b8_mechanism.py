@@ -152,7 +152,10 @@ CLAIMS = (
         place="Section 3.2.2, as notes report it",
         standing="second-hand",
         chapter="14_cause_or_symptom",
-        in_short="each link of the chain from overlap to loss, by intervention",
+        in_short=(
+            "a lost sink does little of the harm; lowering all far scores undoes half of it, "
+            "those of unmatched pairs little"
+        ),
         consequence=Row(
             measure=measure_mechanism,
             judge=judge_mechanism,
