@@ -85,8 +85,8 @@ class Read:
 
 BYTES = (256, 512, 1_024, 2_048, 4_096)
 MATCHED = (
-    Read("SmolLM2-135M", (512, 2_048, 8_192, 12_288), slice(2), order=1),
-    Read("SmolLM2-135M", (512, 2_048), slice(2, 6), order=1),
+    Read("SmolLM2-135M", (512, 2_048, 8_192, 12_288), slice(3), order=1),
+    Read("SmolLM2-135M", (512, 2_048), slice(3, 6), order=1),
     Read("Gemma 3 270M", (512, 2_048), slice(6), order=1),
     Read("byte RoPE", BYTES, slice(6), order=4),
     Read("byte RoPE-ID", BYTES, slice(6), order=4),
