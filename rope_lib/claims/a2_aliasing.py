@@ -51,50 +51,66 @@ def judge_aliasing_of_the_bank(numbers: Numbers) -> Verdict:
 
 
 def measure_heads() -> Numbers:
-    """How near the bank of each head of the packaged model, weighed as the head weighs it, comes back."""
-    from rope_lib.findings.pair_weights import effective_pairs, returns
-    from rope_lib.measure.attending import spectrum_of
-    from rope_lib.measure.load import load_model, tokenize
-    from rope_lib.measure.pair_weights import pair_weights
-    from rope_lib.measure.text import reference_text
+    """How near the bank of each head, weighed as the head weighs it, comes back at its horizon.
 
-    model = load_model()
-    weights = pair_weights(model, tokenize(model, reference_text(), 2_048))
-    inv_freq = np.array(spectrum_of(model.network))
-    horizon = round(2 * np.pi / inv_freq.min())
-    table = returns(weights, inv_freq, horizon + horizon // 10)
+    That is the kept result `head_weights`: means over texts, by the kinds of layers that see the whole
+    context, since no distance within a window comes near a horizon.
+    """
+    from rope_lib.findings.kept import kept
+    from rope_lib.findings.pair_weights import by_kind, every_bank, over_texts
+
+    tables, _ = kept("head_weights")
+    layers = tables["layers"]
+    whole = layers[layers.reach == layers.groupby("model").reach.transform("max")].kind
+    banks = every_bank(tables)
+    found = over_texts(by_kind(banks[banks.kind.isin(whole)]))
     return {
-        "heads": len(table),
-        "pairs": len(inv_freq),
-        "effective": float(effective_pairs(weights).median()),
-        "horizon": horizon,
-        "collide_at_horizon": float((table.at_horizon >= table.neighbor).mean()),
-        "half_at_horizon": float((table.at_horizon >= HALF).mean()),
-        "at_horizon": float(table.at_horizon.median()),
-        "most_at_horizon": float(table.at_horizon.max()),
-        "neighbor": float(table.neighbor.median()),
-        "nearest": float(table.nearest.median()),
+        "texts": tables["weights"].text.nunique(),
+        "kinds": {
+            kind: {name: numbers[name][0] for name in _OF_A_KIND}
+            | {"low": numbers["at_horizon"][1], "high": numbers["at_horizon"][2]}
+            for kind, numbers in found.items()
+        },
     }
 
 
+_OF_A_KIND = ("heads", "effective", "at_horizon", "most", "half", "collide")
+
+
 def judge_heads(numbers: Numbers) -> Finding:
-    """The mechanism occurs in a model if, where the slowest oscillator completes its turn, the bank of at
-    least half of the heads is as similar to its start as to its neighbor's; with a caveat if in more than a
-    twentieth of the heads it is at least half as similar as to itself; else it does not occur.
+    """The mechanism occurs if, where the slowest oscillator completes its turn, the bank of at least half of
+    the heads is as similar to its start as to its neighbor's; with a caveat if in more than a twentieth of
+    the heads it is at least half as similar as to itself; else it does not occur. The shares are means over
+    texts, of the kind of layers in which they are highest.
     """
-    occurs = numbers["collide_at_horizon"] >= HALF
-    partly = numbers["half_at_horizon"] > FEW
+    kinds = numbers["kinds"]
+    occurs = max(kind["collide"] for kind in kinds.values()) >= HALF
+    partly = max(kind["half"] for kind in kinds.values()) > FEW
+    parts = (
+        "{name}: {heads:.0f} heads, the median one leans on {effective:.0f} oscillators and has a similarity "
+        "of {at_horizon:.2f} to its start ({low:.2f} to {high:.2f}; at most {most:.2f}); {half:.0%} of the "
+        "heads are at least half of the way back, {collide:.0%} as near as a neighbor".format(
+            name=name, **kind
+        )
+        for name, kind in kinds.items()
+    )
     return Finding(
         HOLDS if occurs else CAVEAT if partly else REFUTED,
-        (
-            "In {heads} heads of SmolLM2-135M, each bank weighed by its own |q||k|, the median head leans on "
-            "{effective:.0f} of {pairs} oscillators. At the horizon, {horizon:,} tokens, its similarity to "
-            "the start is {at_horizon:.2f} (at most {most_at_horizon:.2f} in any head), between neighbors "
-            "{neighbor:.2f}; {half_at_horizon:.0%} of the heads are at least half of the way back, "
-            "{collide_at_horizon:.0%} as near as a neighbor."
-        ).format(**numbers),
+        "Banks weighed by a head's own |q||k|, where the slowest oscillator completes its turn; means over "
+        f"{numbers['texts']} texts. {'. '.join(parts)}.",
     )
 
+
+def judge_heads_of_one_model(numbers: Numbers) -> Verdict:
+    """The rule until 2026-11-27: the same shares, of one model only, the first."""
+    first = next(iter(numbers["kinds"].values()))
+    return HOLDS if first["collide"] >= HALF else CAVEAT if first["half"] > FEW else REFUTED
+
+
+_UNLIKE = {
+    "heads": 270, "effective": 20.0, "at_horizon": 0.1, "low": 0.05, "high": 0.15, "most": 0.55, "half": 0.01,
+    "collide": 0.0,
+}  # fmt: skip
 
 CLAIMS = (
     Claim(
@@ -120,18 +136,13 @@ CLAIMS = (
             measure=measure_heads,
             judge=judge_heads,
             refuted_by={
-                "heads": 270,
-                "pairs": 32,
-                "effective": 20.0,
-                "horizon": 438_000,
-                "collide_at_horizon": 0.0,
-                "half_at_horizon": 0.01,
-                "at_horizon": 0.1,
-                "most_at_horizon": 0.55,
-                "neighbor": 0.95,
-                "nearest": 0.4,
+                "texts": 6,
+                "kinds": {
+                    "one model": _UNLIKE | {"heads": 270},
+                    "another": _UNLIKE | {"heads": 12, "effective": 8.0},
+                },
             },
-            needs=("model",),
+            needs=("results",),
         ),
         practice=practice("A2"),
         history=(
@@ -147,6 +158,13 @@ CLAIMS = (
                 ),
                 row="formula",
                 judge=judge_aliasing_of_the_bank,
+            ),
+            Earlier(
+                until="2026-11-27",
+                rule="The same, of the heads of one model on one text.",
+                why="A second model and more texts came to hand; of two kinds of layers the better counts.",
+                row="consequence",
+                judge=judge_heads_of_one_model,
             ),
         ),
     ),

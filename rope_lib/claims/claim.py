@@ -174,8 +174,9 @@ class Claim:
         )
 
 
-# The paper, the number of the claim in it and, where the claim is tested on models trained for the purpose, a
-# word such as "-trained": A2 is the formula as theory tests it, A2-trained what it predicts about models.
+# The paper, the number of the claim in it and, where a part of it is tested on its own, a word: A2 is the
+# formula as theory tests it, A2-trained what it predicts about models trained for the purpose, B2-matched
+# what stands behind B2 in pairs that match.
 _ID = re.compile(r"([A-Z])(\d+)(?:-([a-z]+))?")
 
 

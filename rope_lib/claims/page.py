@@ -1,5 +1,6 @@
 """The claims as HTML, for the book's page of them: a table at a glance, and the evidence behind folds."""
 
+import re
 from collections.abc import Mapping
 from html import escape
 
@@ -22,7 +23,7 @@ def glance(findings: Mapping[Claim, Findings]) -> str:
 def _line(claim: Claim, found: Findings) -> str:
     cells = [
         f'<a href="#{anchor(claim)}">{escape(claim.id)}</a>',
-        escape(claim.statement),
+        typeset(claim.statement),
         *row_words(found),
         f"<strong>{escape(found.verdict)}</strong>",
     ]
@@ -39,6 +40,16 @@ def anchor(claim: Claim) -> str:
     return f"claim-{claim.id}"
 
 
+def typeset(text: str) -> str:
+    """A text as HTML, its powers raised and its indices lowered.
+
+    >>> typeset("base ≥ L/arccos(ε^(1/N)), base < 1/ε_mach")
+    'base ≥ L/arccos(ε<sup>1/N</sup>), base &lt; 1/ε<sub>mach</sub>'
+    """
+    raised = re.sub(r"\^\(([^()]+)\)", r"<sup>\1</sup>", escape(text))
+    return re.sub(r"(?<=\w)_(\w+)", r"<sub>\1</sub>", raised)
+
+
 def _fold(claim: Claim, found: Findings) -> str:
     title = f"<strong>{escape(claim.id)}, {escape(found.verdict)}.</strong> {escape(claim.in_short)}"
     rows = "".join(
@@ -48,11 +59,12 @@ def _fold(claim: Claim, found: Findings) -> str:
     number = int(claim.chapter.partition("_")[0])
     place = (
         f"<p>In the paper: {escape(claim.place)} ({escape(claim.standing)}). Tested in "
-        f'<a href="{escape(claim.chapter)}.html">chapter {number}</a>.</p>'
+        f'<a href="{escape(claim.chapter)}.html">chapter {number}</a>. '
+        f'<a href="#{anchor(claim)}">Link to this claim</a>.</p>'
     )
     return (
         f"<details><summary>{title}</summary>"
-        f'<p id="{anchor(claim)}"><em>{escape(claim.statement)}</em></p>'
+        f'<p id="{anchor(claim)}"><em>{typeset(claim.statement)}</em></p>'
         f"<dl>{rows}</dl>{place}{_history(claim, found)}</details>"
     )
 

@@ -64,6 +64,8 @@ def judge_practice(numbers: Numbers) -> Finding:
     few = all(wrong[each] <= FEW * numbers[each] for each in readings)
     lowest = ", ".join(f"{model} {epsilon:.3f}" for model, epsilon in numbers["implied"].items())
     implied = f" Models that work lie on the bound at a tolerance of: {lowest}." if lowest else ""
+    span = f" ({numbers['least']} to {numbers['most']} over tolerances from 0.01 to 0.99)"
+    span = span if numbers["least"] < numbers["most"] else ""  # no tolerance in the bound
     verdict = HOLDS if better and few else CAVEAT if better else REFUTED
     return Finding(
         NOT_TESTABLE if min(numbers[each] for each in readings) < ENOUGH else verdict,
@@ -71,9 +73,8 @@ def judge_practice(numbers: Numbers) -> Finding:
             "Of {decided} published cases that work or fail it accepts {decided_accepted} that fail and "
             "rejects {decided_rejected} that work; a rule that compares the context with the longest "
             "training sequence errs in {decided_rival}. Counting cases that degrade as failures, it errs in "
-            "{wrong} of {known} ({least} to {most} over tolerances from 0.01 to 0.99), training length in "
-            "{known_rival}.{lowest}"
-        ).format(**numbers, wrong=wrong["known"], lowest=implied),
+            "{wrong} of {known}{span}, training length in {known_rival}.{lowest}"
+        ).format(**numbers, wrong=wrong["known"], span=span, lowest=implied),
     )
 
 

@@ -7,7 +7,7 @@ import click
 
 from rope_lib import __version__
 
-from . import atlas, check, claims, compare, extend, report, train
+from . import atlas, check, claims, compare, extend, forecast, report, train
 from .guard import Guarded
 
 
@@ -41,6 +41,7 @@ for command in (
     extend.extend,
     claims.claims,
     report.report,
+    forecast.forecast,
     train.train,
     train.sweep,
 ):

@@ -12,12 +12,15 @@ from .options import (
     InputError,
     Json,
     Number,
+    conclude,
+    download_option,
     dtype_option,
     epsilon_option,
     json_option,
-    print_json,
-    print_lines,
+    refuse_not_understood,
+    strict_option,
 )
+from .verdict_lines import bound_lines, verdict_lines
 
 
 @click.command()
@@ -26,10 +29,8 @@ from .options import (
 @epsilon_option
 @dtype_option
 @json_option
-@click.option("--download", is_flag=True, help="Fetch the config of a Hugging Face id that is not cached.")
-@click.option(
-    "--strict", is_flag=True, help="Refuse a file with a key that may bear on rotation, not understood."
-)
+@download_option
+@strict_option
 @click.option(
     "--loader", "loaders", type=LoaderName(), multiple=True,
     help="Say instead what this program makes of the file; may be given again, or be all.",
@@ -83,18 +84,9 @@ def check(
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
     not_understood = found["keys"]["not_understood"]
-    if strict and not_understood:
-        from rope_lib.models.checks import listed
-
-        raise InputError(f"{spec.name}: not understood, and may bear on rotation: {listed(not_understood)}")
-    if as_json:
-        print_json(found)
-    else:
-        from rope_lib.cli.verdict_lines import verdict_lines
-
-        print_lines(verdict_lines(found))
-    if not_understood:
-        click.get_current_context().exit(NOT_UNDERSTOOD)
+    if strict:
+        refuse_not_understood({spec.name: not_understood})
+    conclude(found, verdict_lines, as_json=as_json, status=NOT_UNDERSTOOD if not_understood else 0)
 
 
 @click.command()
@@ -139,9 +131,4 @@ def bounds(
             found["record"] = asdict(track_record(epsilon, dtype))
     except ValueError as error:
         raise InputError(one_line(error)) from None
-    if as_json:
-        print_json(found)
-    else:
-        from rope_lib.cli.verdict_lines import bound_lines
-
-        print_lines(bound_lines(found))
+    conclude(found, bound_lines, as_json=as_json, status=0)

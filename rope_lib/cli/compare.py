@@ -8,7 +8,17 @@ import click
 
 from rope_lib.runs.errors import one_line
 
-from .options import NOT_UNDERSTOOD, InputError, Number, json_option, print_json, print_lines
+from .compare_lines import compare_lines
+from .options import (
+    NOT_UNDERSTOOD,
+    InputError,
+    Number,
+    conclude,
+    download_option,
+    json_option,
+    refuse_not_understood,
+    strict_option,
+)
 
 if TYPE_CHECKING:
     from rope_lib.models import ModelSpec
@@ -23,10 +33,8 @@ DIFFERENT = 1  # the exit status where the two are not the same rotation
     "--context", type=Number(int), help="Tokens to compare at.  [default: the larger that either declares]"
 )
 @json_option
-@click.option("--download", is_flag=True, help="Fetch the config of a Hugging Face id that is not cached.")
-@click.option(
-    "--strict", is_flag=True, help="Refuse a file with a key that may bear on rotation, not understood."
-)
+@download_option
+@strict_option
 def compare(a: str, b: str, context: int | None, as_json: bool, download: bool, strict: bool) -> None:
     """Say whether two models' files are the same rotation, where they part, and what would explain it.
 
@@ -57,22 +65,11 @@ def compare(a: str, b: str, context: int | None, as_json: bool, download: bool, 
         found = compare_record(comparison, explain(comparison))
     except ValueError as error:
         raise InputError(one_line(error)) from None
-    unknown = {side: found[side]["not_understood"] for side in ("a", "b") if found[side]["not_understood"]}
-    if strict and unknown:
-        from rope_lib.models.checks import listed
-
-        lines = [f"{side.upper()}: {listed(keys)}" for side, keys in unknown.items()]
-        raise InputError(f"not understood, and may bear on rotation: {'; '.join(lines)}")
-    if as_json:
-        print_json(found)
-    else:
-        from .compare_lines import compare_lines
-
-        print_lines(compare_lines(found))
-    if unknown:
-        click.get_current_context().exit(NOT_UNDERSTOOD)
-    if not found["same"]:
-        click.get_current_context().exit(DIFFERENT)
+    unknown = {side.upper(): found[side]["not_understood"] for side in ("a", "b")}
+    if strict:
+        refuse_not_understood(unknown)
+    status = NOT_UNDERSTOOD if any(unknown.values()) else 0 if found["same"] else DIFFERENT
+    conclude(found, compare_lines, as_json=as_json, status=status)
 
 
 def _both(a: str, b: str, download: bool) -> tuple[ModelSpec, ModelSpec]:

@@ -4,15 +4,18 @@ import click
 
 from rope_lib.runs.errors import one_line
 
+from .extension_lines import extension_lines
 from .options import (
     NOT_UNDERSTOOD,
     InputError,
     Number,
+    conclude,
+    download_option,
     dtype_option,
     epsilon_option,
     json_option,
-    print_json,
-    print_lines,
+    refuse_not_understood,
+    strict_option,
 )
 
 METHODS = ("yarn", "ntk", "linear", "dynamic", "llama3")
@@ -38,10 +41,8 @@ PROGRAMS = ("transformers-5", "transformers-4", "vllm", "llama.cpp")
 @epsilon_option
 @dtype_option
 @json_option
-@click.option("--download", is_flag=True, help="Fetch the config of a Hugging Face id that is not cached.")
-@click.option(
-    "--strict", is_flag=True, help="Refuse a file with a key that may bear on rotation, not understood."
-)
+@download_option
+@strict_option
 def extend(
     source: str,
     context: int,
@@ -86,15 +87,6 @@ def extend(
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
     not_understood = found["not_understood"]
-    if strict and not_understood:
-        from rope_lib.models.checks import listed
-
-        raise InputError(f"{spec.name}: not understood, and may bear on rotation: {listed(not_understood)}")
-    if as_json:
-        print_json(found)
-    else:
-        from .extension_lines import extension_lines
-
-        print_lines(extension_lines(found))
-    if not_understood:
-        click.get_current_context().exit(NOT_UNDERSTOOD)
+    if strict:
+        refuse_not_understood({spec.name: not_understood})
+    conclude(found, extension_lines, as_json=as_json, status=NOT_UNDERSTOOD if not_understood else 0)

@@ -2,8 +2,8 @@
 
 import json
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import click
 
@@ -11,9 +11,11 @@ from rope_lib.models.checks import shown
 from rope_lib.models.record import BOUND_NAMES, base_text, layers_text, scaling_and_length
 
 from .options import Json
+from .terminal import row, wrapped
 
 _SHOWN = 8  # pairs of a spectrum
-_LABEL, _VALUE = 20, 26  # columns
+
+_row = partial(row, columns=26)
 
 
 def extension_lines(record: Mapping[str, Json]) -> Iterator[str]:
@@ -36,7 +38,7 @@ def extension_lines(record: Mapping[str, Json]) -> Iterator[str]:
     for name, value in record["not_understood"].items():
         yield _row("not understood", f"{name}: {shown(value)}", "the fragment may not stand")
     for note in record["notes"]:
-        yield from _wrapped(note)
+        yield from wrapped(note)
 
 
 def _fragment_lines(record: Mapping[str, Json]) -> Iterator[str]:
@@ -106,14 +108,4 @@ def _cost_lines(record: Mapping[str, Json]) -> Iterator[str]:
             f"{one['beyond_before']:.2f} to {one['beyond']:.2f} in the last half of {times}",
         )
     other = "" if costs["is_measured"] else f" A stretch × {record['factor']:.6g} was not measured."
-    yield from _wrapped(costs["scope"] + other)
-
-
-def _row(label: str, value: str, origin: str = "") -> str:
-    line = f"  {label:<{_LABEL}}{value}"
-    return f"{line:<{_LABEL + _VALUE + 2}}  {click.style(origin, dim=True)}" if origin else line
-
-
-def _wrapped(text: str) -> Iterator[str]:
-    width = min(shutil.get_terminal_size().columns, 100)
-    yield click.wrap_text(text, width, initial_indent="  ", subsequent_indent="    ")
+    yield from wrapped(costs["scope"] + other)

@@ -1,6 +1,5 @@
 """What programs make of a file, as lines for the terminal."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 
 import click
@@ -10,6 +9,7 @@ from rope_lib.models.record import base_text, layers_text, scaling_and_length
 
 from .compare_lines import parting_lines, phase_lines
 from .options import Json
+from .terminal import wrapped
 
 _LABEL = 22  # columns
 
@@ -36,7 +36,7 @@ def _one(loader: Mapping[str, Json]) -> Iterator[str]:
     text, color = _OUTCOMES[loader["outcome"]]
     yield f"{click.style(loader['program'], bold=True)}: {click.style(text, fg=color, bold=True)}"
     if loader["why"] is not None:
-        yield from _wrapped(loader["why"])
+        yield from wrapped(loader["why"])
     for group in loader["groups"]:
         yield from _group(group)
     for other in loader["elsewhere"]:
@@ -44,9 +44,9 @@ def _one(loader: Mapping[str, Json]) -> Iterator[str]:
             worst = "" if other["worst"] is None else f", worst phase error {other['worst']:,.4g} rad"
             yield f"  at {other['context']:,} tokens: another rotation{worst}"
     for note in loader["notes"]:
-        yield from _wrapped(note)
+        yield from wrapped(note)
     if loader["outcome"] in ("same", "different"):
-        yield from _wrapped(loader["known_by"], dim=True)
+        yield from (click.style(line, dim=True) for line in wrapped(loader["known_by"]))
 
 
 def _group(group: Mapping[str, Json]) -> Iterator[str]:
@@ -71,9 +71,3 @@ def _reads(rotary: Mapping[str, Json] | None) -> str:
         return "no rotation"
     size = f"{rotary['rotary_dim']} of {rotary['head_dim']} channels"
     return f"base {base_text(rotary['base'])}, {scaling_and_length(rotary['scaling'])}, {size}"
-
-
-def _wrapped(text: str, dim: bool = False) -> Iterator[str]:
-    width = min(shutil.get_terminal_size().columns, 100)
-    for line in click.wrap_text(text, width, initial_indent="  ", subsequent_indent="    ").splitlines():
-        yield click.style(line, dim=True) if dim else line

@@ -10,7 +10,8 @@ from click.shell_completion import CompletionItem
 
 from rope_lib.runs.errors import one_line
 
-from .options import NOT_UNDERSTOOD, InputError, print_json, print_lines
+from .loader_lines import loader_lines
+from .options import NOT_UNDERSTOOD, InputError, conclude, refuse_not_understood
 from .sources import ATLAS
 
 DIFFERENT = 1  # the exit status where a program rotates otherwise, or refuses the file
@@ -40,7 +41,6 @@ def check_loaders(
     source: str, names: Sequence[str], context: int | None, as_json: bool, download: bool, strict: bool
 ) -> None:
     """Print what each of these programs makes of a file, and exit as `check` documents."""
-    from rope_lib.models.checks import listed
     from rope_lib.models.loaders import LOADERS, model_file
     from rope_lib.models.loaders.record import DIFFERENT as PARTS
     from rope_lib.models.loaders.record import NOT_KNOWN, REFUSED, loader_record
@@ -54,10 +54,8 @@ def check_loaders(
     except (ValueError, OSError) as error:
         raise InputError(one_line(error)) from None
     not_understood = file.spec.keys.not_understood.plain()
-    if strict and not_understood:
-        raise InputError(
-            f"{file.spec.name}: not understood, and may bear on rotation: {listed(not_understood)}"
-        )
+    if strict:
+        refuse_not_understood({file.spec.name: not_understood})
     found: dict[str, Any] = {
         "model": file.spec.name,
         "architecture": file.spec.architecture,
@@ -67,17 +65,10 @@ def check_loaders(
         "not_understood": not_understood,
         "loaders": records,
     }
-    if as_json:
-        print_json(found)
-    else:
-        from .loader_lines import loader_lines
-
-        print_lines(loader_lines(found))
     outcomes = {record["outcome"] for record in records}
-    context_of_command = click.get_current_context()
-    if outcomes & {PARTS, REFUSED}:
-        context_of_command.exit(DIFFERENT)
+    status = NOT_UNDERSTOOD if not_understood else 0
     if outcomes == {NOT_KNOWN}:
-        context_of_command.exit(InputError.exit_code)
-    if not_understood:
-        context_of_command.exit(NOT_UNDERSTOOD)
+        status = InputError.exit_code
+    if outcomes & {PARTS, REFUSED}:
+        status = DIFFERENT
+    conclude(found, loader_lines, as_json=as_json, status=status)

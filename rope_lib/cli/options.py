@@ -1,7 +1,7 @@
 """What the subcommands share: types of arguments, options, errors, and how they print."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -82,6 +82,12 @@ dtype_option = click.option(
     "--dtype", type=DType(), default="float32", show_default=True, help="Number type of the angles."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+download_option = click.option(
+    "--download", is_flag=True, help="Fetch the config of a Hugging Face id that is not cached."
+)
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse a file with a key that may bear on rotation, not understood."
+)
 scheduler_option = click.option(
     "--scheduler", metavar="ADDRESS", help="Use the workers of a running Dask cluster, which you trust."
 )
@@ -120,6 +126,27 @@ def say(line: str) -> None:
 def print_path(*parts: str | os.PathLike[str]) -> None:
     """Print the path of a result, on one line of printable characters."""
     click.echo(printable(os.path.join(*parts)))
+
+
+def refuse_not_understood(keys: Mapping[str, Mapping[str, Json]]) -> None:
+    """Raise InputError with the keys of each model, by its name, that were not understood, if there are any.
+
+    >>> refuse_not_understood({"a model": {}})
+    """
+    from rope_lib.models.checks import listed
+
+    lines = [f"{name}: {listed(own)}" for name, own in keys.items() if own]
+    if lines:
+        raise InputError(f"not understood, and may bear on rotation: {'; '.join(lines)}")
+
+
+def conclude(found: Json, lines: Callable[[Json], Iterable[str]], *, as_json: bool, status: int) -> None:
+    """Print what a command found, as JSON or as the `lines` made of it, and exit with `status`."""
+    if as_json:
+        print_json(found)
+    else:
+        print_lines(lines(found))
+    click.get_current_context().exit(status)
 
 
 def print_json(found: Json) -> None:

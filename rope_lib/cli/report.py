@@ -1,4 +1,4 @@
-"""`rope-lib report`: a model measured past its declared context."""
+"""`rope-lib report`: a model measured past its declared length."""
 
 from typing import Any
 
@@ -29,9 +29,10 @@ from .options import (
 )
 @click.option(
     "--text",
-    "text_file",
+    "texts",
+    multiple=True,
     metavar="FILE",
-    help="Text to read, in UTF-8.  [default: Python's language reference]",
+    help="Text to read, in UTF-8; several give intervals.  [default: Python's language reference]",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--dtype", help="float32, bfloat16 or float16.  [default: bfloat16 on cuda, else float32]")
@@ -45,11 +46,14 @@ from .options import (
     help="Processes that measure models side by side.  [default: one, or one for each GPU]",
 )
 def report(models: tuple[str, ...], scheduler: str | None, workers: int | None, **options: Any) -> None:
-    """Measure a model past its declared context, and write the findings as one web page with its tables.
+    """Measure a model past its declared length, and write the findings as one web page with its tables.
 
     MODEL is a folder, a .gguf file or a Hugging Face id in the local cache; the default is the packaged
     SmolLM2. The command first prints an estimate of the time and the memory. A run that was stopped resumes
     where it left off. If a model cannot be measured, nothing is written and the exit status is 2.
+
+    Each text is measured by itself. The report says on how many of them a model breaks, and gives each mean
+    over heads with its lowest and highest value over the texts.
 
     Several models are measured one after the other, or side by side by several workers, each into a folder
     of its own within DIR. A model that cannot be measured is reported in one line; the others are still
@@ -60,6 +64,7 @@ def report(models: tuple[str, ...], scheduler: str | None, workers: int | None, 
       rope-lib report
       rope-lib report path/to/model --lengths 1024,4096,8192 --out my-report
       rope-lib report org/name --download --device cuda --text book.txt
+      rope-lib report path/to/model --text one.txt --text two.txt --text three.txt
       rope-lib report models/* --out reports
     """
     if len(models) > 1 or scheduler is not None or workers is not None:
@@ -69,7 +74,7 @@ def report(models: tuple[str, ...], scheduler: str | None, workers: int | None, 
         with needs("a report needs", "report"):
             from rope_lib.report.source import check_named
 
-            check_named(options["out"], options["text_file"])
+            check_named(options["out"], options["texts"])
             from rope_lib.report.write import write_report
         out = write_report(*models, **options, say=say)
     except ChildProcessError as error:

@@ -1,10 +1,34 @@
-"""Tables in the terminal."""
+"""Rows, paragraphs and tables in the terminal."""
 
-from collections.abc import Collection, Iterable, Sequence
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import click
 
 from rope_lib.runs.errors import printable
+
+LABEL = 20  # columns of a row's label
+_WIDEST = 100  # columns of a paragraph
+
+
+def row(label: str, value: str, origin: str = "", *, columns: int) -> str:
+    """A label, a value in at least so many columns, and where it comes from, dimmed.
+
+    >>> row("base", "10,000", columns=24)
+    '  base                10,000'
+    """
+    line = f"  {label:<{LABEL}}{value}"
+    return f"{line:<{LABEL + columns + 2}}  {click.style(origin, dim=True)}" if origin else line
+
+
+def text_width() -> int:
+    """The columns that a paragraph may take in this terminal."""
+    return min(shutil.get_terminal_size().columns, _WIDEST)
+
+
+def wrapped(text: str) -> Iterator[str]:
+    """A paragraph as indented lines."""
+    yield from click.wrap_text(text, text_width(), initial_indent="  ", subsequent_indent="    ").splitlines()
 
 
 def print_table(

@@ -1,8 +1,8 @@
 """A verdict as lines for the terminal; imports nothing slow, so that a verdict appears at once."""
 
-import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import click
 
@@ -12,9 +12,12 @@ from rope_lib.models.spec import scopes
 from rope_lib.models.summary import record_sentence
 
 from .options import Json
+from .terminal import LABEL, row, text_width
 
 _COLORS = {"stable": "green", "unstable_at_depth": "yellow", "no_rope": "cyan"}  # all others are red
-_LABEL, _VALUE = 20, 24  # columns
+_VALUE = 24  # columns
+
+_row = partial(row, columns=_VALUE)
 
 
 def verdict_lines(record: Mapping[str, Json]) -> Iterator[str]:
@@ -22,7 +25,7 @@ def verdict_lines(record: Mapping[str, Json]) -> Iterator[str]:
     original = record["original_context"]
     yield click.style(record["model"], bold=True) + f"  {record['architecture']}"
     for warning in record["warnings"]:
-        yield from _wrapped("warning", warning)
+        yield from _labelled("warning", warning)
     yield _row("layers", f"{record['num_layers']:,}", _origin(record, "num_layers"))
     declared = record["declared_context"]
     stated = "none" if declared is None else f"{declared:,}"
@@ -51,7 +54,7 @@ def _notes(record: Mapping[str, Json]) -> Iterator[str]:
     said = {sentence for part in record["summary"].values() for sentence in part}
     notes = [reason for reason in record["reasons"] if reason not in said]
     for note in notes:
-        yield from _wrapped("note", note)
+        yield from _labelled("note", note)
     if notes or record["keys"]["not_understood"]:
         yield ""
 
@@ -67,7 +70,7 @@ def _summary(record: Mapping[str, Json], doubt: str) -> Iterator[str]:
 
 def _block(label: str, sentences: Sequence[str]) -> Iterator[str]:
     for number, sentence in enumerate(sentences):
-        yield from _wrapped("" if number else label, sentence)
+        yield from _labelled("" if number else label, sentence)
 
 
 def bound_lines(bounds: Mapping[str, Json]) -> Iterator[str]:
@@ -76,7 +79,7 @@ def bound_lines(bounds: Mapping[str, Json]) -> Iterator[str]:
         if name == "verdict":
             yield _row("paper A's opinion", _verdict(value))
         elif name == "record":
-            yield from _wrapped("", record_sentence(value))
+            yield from _labelled("", record_sentence(value))
         else:
             yield _row(BOUND_NAMES[name], base_text(value))
     if bounds["depth"] >= bounds["precision"]:
@@ -110,14 +113,9 @@ def _rotary_lines(record: Mapping[str, Json], rotary: Mapping[str, Json], scope:
     yield _row("verdict", _verdict(rotary["verdict"]) + changed)
 
 
-def _row(label: str, value: str, origin: str = "") -> str:
-    row = f"  {label:<{_LABEL}}{value}"
-    return f"{row:<{_LABEL + _VALUE + 2}}  {click.style(origin, dim=True)}" if origin else row
-
-
-def _wrapped(label: str, text: str) -> Iterator[str]:
+def _labelled(label: str, text: str) -> Iterator[str]:
     """A label and a text beside it, over as many lines as it takes."""
-    width = max(min(shutil.get_terminal_size().columns, 100) - _LABEL - 2, 30)
+    width = max(text_width() - LABEL - 2, 30)
     for number, line in enumerate(textwrap.wrap(text, width, break_on_hyphens=False)):
         yield _row("" if number else label, line)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from . import style
 
 Model: TypeAlias = tuple[float, float, float, str]  # context, stated base, effective base, verdict
-Name: TypeAlias = tuple[float, float, str, str]  # context, base, text, side
+# context, base, text, and (context, base) of the text
+Name: TypeAlias = tuple[float, float, str, tuple[float, float]]
 
 # A verdict has a shape and a color; the last number moves points of different verdicts at one place apart.
 MARKERS = {
@@ -42,44 +44,36 @@ def plane(
 
     `context` holds lengths in tokens, `bounds` maps the name of a bound to the smallest base at each length,
     and `wall` is a base. `models` are (context, stated base, effective base, verdict): where the two bases
-    differ, a small ring marks the stated one and a line joins the two. Models at one place with one verdict
-    share a marker, whose area grows with their number; those of other verdicts lie up to 10 % to its left or
-    right. `names` are (context, base, text, side) to write on the left, on the right, above or below.
+    differ, a thin line leads down to a dash at the stated one. Models at one place with one verdict share a
+    marker, whose area grows with their number; those of other verdicts lie up to 10 % to its left or right.
+    `names` are (context, base, text, (context, base) of the text): a line joins the text with the place.
     """
-    figure, axes = style.axes(height=4.3)
+    figure, axes = style.axes(height=4.2)
     axes.set(xscale="log", yscale="log", xlim=(context[0], context[-1]), ylim=(300, 2e10))
     for color, (name, base) in zip((style.GRAY, style.SKY, style.BLUE), bounds.items(), strict=False):
-        axes.plot(context, base, color=color, zorder=1)
-        place = int(0.88 * len(context))  # where few models are: right of a million tokens
-        axes.text(context[place], base[place], name, color=color, ha="center", va="center", zorder=1,
-                  bbox={"color": "white", "pad": 1})  # fmt: skip
-    axes.axhline(wall, color=style.INK, zorder=1)
-    axes.text(context[0] * 1.1, wall * 1.25, f"precision wall {style.count(wall)}")
+        axes.plot(context, base, color=color, linewidth=1.2, zorder=1)
+        _beside(axes, base[-1], name, color)
+    axes.axhline(wall, color=style.INK, linewidth=1.2, zorder=1)
+    _beside(axes, wall, f"wall, {style.count(wall)}", style.INK)
     for x, stated, effective, verdict in dict.fromkeys(models):
         if stated != effective:
             x *= _shift(verdict)
-            axes.plot([x, x], [stated, effective], color=style.GRAY, linewidth=0.8, zorder=2)
-            axes.plot(x, stated, "o", color="white", markeredgecolor=style.GRAY, markersize=3.5, zorder=2)
+            axes.plot([x, x], [stated, effective], color=style.FAINT, linewidth=1, zorder=1)
+            axes.plot(x, stated, "_", color=style.GRAY, markersize=4, zorder=1)
     for verdict, (marker, color, _) in MARKERS.items():
         counts = Counter((x, effective) for x, _, effective, other in models if other == verdict)
         if counts:
             x, y = np.array(list(counts)).T
-            size = 26 * np.array(list(counts.values())) ** 0.75  # points²; less than in proportion, to fit
+            size = 20 * np.array(list(counts.values())) ** 0.6  # points²; less than in proportion, to fit
             axes.scatter(
                 x * _shift(verdict), y, size, marker=marker, color=color, zorder=3, edgecolor="white",
-                linewidth=0.7, label=verdict.replace("_", " "),
+                linewidth=0.6, label=verdict.replace("_", " "),
             )  # fmt: skip
-    sides = {
-        "left": ((-8, 0), "right", "center"),
-        "right": ((8, 0), "left", "center"),
-        "above": ((0, 7), "center", "bottom"),
-        "below": ((0, -8), "center", "top"),
-    }
-    for x, y, text, side in names:
-        offset, across, along = sides[side]
+    for x, y, text, place in names:
         axes.annotate(
-            text, (x, y), offset, textcoords="offset points", ha=across, va=along, fontsize=9.5, zorder=4
-        )
+            text, (x, y), place, ha="center", va="center", fontsize=9, zorder=4,
+            arrowprops={"arrowstyle": "-", "color": style.INK, "linewidth": 0.7, "shrinkB": 4, "shrinkA": 0},
+        )  # fmt: skip
     style.count_axis(axes.xaxis, "context that the deciding layers see (tokens)")
     style.count_axis(axes.yaxis, "effective base")
     axes.minorticks_off()
@@ -91,6 +85,12 @@ def plane(
         if isinstance(handle, PathCollection):
             handle.set_sizes([40])
     return figure
+
+
+def _beside(axes: Axes, y: float, text: str, color: str) -> None:
+    """Name a line where it leaves the axes, to the right of them."""
+    across = axes.get_yaxis_transform()
+    axes.text(1.015, y, text, color=color, ha="left", va="center", fontsize=9, transform=across)
 
 
 def places(counts: Mapping[str, Mapping[str, int]]) -> Figure:

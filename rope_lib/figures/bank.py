@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,21 +18,28 @@ from .style import BLUE, FAINT, GRAY, GREEN, INK, ORANGE, RED, SKY, count, count
 SIMILARITY = "cosine similarity to position 0"
 
 
-def phase_circles(codes: ArrayLike, labels: Sequence[str]) -> Figure:
-    """The phases of a few oscillators at positions 0, 1, 2, …: a circle for each, position 0 in red.
+def phase_circles(codes: Sequence[ArrayLike], labels: Sequence[str], rows: Sequence[str]) -> Figure:
+    """The phases of a few oscillators at a few positions: a circle for each, the first position in red.
 
-    `codes` has shape `(positions, circles)`, complex numbers of modulus 1; `labels` names the circles.
+    `codes` holds an array for each row of circles, `(positions, circles)`, of complex numbers of modulus 1.
+    `labels` names the circles, `rows` the rows. Later positions are a lighter blue.
     """
-    circles = np.asarray(codes).T
-    figure, panels = style.panels(1, len(circles), height=2.2)
+    figure, panels = style.panels(len(rows), len(labels), height=1.75 * len(rows) + 0.35)
     turn = np.exp(1j * np.linspace(0, 2 * np.pi, 181))
-    for axes, points, label in zip(panels[0], circles, labels, strict=True):
-        axes.plot(turn.real, turn.imag, color=FAINT, linewidth=1.2)
-        axes.plot(points.real, points.imag, "o", color=BLUE, markersize=4.5)
-        axes.plot(points.real[:1], points.imag[:1], "o", color=RED, markersize=6.5)
-        axes.set(aspect="equal", xlim=(-1.25, 1.25), ylim=(-1.25, 1.25), xticks=[], yticks=[], xlabel=label)
-        axes.spines[:].set_visible(False)
-    heading = "Each position adds one equal step of phase, long or short"
+    for line, points_of_row, row in zip(panels, codes, rows, strict=True):
+        for axes, points, label in zip(line, np.asarray(points_of_row).T, labels, strict=True):
+            axes.plot(turn.real, turn.imag, color=FAINT, linewidth=1.2)
+            shade = np.linspace(1, 0.35, len(points))[:, None]
+            colors = np.hstack([np.tile(to_rgb(BLUE), (len(points), 1)), shade])
+            axes.plot([0, points.real[-1]], [0, points.imag[-1]], color=colors[-1], linewidth=1)
+            axes.plot([0, points.real[0]], [0, points.imag[0]], color=RED, linewidth=1)
+            axes.scatter(points.real[1:], points.imag[1:], 18, colors[1:], linewidths=0, zorder=2)
+            axes.plot(points.real[:1], points.imag[:1], "o", color=RED, markersize=6, zorder=3)
+            limits = (-1.25, 1.25)
+            axes.set(aspect="equal", xlim=limits, ylim=limits, xticks=[], yticks=[], xlabel=label)
+            axes.spines[:].set_visible(False)
+        line[0].set_title(row, loc="left", fontsize=9.5, color=GRAY, pad=2)
+    heading = "Fast hands tell neighbors apart, slow hands far places"
     figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
 

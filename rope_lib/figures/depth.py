@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,23 @@ from . import style
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def kept_over_layers(kept: Sequence[float], layers: int) -> Figure:
+    """What a stack keeps of a similarity if each layer keeps a share of it and the shares multiply.
+
+    `kept` holds the shares, the smallest first; `layers` is the deepest stack drawn.
+    """
+    figure, axes = style.axes()
+    numbers = np.arange(layers + 1)
+    colors = style.colors(kept)
+    for share, color in zip(kept, colors[1:] + colors[:1], strict=True):  # the first in orange-red
+        axes.plot(numbers, share**numbers, color=color)
+        style.label_line(axes, layers, share**layers, f"{share:.4g}", color, va="center", xytext=(4, 0))
+    axes.annotate("each layer\nkeeps", (layers, 1), (4, 8), textcoords="offset points", va="bottom")
+    axes.set(xlim=(0, layers), ylim=(0, 1.05), xlabel="layers", ylabel="similarity that is left")
+    style.title(axes, "Losing 5 % a layer leaves little of a deep stack")
+    return figure
 
 
 def phase_by_layer(phases: pd.DataFrame, expected: float) -> Figure:

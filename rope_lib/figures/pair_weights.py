@@ -14,7 +14,7 @@ def weights_by_head(weights: ArrayLike, periods: ArrayLike, trained: int) -> Fig
     """Every head's weights, one line each, darker for more; and their mean against the period below.
 
     `weights` has shape `(heads, pairs)`, rows sum to 1; `periods` `(pairs,)` in tokens, shortest first;
-    `trained` is the trained length, a dashed line.
+    `trained` is the declared length, a dashed line.
     """
     table, lengths = np.asarray(weights), np.asarray(periods)
     figure, panels = style.panels(2, height=4.6, sharex=True)
@@ -30,7 +30,7 @@ def weights_by_head(weights: ArrayLike, periods: ArrayLike, trained: int) -> Fig
     for axes in (upper, lower):
         axes.axvline(first, color=RED, linestyle="--", linewidth=1.2)
     lower.annotate(
-        f"period = trained length, {trained:,} tokens",
+        f"period = declared length, {trained:,} tokens",
         (first, lower.get_ylim()[1]),
         (-6, -4),
         textcoords="offset points",
@@ -41,6 +41,34 @@ def weights_by_head(weights: ArrayLike, periods: ArrayLike, trained: int) -> Fig
     shown = np.unique(np.linspace(0, len(lengths) - 1, 6).astype(int))
     lower.set_xticks(shown, [f"{i}\n{lengths[i]:,.0f}" for i in shown])
     lower.set(xlabel="pair, fastest first, and its period in tokens", ylabel="mean weight")
+    return figure
+
+
+def weight_by_turns(shares: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
+    """Share of the weight by the turns of a pair within what its layer sees, a line for each kind of layer.
+
+    `shares` maps a kind to (turns, weight): the lower ends of octaves and the share of weight in each.
+    """
+    figure, axes = style.axes()
+    axes.axvline(1, color=INK, linestyle="--", linewidth=1)
+    for (kind, (turns, weight)), color in zip(shares.items(), style.colors(shares), strict=True):
+        middle = np.sqrt(2) * np.asarray(turns, dtype=float)
+        axes.plot(
+            middle, 100 * np.asarray(weight, dtype=float), "o-", color=color, markersize=3.5, label=kind
+        )
+    axes.set_xscale("log", base=2)
+    axes.invert_xaxis()
+    ticks = [2.0**power for power in range(12, -9, -4)]
+    axes.set_xticks(ticks, [style.count(tick) if tick >= 1 else f"1/{1 / tick:.0f}" for tick in ticks])
+    axes.annotate(
+        "one turn", (1, 1), (-4, -4), xycoords=("data", "axes fraction"), textcoords="offset points",
+        ha="right", va="top",
+    )  # fmt: skip
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(-0.02, 0.9), fontsize=9)
+    axes.set(
+        ylim=(0, None), xlabel="turns of a pair within what its layer sees", ylabel="weight in an octave, %"
+    )
+    title(axes, "Heads lean on a quarter to half a turn")
     return figure
 
 
@@ -84,7 +112,7 @@ def reversals(shares: Mapping[int, Sequence[float]], trained: int) -> Figure:
         axes, windows[0], high.max(), "middle half of the drawn pairs of keys", BLUE, xytext=(0, 6)
     )
     axes.axvline(trained, color=RED, linestyle="--", linewidth=1.2)
-    axes.annotate(f"trained: {trained:,}", (trained, 0.02), (4, 0), textcoords="offset points", color=RED)
+    axes.annotate(f"declared: {trained:,}", (trained, 0.02), (4, 0), textcoords="offset points", color=RED)
     axes.set(xscale="log", ylim=(0, 1), ylabel="share of distances with the order reversed")
     count_axis(axes.xaxis, "window, tokens")
     title(axes, "The longer the window, the less the better key is ahead")

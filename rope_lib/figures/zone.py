@@ -198,6 +198,8 @@ def tolerance_scan(
         axes.set_title(reading, fontsize=10)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 0].set_ylabel("cases judged wrongly")
+    heading = "No tolerance beats the training length"
+    figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return figure
 
 

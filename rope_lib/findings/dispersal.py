@@ -6,18 +6,19 @@ over that before; v is the one direction of a cloud X = u vᵀ (`theory.dispersa
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from rope_lib.measure.subjects import declared_length
 from rope_lib.measure.tables import LAST_QUERIES, Sweep
 from rope_lib.theory import dispersal
 from rope_lib.theory.arguments import Floats
 
-from . import clusters, stats
-from .wording import minus, rounded_up
+from . import clusters, every_model, stats
+from .kept import Tables
+from .wording import minus, rounded_up, with_interval
 
 
 def ratios_by_length(v: ArrayLike, inv_freq: ArrayLike, lengths: Sequence[int]) -> Floats:
@@ -31,34 +32,6 @@ def ratios_by_length(v: ArrayLike, inv_freq: ArrayLike, lengths: Sequence[int]) 
     """
     coherences = (dispersal.uniform_coherence(inv_freq, length) for length in lengths)
     return np.array([dispersal.singular_value_ratio(v, coherence) for coherence in coherences])
-
-
-def fall_by_step(ratio: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
-    """The fall of the ratio from each length to the next: measured and forecast, tables of heads × lengths.
-
-    Columns: first and last, the two lengths; by_doubling, the mean over heads of the fall per doubling of the
-    length, with low and high, its 95 % bootstrap interval over heads; forecast, the same mean of the
-    forecast; by_thousand, the mean fall per 1,000 tokens.
-
-    >>> ratio, forecast = pd.DataFrame({1024: [0.9], 2048: [0.8]}), pd.DataFrame({1024: [0.9], 2048: [0.7]})
-    >>> fall_by_step(ratio, forecast).round(3)[["by_doubling", "forecast", "by_thousand"]].values.tolist()
-    [[0.1, 0.2, 0.098]]
-    """
-    rows = []
-    for first, last in pairwise(ratio.columns):
-        fall, low, high = stats.bootstrap_interval(-clusters.per_doubling(ratio, first, last))
-        rows.append(
-            {
-                "first": first,
-                "last": last,
-                "by_doubling": fall,
-                "low": low,
-                "high": high,
-                "forecast": float(-clusters.per_doubling(forecast, first, last).mean()),
-                "by_thousand": 1000 * float((ratio[first] - ratio[last]).mean()) / (last - first),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def overlap_and_sink(sweep: Sweep, trained: int) -> pd.DataFrame:
@@ -114,34 +87,33 @@ def far_profile(sweep: Sweep) -> pd.DataFrame:
     return profiles.groupby("first")[["cosine", "attention"]].mean().iloc[-2:]
 
 
-def facts(sweep: Sweep, forecast: pd.DataFrame, trained: int) -> dict[str, str]:
-    """What the chapter on dispersal states of a sweep: names of `glue` and their texts.
+def declared_and_longest(tables: Tables) -> pd.DataFrame:
+    """Stable rank, sink and largest score of each model at the declared length and at the longest.
 
-    `forecast` holds the forecast ratios of each key head, heads × lengths.
+    `tables` are those of the result `geometry`; a model that was measured no further than it declares has one
+    row. Rows (model, length), columns stable_rank and top_score, means over texts, and sink_attention, with
+    its interval as a text. Layers with a window are left out.
     """
+    measures = pd.concat([every_model.attention_by_length(tables), every_model.geometry_by_length(tables)])
+    models, measures = measures.index.unique("model"), measures.sort_index()
+    found = {}
+    for model in models:
+        own = measures.loc[(model, every_model.FULL)]
+        longest = own.index.unique("length").max()
+        for length in sorted({min(declared_length(model), longest), longest}):
+            at = own.loc[length]
+            found[model, int(length)] = at["mean"][["stable_rank", "top_score"]].to_dict() | {
+                "sink_attention": with_interval(at.loc["sink_attention"], ".2f")
+            }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(["model", "length"])
+
+
+def facts(sweep: Sweep, trained: int) -> dict[str, str]:
+    """What the chapter on dispersal states of a sweep: names of `glue` and their texts."""
     lengths = sorted(sweep.heads.length.unique())
-    found = {
-        "trained": f"{trained:,}",
-        "longest": f"{lengths[-1]:,}",
-        "shortest": f"{lengths[0]:,}",
-        "last": f"{LAST_QUERIES}",
-    }
-    found |= _facts_of_clouds(sweep, lengths, trained)
-    found |= _facts_of_overlap(sweep, trained)
-    found |= _facts_of_ratios(clusters.ratios(sweep), forecast, trained)
-    found |= _facts_of_attention(sweep, lengths, trained)
+    found = {"trained": f"{trained:,}", "longest": f"{lengths[-1]:,}", "last": f"{LAST_QUERIES}"}
+    found |= _facts_of_overlap(sweep, trained) | _facts_of_attention(sweep, lengths, trained)
     return {f"dispersal-{name}": text for name, text in found.items()}
-
-
-def _facts_of_clouds(sweep: Sweep, lengths: Sequence[int], trained: int) -> dict[str, str]:
-    places = {"short": lengths[0], "trained": trained, "longest": lengths[-1]}
-    found: dict[str, str] = {}
-    for role in ("key", "query"):
-        cosine = clusters.by_head(sweep, "heads", "mean_cosine", role=role, stage="post")
-        found |= {f"{role}-{place}": f"{cosine[length].mean():.2f}" for place, length in places.items()}
-        found[f"{role}-share"] = f"{(cosine[lengths[-1]] < cosine[trained]).mean():.0%}"
-    rank = clusters.by_head(sweep, "heads", "stable_rank", role="key", stage="post").mean()
-    return found | {f"rank-{place}": f"{rank[length]:.2f}" for place, length in places.items()}
 
 
 def _facts_of_overlap(sweep: Sweep, trained: int) -> dict[str, str]:
@@ -155,19 +127,6 @@ def _facts_of_overlap(sweep: Sweep, trained: int) -> dict[str, str]:
         "chance-low": minus(f"{low:.2f}"),
         "chance-high": f"{high:.2f}",
         "sink-heads": f"{len(lost)}",
-    }
-
-
-def _facts_of_ratios(ratio: pd.DataFrame, forecast: pd.DataFrame, trained: int) -> dict[str, str]:
-    before, longest = ratio.columns[ratio.columns < trained][-1], ratio.columns[-1]
-    error = (forecast[longest] - ratio[longest]).abs()
-    return {
-        "ratio-trained": f"{ratio[trained].mean():.2f}",
-        "ratio-longest": f"{ratio[longest].mean():.2f}",
-        "error": rounded_up(error.median(), 2),
-        "error-correlation": f"{forecast[longest].corr(ratio[longest]):.2f}",
-        "doubling-last": f"{-clusters.per_doubling(ratio, before, trained).mean():.3f}",
-        "doubling-beyond": f"{-clusters.per_doubling(ratio, trained, longest).mean():.3f}",
     }
 
 

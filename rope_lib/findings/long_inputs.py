@@ -13,7 +13,6 @@ import pandas as pd
 
 from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import text_sha256
-from rope_lib.theory.arguments import Floats
 
 from .kept import Provenance, Tables, described, kept
 from .wording import rounded_up
@@ -189,25 +188,10 @@ def changes_of_loss(tables: Tables, near: Tables) -> dict[str, float]:
     }
 
 
-def ratios(tables: Tables, length: int) -> pd.Series:
-    """The ratio of first singular values, after the rotation to before, of each key head: (layer, head).
-
-    Of the unchanged model in float32, as the last token of an input of `length` sees its keys.
-
-    >>> float(ratios(kept("long_input")[0], 131_072).mean().round(2))
-    0.53
-    """
-    keys = trial(tables, "float32")["keys"].set_index(["length", "layer", "head"]).loc[length]
-    return (keys.first_singular_value / keys.first_singular_value_pre).sort_index()
-
-
-def facts(
-    tables: Tables, provenance: Provenance, forecast: Floats, floor: Floats, trained: int
-) -> dict[str, str]:
+def facts(tables: Tables, provenance: Provenance, trained: int) -> dict[str, str]:
     """What the chapter on dispersal states of inputs up to sixteen times the trained length.
 
-    `tables` and `provenance` are the kept `long_input`. `forecast` is the forecast ratio of each key head
-    of `ratios` at the longest input, `floor` its limit. Returns names of `glue` and their texts.
+    `tables` and `provenance` are the kept `long_input`. Returns names of `glue` and their texts.
     """
     lengths = provenance["inputs"]["options"]["lengths"]
     near_tables, near = kept("interventions")
@@ -225,12 +209,6 @@ def facts(
     found |= _facts_of_octaves(tables["losses"], lengths, trained)
     found |= _facts_of_clouds(means.loc[trained:])
     found |= _facts_of_attention(tables, means, lengths, trained)
-    measured = ratios(tables, lengths[-1])
-    found |= {
-        "ratio-longest": f"{measured.mean():.2f}",
-        "forecast": f"{forecast.mean():.2f}",
-        "floor": f"{floor.mean():.2f}",
-    }
     costs = tables["costs"].query("length == @lengths[-1]").set_index(["dtype", "run"])
     for dtype in moved:
         found |= {

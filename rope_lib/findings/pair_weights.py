@@ -1,11 +1,12 @@
 """The banks of real heads: oscillators weighed as a head weighs them, instead of all alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.reversal import (
     band_share,
     fast_band,
@@ -14,7 +15,12 @@ from rope_lib.theory.reversal import (
     scores,
 )
 
+from .kept import Tables
+from .stats import Interval, student_interval
+from .wording import rounded_up
+
 HEAD = ["layer", "head"]
+HALF = 0.5  # a similarity at which a bank counts as partly back
 
 
 def by_head(weights: pd.DataFrame) -> pd.DataFrame:
@@ -90,6 +96,100 @@ def reversals(
                 share = reversal_share(margin, freqs, window)
                 rows.append((window, *place, share, step, band_share(z, band)))
     return pd.DataFrame(rows, columns=["window", *HEAD, "draw", "reversed", "step", "noise"])
+
+
+def every_bank(tables: Tables) -> pd.DataFrame:
+    """The bank of every head of several models on several texts: the kept result `head_weights`.
+
+    Its tables are `weights` (model, text, layer, head, pair, weight; pairs from the fastest) and `layers`
+    (model, layer, kind, base, pairs, reach: the longest distance in tokens that the layer sees within the
+    declared length). One row for each (kind, text, layer, head): `effective`, the effective number of
+    oscillators; `unturned`, the weight on pairs that complete no turn within the reach; `turns`, how often
+    the heaviest pair turns within it; `at_horizon`, the similarity at the period of the slowest pair; and
+    `neighbor`, that at distance 1.
+
+    >>> head = {"model": "a", "text": "prose", "layer": 0, "head": 0}
+    >>> layer = {"model": "a", "layer": 0, "kind": "a", "base": 100.0, "pairs": 2, "reach": 10}
+    >>> tables = {"weights": pd.DataFrame({**head, "pair": [0, 1], "weight": 0.5}),
+    ...     "layers": pd.DataFrame([layer])}
+    >>> every_bank(tables).round(2)[["effective", "unturned", "turns"]].to_dict("records")
+    [{'effective': 2.0, 'unturned': 0.5, 'turns': 1.59}]
+    """
+    layers = tables["layers"].set_index(["model", "layer"])
+    parts = []
+    for (model, text, layer), rows in tables["weights"].groupby(["model", "text", "layer"], sort=False):
+        known = layers.loc[(model, layer)]
+        freqs = frequencies(float(known.base), 2 * int(known.pairs))
+        periods = 2 * np.pi / freqs
+        each = rows.pivot_table(index="head", columns="pair", values="weight").astype(float)
+        weights = each.to_numpy()
+        columns = {
+            "kind": known.kind,
+            "text": text,
+            "layer": layer,
+            "head": each.index,
+            "effective": 1 / (weights**2).sum(axis=1),
+            "unturned": weights[:, periods > known.reach].sum(axis=1),
+            "turns": known.reach / periods[weights.argmax(axis=1)],
+            "at_horizon": weights @ np.cos(round(periods[-1]) * freqs),
+            "neighbor": weights @ np.cos(freqs),
+        }
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def by_kind(banks: pd.DataFrame) -> pd.DataFrame:
+    """What the banks of each kind of layer are like on each text: one row for each (kind, text).
+
+    `banks` is `every_bank`. Columns: heads, how many; effective, unturned, turns and at_horizon, medians
+    over heads; most, the highest similarity at the horizon; half and collide, the shares of heads that are
+    there at least `HALF` as similar as to themselves, and as similar as neighbors.
+    """
+    marked = banks.assign(half=banks.at_horizon >= HALF, collide=banks.at_horizon >= banks.neighbor)
+    groups = marked.groupby(["kind", "text"], sort=False)
+    medians = groups[["effective", "unturned", "turns", "at_horizon", "neighbor"]].median()
+    shares = groups[["half", "collide"]].mean()
+    most = groups.at_horizon.max().rename("most")
+    return pd.concat([groups.size().rename("heads"), medians, shares, most], axis=1)
+
+
+def over_texts(kinds: pd.DataFrame) -> Mapping[str, Mapping[str, Interval]]:
+    """Each column of `by_kind` as (mean, low, high) over texts, by kind: Student's 95 % interval."""
+    return {
+        str(kind): {column: student_interval(rows[column]) for column in kinds.columns}
+        for kind, rows in kinds.groupby("kind", sort=False)
+    }
+
+
+def weight_by_turns(tables: Tables) -> pd.DataFrame:
+    """The share of weight on pairs by how often they turn within what their layer sees, octave by octave.
+
+    Columns: kind, turns (the lower end of an octave) and weight, the mean over the heads and texts of a kind.
+    `tables` are those of `every_bank`.
+    """
+    known = tables["weights"].merge(tables["layers"], on=["model", "layer"])
+    spectra = known.groupby(
+        ["kind", "pair", "base", "pairs", "reach"], sort=False, as_index=False
+    ).weight.mean()
+    freqs = spectra.base ** (-spectra.pair / spectra.pairs)
+    octave = 2.0 ** np.floor(np.log2(spectra.reach * freqs / (2 * np.pi)))
+    found = spectra.assign(turns=octave).groupby(["kind", "turns"], sort=False, as_index=False).weight.sum()
+    return found.sort_values(["kind", "turns"], ignore_index=True)
+
+
+def facts_of_kinds(tables: Tables) -> dict[str, str]:
+    """What the kept weights of several models say: see `every_bank`. *least* and *most* are over kinds."""
+    kinds = over_texts(by_kind(every_bank(tables)))
+    turns, most, half = ([found[name][0] for found in kinds.values()] for name in ("turns", "most", "half"))
+    return {
+        "heads-models": f"{tables['layers'].model.nunique()}",
+        "heads-texts": f"{tables['weights'].text.nunique()}",
+        "heads-kinds": f"{len(kinds)}",
+        "heads-turns-least": f"{min(turns):.2f}",
+        "heads-turns-most": f"{max(turns):.2f}",
+        "heads-horizon-most": f"{max(most):.2f}",
+        "heads-half": rounded_up(100 * max(half), 1) + " %",
+    }
 
 
 def facts(

@@ -162,6 +162,26 @@ def facts_of_cases(cases: Iterable[CaseStudy], *, million: int = 1_000_000) -> d
     return {f"precision-{name}": text for name, text in found.items()}
 
 
+def facts_of_traps(near: pd.DataFrame, at: pd.DataFrame, base: float) -> dict[str, str]:
+    """How errors at a position compare with those near it, and what the powers of a base cost.
+
+    `near` and `at` are tables of `errors_near` of a window before one position and of it alone. Their
+    schemes are "rounded once" and "float32 powers", two ways to the frequencies of a product, and
+    "recurrence". What is said of one base is said of `base`.
+    """
+    worst, alone = (table.pivot(index="base", columns="scheme", values="worst") for table in (near, at))
+    powers = worst["float32 powers"] / worst["rounded once"]
+    found = {
+        "trap-at-product": short(alone["rounded once"][base]),
+        "trap-at-recurrence": short(alone["recurrence"][base]),
+        "trap-near-product": short(worst["rounded once"][base]),
+        "trap-near-recurrence": short(worst["recurrence"][base]),
+        "trap-powers": f"{powers.max():.1f}",
+        "trap-powers-base": f"{powers.idxmax():,.0f}",
+    }
+    return {f"precision-{name}": text for name, text in found.items()}
+
+
 def _facts_of_tables(errors: pd.DataFrame, merging: pd.DataFrame, head_dim: int) -> dict[str, str]:
     """*low* and *high* are the lowest and the highest base; the product is that next to a million."""
     low, high = errors.base.min(), errors.base.max()

@@ -19,12 +19,20 @@
 ``scores``        what some queries attend to, and how scores depend on distance.
 ``losses``        loss by position, a chunk of logits at a time.
 ``sweep``         `measure`: all of these at several lengths, one forward pass where the model allows it.
+``forecast``      how keys and queries will look on longer inputs, from one pass over a short one.
+``forecasts``     forecasts in small tables that are kept, with what their rivals know.
 ``memory``        what a pass needs, and the longest input that fits.
 ``store``         what determines a measurement: the key under which `rope_lib.runs.store` keeps it.
 ``attending``     the base of an intervention, and the place where a model attends.
 ``held``          interventions that stop the turn of part of each key at a distance.
 ``interventions`` all ways to run a model with one thing about its attention changed.
 ``gaps``          the loss with a gap in the positions of full layers.
+``matched``       which pairs of a query and a key match, by the tokens alone; needs no torch.
+``matched_scores`` angles, scores and margins over the sink of matched and unmatched pairs.
+``turning``       the vectors of a layer, turned to other distances.
+``logits``        changes of the scores of attention, each of which cuts the mechanism at one place.
+``turns``         how each layer turns, where layers differ.
+``mechanism``     every such change on one model and text: loss, attention and overlap.
 ``trials``        the interventions tried one after the other, in small tables.
 ``every_model``   the geometry of a model on a text, in the small tables that are kept.
 ``reference``     the measurement of the packaged model that chapters share.

@@ -93,5 +93,6 @@ def _rotated_vectors(
             found.append((vectors.layer, query, np.repeat(key, len(query) // len(key), axis=0), layout))
 
     with captured(model.network, visit), torch.inference_mode():
-        model.network(tokens[None].to(model.network.device), use_cache=False)
+        # Without the scores of the vocabulary, which take gigabytes in a model with many words.
+        model.network.get_decoder()(tokens[None].to(model.network.device), use_cache=False)
     return found

@@ -1,7 +1,7 @@
 """What a report finds out about a model: measured or read from the store, and judged. `text` words it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -21,22 +21,37 @@ from rope_lib.models import ModelSpec, judge, read_model
 from rope_lib.models.record import record
 from rope_lib.theory.scaling import scaled_frequencies
 
-from .source import text_path
+from .several import of_layers
+from .source import check_texts
 
 # Retrofits that change nothing but the spectrum, by the name of their scaling.
 FIXES = {"linear": "position interpolation", "ntk": "NTK", "yarn": "YaRN"}
 LONGEST_TEXT = 16 * 2**20  # bytes: some four million tokens, which take a tokenizer 20 s and 2 GB
-FEWEST_BINS = 8  # in the declared context, for its band to mean something
+FEWEST_BINS = 8  # in the declared length, for its band to mean something
+REFERENCE = "language reference"  # names the text that is read where none is given
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that a model is to read, whole and as its tokens."""
+
+    name: str  # of its file
+    text: str
+    tokens: torch.Tensor  # (tokens of the text,)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model with what its files say of it, and the text that it is to read, whole and as tokens."""
+    """A model with what its files say of it, and the texts that it is to read."""
 
     model: LanguageModel
     spec: ModelSpec
-    text: str
-    tokens: torch.Tensor  # (tokens of the text,)
+    texts: tuple[Text, ...]  # one or more
+
+    @property
+    def tokens(self) -> torch.Tensor:
+        """The tokens of the shortest text: what is measured must fit into each."""
+        return min((each.tokens for each in self.texts), key=len)
 
     @property
     def declared(self) -> int:
@@ -45,7 +60,7 @@ class Subject:
 
 
 def _declared(spec: ModelSpec) -> int:
-    """The declared context of a model, in tokens. Raises ValueError for a model that declares none."""
+    """The declared length of a model, in tokens. Raises ValueError for a model that declares none."""
     if spec.declared_context is None:
         raise ValueError(
             f"model must declare a context to be measured past it, and {spec.name} declares none"
@@ -56,30 +71,39 @@ def _declared(spec: ModelSpec) -> int:
 def subject(
     source: str | Path | None = None,
     *,
-    text_file: str | Path | None = None,
+    texts: Sequence[str | Path] = (),
     device: str = "cpu",
     dtype: str | None = None,
     download: bool = False,
 ) -> Subject:
-    """Load a model and a text: by default the packaged SmolLM2 and the reference text.
+    """Load a model and its texts: by default the packaged SmolLM2 and the reference text.
 
-    Raises ValueError or FileNotFoundError, in one line, for what `load_model` and `read_model` refuse, for a
-    model without a tokenizer or a declared context, and for a text that is no regular file, not in UTF-8,
-    longer than `LONGEST_TEXT`, or shorter than two tokens.
+    `texts` are files in UTF-8. Raises ValueError or FileNotFoundError, in one line, for what `load_model` and
+    `read_model` refuse, for a model without a tokenizer or a declared context, for a text that is given twice
+    and for one that is no regular file, not in UTF-8, longer than `LONGEST_TEXT`, or shorter than two tokens.
     """
-    text = reference_text() if text_file is None else _read_text(text_file)
+    places = check_texts(texts)
+    names = [place.name for place in places]
+    names = [name if names.count(name) == 1 else f"{n + 1}. {name}" for n, name in enumerate(names)]
+    contents = [(name, _read_text(place)) for name, place in zip(names, places, strict=True)]
+    contents = contents or [(REFERENCE, reference_text())]
+    for index, (name, text) in enumerate(contents):
+        same = [earlier for earlier, content in contents[:index] if content == text]
+        if same:
+            raise ValueError(f"texts must differ, but {same[0]} and {name} hold the same one")
     spec = read_model(packaged_model() if source is None else source, download=download)
     _declared(spec)
     model = load_model(source, device=device, dtype=dtype, download=download)
-    tokens = token_ids(model, text)
-    if len(tokens) < 2:  # which a loss needs
-        raise ValueError(f"text must have at least 2 tokens, got {len(tokens)}")
-    return Subject(model, spec, text, tokens)
+    read = tuple(Text(name, text, token_ids(model, text)) for name, text in contents)
+    for each in read:
+        if len(each.tokens) < 2:  # which a loss needs
+            raise ValueError(f"text must have at least 2 tokens, got {len(each.tokens)}")
+    return Subject(model, spec, read)
 
 
 def _read_text(path: str | Path) -> str:
     """The text in a file, whose size is checked before it is decoded. Lines end as in Python."""
-    place = text_path(path)
+    (place,) = check_texts([path])
     try:
         with open(place, "rb") as file:
             content = file.read(LONGEST_TEXT + 1)
@@ -95,7 +119,7 @@ def _read_text(path: str | Path) -> str:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a report says of a model.
+    """All that a report says of a model on one text, with what it found on the `others`.
 
     `fixes` maps the label of each fix that was tried to its losses; where none was, `untried` says why in a
     sentence, else it is None.
@@ -107,6 +131,18 @@ class Findings:
     sweep: Sweep
     fixes: dict[str, pd.DataFrame]
     untried: str | None
+    text: str = REFERENCE  # the name of the text
+    others: tuple["Findings", ...] = ()
+
+    @property
+    def every(self) -> tuple["Findings", ...]:
+        """What was found on each text, this one first."""
+        return (self, *self.others)
+
+    @property
+    def broken(self) -> tuple["Findings", ...]:
+        """What was found on each text on which the model breaks."""
+        return tuple(each for each in self.every if each.break_point is not None)
 
     @cached_property
     def record(self) -> dict[str, Json]:
@@ -120,8 +156,21 @@ class Findings:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row for each length: `findings.clusters.summarize`."""
-        return summarize(self.sweep)
+        """One row for each length, `findings.clusters.summarize`, over the layers that see all tokens.
+
+        Over all layers where each has a window.
+        """
+        return summarize(of_layers(self.sweep, self._layers - self.windowed or self._layers))
+
+    @cached_property
+    def summary_windowed(self) -> pd.DataFrame | None:
+        """As `summary` over the layers with a window, or None where there are none beside others."""
+        windowed = self._layers & self.windowed
+        return summarize(of_layers(self.sweep, windowed)) if windowed not in (set(), self._layers) else None
+
+    @property
+    def _layers(self) -> set[int]:
+        return set(self.sweep.heads.layer)
 
     @property
     def lengths(self) -> list[int]:
@@ -135,7 +184,7 @@ class Findings:
 
     @property
     def inside(self) -> int:
-        """The longest length within the declared context, or the shortest of all."""
+        """The longest length within the declared length, or the shortest of all."""
         return max((n for n in self.lengths if n <= self.declared), default=self.lengths[0])
 
     @cached_property
@@ -155,7 +204,7 @@ class Findings:
 
     @property
     def band(self) -> tuple[float, float]:
-        """The lowest and the highest mean within the declared context: `findings.breaks.trained_band`."""
+        """The lowest and the highest mean within the declared length: `findings.breaks.trained_band`."""
         return trained_band(self.losses, self.declared, self.bin)
 
     @property
@@ -169,11 +218,27 @@ class Findings:
         return {layer for one in self.spec.rotaries if one.window is not None for layer in one.layers}
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The tables of the report by name: those of the sweep, its summary, the heads, the fixes' losses."""
+        """The tables of the report by name: those of the sweep, its summary, the heads, the fixes' losses.
+
+        Of several texts each table has the rows of all, with the text in its first column.
+        """
+        if not self.others:
+            return self._tables()
+        every: dict[str, list[pd.DataFrame]] = {}
+        for each in self.every:
+            for name, table in each._tables().items():
+                named = table.copy()
+                named.insert(0, "text", each.text)
+                every.setdefault(name, []).append(named)
+        return {name: pd.concat(tables, ignore_index=True) for name, tables in every.items()}
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
         fixes = [losses.assign(fix=label) for label, losses in self.fixes.items()]
+        windowed = self.summary_windowed
         return (
             self.sweep.tables()
             | {"summary": self.summary, "worst_heads": worst_heads(self)}
+            | ({} if windowed is None else {"summary_windowed": windowed})
             | ({"fixes": pd.concat(fixes, ignore_index=True)} if fixes else {})
         )
 
@@ -181,15 +246,22 @@ class Findings:
 def examine(
     subject: Subject, lengths: Sequence[int], say: Callable[[str], object] = lambda line: None
 ) -> Findings:
-    """Measure a `Subject` at `lengths`, and under each of the fixes if it breaks within them.
+    """Measure a `Subject` at `lengths` on each of its texts, and under each of the fixes where it breaks.
 
-    What was measured before is read from the store. `say` gets a line before each measurement. Raises
-    ValueError as `measure.sweep.measure`.
+    What was measured before is read from the store: each text is a measurement of its own. `say` gets a line
+    before each measurement. Raises ValueError as `measure.sweep.measure`.
     """
-    say(f"Measuring {subject.model.name} on {max(lengths):,} tokens")
-    sweep = measured(subject.model, subject.tokens, lengths)
-    line = provenance(subject.model, subject.text)
-    found = Findings(subject.model.name, line, subject.spec, sweep, {}, None)
+    first, *others = (_examine(subject, text, lengths, say) for text in subject.texts)
+    return replace(first, others=tuple(others))
+
+
+def _examine(subject: Subject, text: Text, lengths: Sequence[int], say: Callable[[str], object]) -> Findings:
+    """What is found on one text."""
+    on = f" of {text.name}" if len(subject.texts) > 1 else ""
+    say(f"Measuring {subject.model.name} on {max(lengths):,} tokens{on}")
+    sweep = measured(subject.model, text.tokens, lengths)
+    line = provenance(subject.model, text.text)
+    found = Findings(subject.model.name, line, subject.spec, sweep, {}, None, text.name)
     if found.break_point is None:
         return found
     fixes: dict[str, pd.DataFrame] = {}
@@ -197,15 +269,15 @@ def examine(
     try:
         for fix in spectra(subject.spec, found.longest):
             say(f"Measuring it under {fix.label}")
-            tried = measured(subject.model, subject.tokens, [found.longest], intervention=fix)
+            tried = measured(subject.model, text.tokens, [found.longest], intervention=fix)
             fixes[fix.label] = tried.losses
     except ValueError as error:
         fixes, untried = {}, str(error)
-    return Findings(found.name, line, subject.spec, sweep, fixes, untried)
+    return replace(found, fixes=fixes, untried=untried)
 
 
 def spectra(spec: ModelSpec, longest: int) -> list[Spectrum]:
-    """The fixes as interventions that stretch the declared context to `longest` tokens.
+    """The fixes as interventions that stretch the declared length to `longest` tokens.
 
     Raises ValueError for a model that rotates by more than one spectrum, or by one that is scaled already.
     """
@@ -232,7 +304,7 @@ def spectra(spec: ModelSpec, longest: int) -> list[Spectrum]:
 def fix_rows(found: Findings) -> pd.DataFrame:
     """One row for each fix, the model as it is first: label, mean loss inside and past, and `restores`.
 
-    `inside` is the mean within the declared context, `past` that from the break point on; a fix restores the
+    `inside` is the mean within the declared length, `past` that from the break point on; a fix restores the
     loss if it brings the mean past the break point back into the band.
     """
     tried = {"as it is": found.losses} | found.fixes
@@ -249,7 +321,7 @@ def worst_heads(found: Findings) -> pd.DataFrame:
 
     Columns: layer, head, key_head; fsv_ratio, first singular value of the keys after the rotation over
     before, at the longest length; sink_inside and sink_longest, attention to token 0 at the longest length
-    within the declared context and at the longest; sink_loss, their difference; windowed.
+    within the declared length and at the longest; sink_loss, their difference; windowed.
     """
     sweep = found.sweep
     pairs = sweep.pairs[["layer", "head", "key_head"]].drop_duplicates()

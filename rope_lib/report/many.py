@@ -14,7 +14,7 @@ from rope_lib.runs.grid import Cell
 from rope_lib.runs.mark import check_utf8, output_folder
 from rope_lib.runs.sweep import Failure, run_cells
 
-from .source import absolute, text_path
+from .source import absolute, check_texts
 
 _SWEEP = ".sweep-"  # begins the name of the folder in which the workers meet
 
@@ -34,13 +34,12 @@ def write_reports(
     measures one model after the other with all cores, unless there are several GPUs or `workers` is given:
     models that are measured side by side share the memory. `say` gets a line for each model that cannot be
     measured. Returns the folders of the reports that were written, and the failures, see `run_cells`. Raises
-    ValueError for a model named twice, and as `source.text_path` for a text.
+    ValueError for a model named twice, and as `source.check_texts` for the texts.
     """
     folder = output_folder(out, "rope-reports").absolute()
     for source in sources:
         check_utf8("model", source)
-    if options.get("text_file") is not None:
-        options["text_file"] = str(text_path(options["text_file"]))
+    options["texts"] = [str(place) for place in check_texts(options.get("texts", ()))]
     cells = [
         Cell({"source": absolute(source), "out": str(folder / name), **options}, {"model": str(source)})
         for source, name in zip(sources, folder_names(sources), strict=True)

@@ -35,8 +35,8 @@ class Plan:
 def plan(subject: Subject, lengths: Sequence[int] | None = None) -> Plan:
     """The `Plan` of a report on a `report.findings.Subject`; without `lengths` it chooses them.
 
-    Raises ValueError where no length fits in memory or the text, and where the longest of those given does
-    not.
+    Raises ValueError where no length fits in memory or the shortest text, and where the longest of those
+    given does not.
     """
     network = subject.model.network
     available = available_bytes(network.device)
@@ -60,7 +60,7 @@ def plan(subject: Subject, lengths: Sequence[int] | None = None) -> Plan:
     rate = seconds / cost(network, probe)
 
     def duration(chosen: Sequence[int]) -> float:
-        return rate * sum(cost(network, length) for length in passes(subject, chosen))
+        return rate * len(subject.texts) * sum(cost(network, length) for length in passes(subject, chosen))
 
     affordable = [n for n in wanted if duration([m for m in wanted if m <= n]) <= BUDGET]
     most[f"more would take over {BUDGET // 60} minutes"] = max(affordable, default=wanted[0])
@@ -70,7 +70,7 @@ def plan(subject: Subject, lengths: Sequence[int] | None = None) -> Plan:
 
 
 def default_lengths(declared: int) -> list[int]:
-    """The declared context, twice that, and the powers of two from `SHORTEST` up to it.
+    """The declared length, twice that, and the powers of two from `SHORTEST` up to it.
 
     >>> default_lengths(3_000)
     [512, 1024, 2048, 3000, 4096, 6000]
@@ -98,7 +98,7 @@ def cut(lengths: list[int], most: Mapping[str, int]) -> tuple[list[int], list[st
 
 
 def passes(subject: Subject, lengths: Sequence[int]) -> list[int]:
-    """The length of each pass of a report: those of the sweep, and at most one for each fix.
+    """The length of each pass of a report on one text: those of the sweep, and at most one for each fix.
 
     The fixes are tried where a model may break within the lengths, each with a spectrum of its own.
     """

@@ -1,6 +1,7 @@
 """What the command line names: a model, a text, and the folder of a report."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rope_lib.runs.mark import check_elsewhere, check_utf8, output_folder
@@ -35,12 +36,27 @@ def text_path(path: str | Path) -> Path:
     return place
 
 
-def check_named(out: str | Path | None, text_file: str | Path | None) -> None:
-    """Raise ValueError or OSError for a folder or a text that no report can have: before torch is loaded."""
+def check_texts(texts: Sequence[str | Path]) -> list[Path]:
+    """The `text_path` of each text, once each.
+
+    Raises ValueError or OSError as `text_path`, and ValueError for a text that is named twice.
+
+    >>> check_texts([__file__, __file__])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: texts must be given once each, got '...' twice
+    """
+    places = [text_path(path) for path in texts]
+    for index, place in enumerate(places):
+        if place in places[:index]:
+            raise ValueError(f"texts must be given once each, got {str(texts[index])!r} twice")
+    return places
+
+
+def check_named(out: str | Path | None, texts: Sequence[str | Path]) -> None:
+    """Raise ValueError or OSError for a folder or texts that no report can have: before torch is loaded."""
     if out is not None:
         new_folder(out)
-    if text_file is not None:
-        text_path(text_file)
+    check_texts(texts)
 
 
 def new_folder(out: str | Path) -> Path:

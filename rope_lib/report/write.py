@@ -36,7 +36,7 @@ from rope_lib.runs.store import circumstances, save_tables
 from .findings import Findings, examine, subject
 from .page import page
 from .plan import estimate_line, plan
-from .source import absolute, new_folder, text_path
+from .source import absolute, check_texts, new_folder
 
 NOTEBOOK = Path(__file__).with_name("any_model.ipynb")
 PAGE, EXECUTED, TABLES = "report.html", "report.ipynb", "tables"
@@ -52,7 +52,7 @@ def write_report(
     *,
     out: str | Path | None = None,
     lengths: Sequence[int] | None = None,
-    text_file: str | Path | None = None,
+    texts: Sequence[str | Path] = (),
     device: str = "auto",
     dtype: str | None = None,
     download: bool = False,
@@ -72,10 +72,10 @@ def write_report(
     """
     if out is not None:
         _output(out, force)
-    text_file = None if text_file is None else text_path(text_file)
+    texts = check_texts(texts)
     if source is not None:
         check_utf8("model", source)
-    examined = subject(source, text_file=text_file, device=device, dtype=dtype, download=download)
+    examined = subject(source, texts=texts, device=device, dtype=dtype, download=download)
     if out is None:
         out = output_folder(None, f"rope-report-{examined.model.name}")
     folder = _output(out, force)
@@ -84,19 +84,20 @@ def write_report(
         say(line)
     chosen = list(planned.lengths)
     found = examine(examined, chosen, say)
-    model = examined.model
+    model, (first, *others) = examined.model, examined.texts
     provenance = {
-        "inputs": identity([measured.__module__], model, examined.tokens[: chosen[-1]], lengths=chosen),
-        "text_sha256": text_sha256(examined.text),
+        "inputs": identity([measured.__module__], model, first.tokens[: chosen[-1]], lengths=chosen),
+        "text_sha256": text_sha256(first.text),
+        **({"other_texts": {each.name: text_sha256(each.text) for each in others}} if others else {}),
     } | circumstances()
     parameters = {
         "source": None if source is None else absolute(source),
         "lengths": chosen,
-        "text_file": None if text_file is None else str(text_file),
+        "texts": [str(place) for place in texts],
         "device": model.device,
         "dtype": model.dtype,
     }
-    del examined, model  # leave the memory to the notebook's kernel
+    del examined, model, first, others  # leave the memory to the notebook's kernel
     gc.collect()
     torch.cuda.empty_cache()
     say(f"Writing {folder}")
@@ -193,6 +194,7 @@ def _about(found: Findings, provenance: Mapping[str, Json], cuts: Sequence[str])
     return {
         "Model": f"{found.name}, SHA-256 {inputs['model_sha256']}",
         "Text": f"{inputs['tokens']:,} tokens of the text with SHA-256 {provenance['text_sha256']}",
+        **_about_others(provenance.get("other_texts", {}), inputs["tokens"]),
         "Ran": f"{inputs['dtype']} on {inputs['device']}",
         "Machine": f"{provenance['accelerator'] or provenance['processor']}, {provenance['platform']}",
         "Versions": ", ".join([*versions, f"Python {provenance['python']}"]),
@@ -200,3 +202,9 @@ def _about(found: Findings, provenance: Mapping[str, Json], cuts: Sequence[str])
         "Left out": " ".join(cuts) or "nothing",
         "Beside this page": f"the executed notebook {EXECUTED}, and every number in {TABLES}/ as Parquet",
     }
+
+
+def _about_others(texts: Mapping[str, str], tokens: int) -> dict[str, str]:
+    """The term and description of the texts beside the first, whose SHA-256 are given by name."""
+    named = "; ".join(f"{name}, SHA-256 {sha256}" for name, sha256 in texts.items())
+    return {"Other texts": f"{tokens:,} tokens of each: {named}"} if texts else {}

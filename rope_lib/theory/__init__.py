@@ -7,4 +7,5 @@
 ``precision``    what finite arithmetic does to the rotation.
 ``scaling``      retrofits: the spectrum of each type of RoPE scaling.
 ``dispersal``    what rotation does to a cloud of vectors: paper B's lemmas and theorem.
+``forecast``     what it will make of one over a longer input.
 """

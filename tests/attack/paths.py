@@ -468,6 +468,11 @@ def report_texts(generator: random.Random, box: Sandbox) -> str:
             lambda: text.symlink_to("text.txt"),
         ])()  # fmt: skip
     options = ["--text", "in-text", "--device", "cpu", *_option(generator, "--lengths", NUMBERS)]
+    if generator.random() < 0.4:
+        other = generator.choice(["in-other", "in-other", "in-text", "text.txt", "./in-text", "none", ""])
+        if other == "in-other":
+            box.put(other, drawn_text(generator))
+        options += ["--text", other]
     return _tried(generator, box, "report", *options, "in-model")
 
 

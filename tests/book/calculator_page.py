@@ -126,7 +126,7 @@ class Page:
 
     def men(self):
         self.wait("!document.getElementById('calc-men').textContent.includes('searching')")
-        return self.bounds()["Men et al."][1]
+        return self.bounds()["Men et al., distance"][1]
 
     def query(self):
         return {key: value for key, [value] in parse_qs(urlsplit(self.driver.current_url).query).items()}

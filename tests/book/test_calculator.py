@@ -132,7 +132,7 @@ def test_own_numbers_typed_field_by_field(fresh):
 def test_the_address_holds_everything(fresh):
     queries = [
         "context=9000&base=20000&layers=40&head_dim=96&scaling=llama3&factor=4&original=4096&epsilon=0.9&dtype=float64",
-        f"model={quote(row('Gemma 3 27B').name)}&rotary=1&epsilon=0.5",
+        f"model={quote(row('Gemma 3 27B').name)}&rotary=0&epsilon=0.5",
         f"model={quote(row('Llama 3.1 8B').name)}&context=9000&factor=16",
         f"model={quote(row('Llama 3.1 8B').name)}&scaling=ntk&factor=2",
     ]
@@ -169,7 +169,10 @@ def test_back_and_forward_go_from_change_to_change(fresh):
         ("base", "", "base must be a finite number > 1, got nothing"),
         ("base", "1e400", "base must be a finite number > 1, got 1e400"),
         ("context", "-1", "context must be a finite number > 0, got -1"),
-        ("context", "128k", "context must be a finite number > 0, got 128k"),
+        ("context", "128k", "context must be a finite number > 0, got 128k: write 128000 or 131072"),
+        ("context", "8.192", "context must be a finite number > 0, got 8.192: write 8192"),
+        ("base", "1M", "base must be a finite number > 1, got 1M: write 1000000 or 1048576"),
+        ("epsilon", "0,95", "epsilon must be a number in (0, 1), got 0,95: write 0.95"),
         ("layers", "2.5", "layers must be a whole number from 1 to 10,000, got 2.5"),
         ("layers", "1000000000", "layers must be a whole number from 1 to 10,000, got 1000000000"),
         ("head_dim", "127", "head_dim must be an even number from 2 to 1,024, got 127"),
@@ -292,7 +295,7 @@ def test_every_model_of_the_atlas_can_be_shown(fresh):
              history.replaceState(null, "", "?model=" + encodeURIComponent(model.name));
              dispatchEvent(new PopStateEvent("popstate"));
              return [model.name, document.querySelector("#calc-verdict .calc-word")?.textContent ?? null,
-               /NaN|undefined|Infinity|null/.test(document.getElementById("calculator").innerHTML),
+               /NaN|undefined|Infinity|null/.test(document.getElementById("calc-page").innerHTML),
                document.getElementById("calc-source").textContent.includes("from memory")];
            })"""
     )
@@ -349,7 +352,7 @@ def test_extreme_input_never_shows_what_is_no_number(fresh):
             del chosen["factor"], chosen["original"]
         fresh.go("&".join(f"{name}={value}" for name, value in chosen.items()))
         assert (fresh.verdict() is None) == bool(fresh.errors()), chosen
-        shown = fresh.run("return document.getElementById('calculator').innerHTML")
+        shown = fresh.run("return document.getElementById('calc-page').innerHTML")
         assert not [word for word in ("NaN", "undefined", "Infinity", ">null") if word in shown], chosen
 
 
@@ -375,7 +378,7 @@ def test_fits_a_phone_and_its_text_can_be_read(fresh, theme):
         fresh.run("document.documentElement.dataset.theme = arguments[0]", theme)
         assert fresh.run("return document.documentElement.scrollWidth") <= 390
         outside = fresh.run(
-            """return [...document.querySelectorAll("#calculator svg text")].filter((text) => {
+            """return [...document.querySelectorAll("#calc-page svg text")].filter((text) => {
                  const box = text.getBoundingClientRect();
                  const frame = text.ownerSVGElement.getBoundingClientRect();
                  return box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1;
@@ -390,11 +393,11 @@ def test_fits_a_phone_and_its_text_can_be_read(fresh, theme):
 
 def test_every_field_has_a_label_and_results_are_announced(fresh):
     unnamed = fresh.open().run(
-        "return [...document.querySelectorAll('#calculator input, #calculator select')]"
+        "return [...document.querySelectorAll('#calc-page input, #calc-page select')]"
         ".filter((field) => field.labels.length !== 1).map((field) => field.id)"
     )
     assert unnamed == []
     assert fresh.element("verdict").get_attribute("aria-live") == "polite"
-    figures = fresh.driver.find_elements("css selector", "#calculator svg")
+    figures = fresh.driver.find_elements("css selector", "#calc-page svg")
     assert len(figures) == 2
     assert all(len(figure.get_attribute("aria-label")) > 40 for figure in figures)

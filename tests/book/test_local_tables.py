@@ -130,9 +130,100 @@ def test_a_heading_sorts_by_keyboard(browser):
     from selenium.webdriver.common.keys import Keys
 
     field = browser.find_element("css selector", ".dt-search input")
-    field.send_keys(Keys.TAB)
+    field.send_keys(Keys.TAB)  # to the button
+    browser.switch_to.active_element.send_keys(Keys.TAB)  # to the first heading
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     shows(browser, "A short", "B long", "C none")
+
+
+LONG_HTML = """<table class="lookup"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"""
+WORDS = ("stable", "unstable", "unstable at depth")
+
+
+def long_table():
+    """Thirty models in eight columns; the name of one begins with a verdict."""
+    head = "".join(
+        f"<th>{name}</th>" for name in ("model", "verdict", "context", "a", "b", "c", "d", "source")
+    )
+    rows = "".join(
+        f"<tr><th>{'StableLM' if i == 1 else 'Model'} {i}</th><td>{WORDS[i % 3]}</td>"
+        f'<td class="number" data-order="{1024 * i}">{1024 * i:,}</td>'
+        f"{'<td>x, y</td>' * 4}<td>from {i}</td></tr>"
+        for i in range(30)
+    )
+    return LONG_HTML.format(head=head, rows=rows)
+
+
+@pytest.fixture
+def long(browser, tmp_path):
+    page = tmp_path / "_static" / "tables" / "page.html"
+    text = page.read_text(encoding="utf-8").replace(HTML, f'<div class="bd-article">{long_table()}</div>')
+    page.write_text(text, encoding="utf-8")
+    browser.get(page.as_uri())
+    browser.find_element("css selector", ".dt-search select")
+    return browser
+
+
+def total(browser):
+    return int(browser.find_element("css selector", ".dt-info").text.split(" of ")[1].split(" ")[0])
+
+
+def waits_for(browser, count):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    WebDriverWait(browser, 10, poll_frequency=0.02).until(lambda _: total(browser) == count)
+
+
+def test_a_verdict_that_is_typed_is_not_found_in_a_longer_one(long):
+    field = long.find_element("css selector", ".dt-search input")
+    field.send_keys("stable")
+    waits_for(long, 10)
+    assert long.find_element("css selector", ".dt-search select").get_property("value") == "stable"
+    field.send_keys("lm")
+    waits_for(long, 1)
+    assert long.find_element("css selector", ".dt-search select").get_property("value") == ""
+
+
+def test_a_verdict_is_chosen_from_a_list(long):
+    from selenium.webdriver.support.select import Select
+
+    Select(long.find_element("css selector", ".dt-search select")).select_by_value("unstable at depth")
+    waits_for(long, 10)
+
+
+def test_the_rest_of_a_row_unfolds_below_it(long):
+    shown = "return document.querySelectorAll('thead th').length"
+    assert long.execute_script(shown) == 6
+    more = long.find_element("css selector", ".lookup-more")
+    more.click()
+    assert more.get_attribute("aria-expanded") == "true"
+    assert long.find_element("css selector", ".lookup-rest").text.split() == [
+        "d",
+        "x,",
+        "y",
+        "source",
+        "from",
+        "0",
+    ]
+    more.click()
+    assert more.get_attribute("aria-expanded") == "false"
+
+
+def test_a_row_leads_to_the_calculator(long):
+    link = long.find_elements("css selector", "tbody th a")[1]
+    assert link.get_attribute("href").endswith("book/calculator.html?model=StableLM+1")
+
+
+def test_the_rows_that_are_shown_are_saved_as_csv(long):
+    long.execute_script("URL.createObjectURL = (blob) => { globalThis.saved = blob; return '#'; }")
+    long.find_element("css selector", ".dt-search input").send_keys("stablelm")
+    waits_for(long, 1)
+    long.find_element("css selector", ".lookup-csv").click()
+    text = long.execute_async_script("globalThis.saved.text().then(arguments[0])")
+    assert text.splitlines() == [
+        "model,verdict,context,a,b,c,d,source",
+        'StableLM 1,unstable,1024,"x, y","x, y","x, y","x, y",from 1',
+    ]
 
 
 def test_the_page_asks_nothing_of_any_other_place(browser):

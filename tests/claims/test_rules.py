@@ -4,6 +4,8 @@ Each case names a claim and one of its rows, and changes some of the numbers tha
 that row, which the row itself carries.
 """
 
+import math
+
 import pytest
 
 from rope_lib.claims import claims
@@ -48,6 +50,18 @@ def merging(**changed):
     }
 
 
+def returning(**changed):
+    """Numbers of A2's consequence: the banks of the second kind of layers come back."""
+    kinds = ROWS["A2 consequence"].refuted_by["kinds"]
+    return {"kinds": kinds | {"another": kinds["another"] | changed}}
+
+
+def forecasts(**changed):
+    """Numbers of B6-forecast: those that refute it, changed."""
+    cases = ROWS["B6-forecast consequence"].refuted_by["cases"]
+    return {"cases": {case: row | changed for case, row in cases.items()}}
+
+
 def parts(name, **changed):
     """Numbers of a claim that is judged by model, its one model's parts changed: each without an interval."""
     numbers = ROWS[f"{name} consequence"].refuted_by
@@ -64,6 +78,14 @@ def exactly(value):
     return {"mean": value, "low": value, "high": value}
 
 
+def one_model(claim, **changed):
+    """Numbers of a claim about pairs: those that refute it in one model, with some of them changed."""
+    models = ROWS[f"{claim} consequence"].refuted_by["models"]
+    return {"models": {name: found | changed for name, found in models.items()}}
+
+
+ABOVE = {"margin": 1.0, "margin_low": 0.5, "above": 0.8}  # matched pairs that exceed the sink
+
 EARLIER = [(claim, each) for claim in claims() for each in claim.history]
 
 BOUND = ROWS["A2-trained practice"].refuted_by
@@ -78,6 +100,15 @@ def budgets(*numbers):
     return {"budgets": dict(zip(("400", "1,200"), numbers, strict=False))}
 
 
+LENGTHS = ROWS["A7-lengths practice"].refuted_by
+
+
+def telling(*where):
+    """Numbers of A7-lengths in which A3 tells where models break, in the races that are named."""
+    ahead = LENGTHS["RULER"]["bounds"] | {"A3": LENGTHS["RULER"]["bounds"]["A3"] | {"gain": 0.5, "low": 0.1}}
+    return {name: found | {"bounds": ahead} if name in where else found for name, found in LENGTHS.items()}
+
+
 BEATS = {"race": {"NTK": {"cases": 14, "wrong": 4, "paper": 3}}}  # every heuristic errs more than the paper
 
 CASES = [
@@ -85,8 +116,8 @@ CASES = [
     ("A2 formula", {"mode": 1.0, "period": 62_000}, HOLDS),
     ("A2 formula", {"mode": 1.0}, CAVEAT),
     ("A2 formula", {"mode": 1.0, "period": 30_000}, REFUTED),
-    ("A2 consequence", {"collide_at_horizon": 0.6, "half_at_horizon": 0.7}, HOLDS),
-    ("A2 consequence", {"half_at_horizon": 0.1}, CAVEAT),
+    ("A2 consequence", returning(collide=0.6, half=0.7), HOLDS),
+    ("A2 consequence", returning(half=0.1), CAVEAT),
     (
         "A2 practice",
         {"known_accepted": 0, "known_rejected": 1, "decided_accepted": 0, "decided_rejected": 1},
@@ -140,6 +171,10 @@ CASES = [
     ("A7 practice", BEATS, CAVEAT),
     ("A7 practice", BEATS | {"scored_wrong": 5}, REFUTED),
     ("A7 practice", {"scored_wrong": 1}, REFUTED),
+    ("A7-lengths practice", telling("measured here", "RULER"), HOLDS),
+    ("A7-lengths practice", telling("RULER"), CAVEAT),
+    ("A7-lengths practice", telling("measured here"), CAVEAT),
+    ("A7-lengths practice", telling(), REFUTED),
     ("A8 consequence", {"change_at_million": 1.2, "change_at_billion_float64": 1.2}, HOLDS),
     ("A8 consequence", {"change_at_million": 1.2}, CAVEAT),
     ("A8 consequence", {"long_change_at_million": 1.2}, CAVEAT),
@@ -167,6 +202,9 @@ CASES = [
     ("B6 formula", {"smallest": 2.0}, HOLDS),
     ("B6 formula", {"smallest": 3.0, "largest": 40.0}, CAVEAT),
     ("B6 formula", {"smallest": 2.0, "largest": 130.0}, REFUTED),
+    ("B6-forecast consequence", forecasts(low=0.01, high=0.03), HOLDS),
+    ("B6-forecast consequence", forecasts(low=0.01, high=0.16), CAVEAT),
+    ("B6-forecast consequence", forecasts(low=0.01, high=0.03, **{"trend, high": 0.01}), CAVEAT),
     ("B7 consequence", parts("B7", rises=0.2), HOLDS),
     ("B7 consequence", parts("B7", rises=0.2, by_token=-0.01), CAVEAT),
     ("B7 consequence", parts("B7", rises=0.2, by_doubling=-0.01), CAVEAT),
@@ -174,6 +212,25 @@ CASES = [
     ("B8 consequence", parts("B8", score_beyond=3.0), CAVEAT),
     ("B8 consequence", parts("B8", lost=0.2, score_within=1.25, score_beyond=2.4), REFUTED),
     ("B8 consequence", parts("B8", steady=0.4, score_within=1.25, score_beyond=2.4), REFUTED),
+    ("B7 consequence", {"rank_rises": True}, HOLDS),
+    ("B7 consequence", {"rank_rises": True, "by_token_inside": -2e-05, "by_token_beyond": -1e-05}, CAVEAT),
+    ("B7 consequence", {"rank_rises": True, "extra_high": 0.01}, CAVEAT),
+    ("B8 consequence", {"score": 5.0, "score_longest": 12.0}, HOLDS),
+    ("B8 consequence", {"score_longest": 12.0}, CAVEAT),
+    ("B8 consequence", {"attention_longest": 0.2, "score": 5.0, "score_longest": 12.0}, REFUTED),
+    ("B8 consequence", {"least_inside": 0.1, "score": 5.0, "score_longest": 12.0}, REFUTED),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE), HOLDS),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE, orthogonal=0.2), CAVEAT),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE, opposed=0.3), CAVEAT),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE | {"margin_low": -0.1}), REFUTED),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE, unmatched_high=0.1), REFUTED),
+    ("B2-matched consequence", one_model("B2-matched", **ABOVE | {"margin_low": math.nan}), REFUTED),
+    ("B2-matched consequence", {"models": {}}, NOT_TESTABLE),
+    ("B8-unmatched consequence", {"models": {}}, NOT_TESTABLE),
+    ("B8-unmatched consequence", one_model("B8-unmatched", outbid=0.8), HOLDS),
+    ("B8-unmatched consequence", one_model("B8-unmatched", outbid=0.8, turned=0.1), CAVEAT),
+    ("B8-unmatched consequence", one_model("B8-unmatched", outbid=0.8, rise_drawn=1.0), CAVEAT),
+    ("B8-unmatched consequence", one_model("B8-unmatched", outbid=0.8, rise_low=-0.1), REFUTED),
     ("B9 formula", criteria(), HOLDS),
     ("B9 formula", criteria(high_freq={"above_limit": 0.2}), CAVEAT),
     ("B9 formula", criteria(half_rope={"turns": 2.0}), REFUTED),

@@ -1,6 +1,7 @@
 """`rope-lib check` and `rope-lib bounds`: what they print, where, and with which exit status."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -246,7 +247,7 @@ def test_a_key_that_nobody_understood(llama):
     assert "rope_theta" in keys["read"]
     result = run("check", llama, "--strict")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "not understood, and may bear on rotation: mixer_schedule, rope_wavelength" in result.stderr
+    assert re.search("may bear on rotation: .*: mixer_schedule, rope_wavelength", result.stderr)
 
 
 def test_a_model_without_rotary_and_without_a_context(tmp_path):

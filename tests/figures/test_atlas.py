@@ -25,7 +25,7 @@ def plane():
         (8_192.0, 5e5, 5e5, "stable"),
         (131_072.0, 5e5, 4e6, "stable"),
     ]
-    names = [(4_096.0, 1e4, "two of them", "below")]
+    names = [(4_096.0, 1e4, "two of them", (4_096.0, 2e3))]
     return figures.atlas.plane(CONTEXT, BOUNDS, 2.0**23, models, names=names).axes[0]
 
 
@@ -33,7 +33,7 @@ def test_the_plane_draws_bounds_and_wall(plane):
     lines = {tuple(line.get_ydata()) for line in plane.lines}
     assert {tuple(bound) for bound in BOUNDS.values()} | {(2.0**23, 2.0**23)} <= lines
     texts = {text.get_text() for text in plane.texts}
-    assert {*BOUNDS, "precision wall 8.39M", "two of them"} == texts
+    assert {*BOUNDS, "wall, 8.39M", "two of them"} == texts
 
 
 def test_the_plane_gathers_models_of_one_place(plane):

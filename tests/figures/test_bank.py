@@ -24,11 +24,13 @@ def shows(axes, x, y):
 
 
 def test_phase_circles_show_each_oscillator_on_the_unit_circle():
-    codes = np.exp(1j * np.multiply.outer(np.arange(5), [1.0, 0.1]))
-    figure = figures.bank.phase_circles(codes, ["fast", "slow"])
-    assert [axes.get_xlabel() for axes in figure.axes] == ["fast", "slow"]
-    for axes, points in zip(figure.axes, codes.T, strict=True):
-        assert shows(axes, points.real, points.imag)
+    near, far = (np.exp(1j * np.multiply.outer(step * np.arange(5), [1.0, 0.1])) for step in (1, 100))
+    figure = figures.bank.phase_circles([near, far], ["fast", "slow"], ["near", "far"])
+    assert [axes.get_xlabel() for axes in figure.axes] == ["fast", "slow"] * 2
+    assert [axes.get_title("left") for axes in figure.axes] == ["near", "", "far", ""]
+    for axes, points in zip(figure.axes, (*near.T, *far.T), strict=True):
+        (dots,) = axes.collections
+        assert np.allclose(dots.get_offsets(), np.column_stack([points.real, points.imag])[1:])
         assert shows(axes, [1], [0])  # position 0, marked
 
 

@@ -6,6 +6,12 @@ import pandas as pd
 from rope_lib import figures
 
 
+def test_shares_that_are_kept_multiply():
+    (axes,) = figures.depth.kept_over_layers([0.5, 0.9], 2).axes
+    np.testing.assert_allclose([line.get_ydata() for line in axes.lines], [[1, 0.5, 0.25], [1, 0.9, 0.81]])
+    assert [text.get_text() for text in axes.texts[:2]] == ["0.5", "0.9"]
+
+
 def test_phase_by_layer_draws_the_sum_and_what_is_measured():
     phases = pd.DataFrame({"layer": [1, 1, 2, 2, 3, 3], "phase": [0.5] * 6})
     (axes,) = figures.depth.phase_by_layer(phases, 0.5).axes

@@ -81,15 +81,7 @@ def drawn(tables):
             {"stable rank": points.stable_rank, "silhouette": points.silhouette},
             points.loss - good.loss,
             [LABELS[name] for name in points.index],
-        ),
-        "bounds": figures.interventions.breaks_against_bounds(
-            pd.DataFrame(
-                {"A4, depth": 3e4, "Men et al.": 5e3, "Liu et al.": np.inf, "angles seen": 8_192},
-                [LABELS[name] for name in spectra],
-            ),
-            pd.Series(np.nan, [LABELS[name] for name in spectra]),
-            trained=TRAINED,
-            longest=LONGEST,
+            "title",
         ),
     }
 
@@ -201,7 +193,7 @@ def test_change_by_head_colors_the_strong_heads():
 
 def test_loss_against_joins_the_points_of_one_spectrum_in_their_order():
     panels, losses = {"x": [5.0, 1.0, 3.0, 2.0], "y": [0.0, 1.0, 2.0, 3.0]}, [2.0, 3.0, 4.0, 5.0]
-    figure = figures.interventions.loss_against(panels, losses, ["b", "a", "b", "a"])
+    figure = figures.interventions.loss_against(panels, losses, ["b", "a", "b", "a"], "title")
     assert [axes.get_xlabel() for axes in figure.axes] == ["x", "y"]
     assert figure.axes[0].get_ylabel() == "loss above healthy (nats)"
     for axes, values in zip(figure.axes, panels.values(), strict=True):
@@ -218,53 +210,18 @@ def test_loss_against_joins_the_points_of_one_spectrum_in_their_order():
     assert losses == [2, 3, 4, 5]
 
 
-def test_breaks_against_bounds_marks_bounds_and_breaks_and_points_on_from_the_longest_input():
-    limits = pd.DataFrame({"p": [10_000, np.nan], "q": [np.inf, 40_000.0]}, index=["a", "b"])
-    breaks = pd.Series({"b": np.nan, "a": 9_000.0})
-    before = limits.copy()
-    figure = figures.interventions.breaks_against_bounds(limits, breaks, trained=8_192, longest=12_288)
-    (axes,) = figure.axes
-    assert axes.get_xscale() == "log"
-    assert axes.get_xlim() == (8_192 / 2, 80_000)
-    assert dict(zip(axes.get_yticks(), texts(axes.get_yticklabels()), strict=True)) == {1: "a", 0: "b"}
-    lines = by_label(axes)
-    assert list(lines) == ["p", "q", "measured break"]
-    assert texts(figure.legends[0].get_texts()) == list(lines)
-    np.testing.assert_array_equal(lines["p"].get_xydata(), [[10_000, 1], [np.nan, 0]])
-    np.testing.assert_array_equal(lines["q"].get_xydata(), [[80_000, 1], [40_000, 0]])
-    assert lines["p"].get_marker() != lines["q"].get_marker()
-    bars = [line for line in axes.lines if line.get_color() == style.INK and len(line.get_xdata())]
-    assert [(*set(bar.get_xdata()), np.mean(bar.get_ydata())) for bar in bars] == [(9_000, 1)]
-    (arrow,) = axes.texts
-    (end, height), (start, level) = arrow.xy, arrow.get_position()
-    assert start == 12_288 < end <= axes.get_xlim()[1]
-    assert -0.5 < height == level < 0.5  # in the row of b
-    assert any(set(line.get_xdata()) == {8_192} for line in axes.lines)
-    pd.testing.assert_frame_equal(limits, before)
-
-
-def test_a_break_far_below_every_bound_is_in_sight():
-    limits, breaks = pd.DataFrame({"p": [100_000.0]}, index=["a"]), pd.Series({"a": 9_000.0})
-    figure = figures.interventions.breaks_against_bounds(limits, breaks, trained=8_192, longest=12_288)
-    assert figure.axes[0].get_xlim()[0] < 8_192
-
-
 def test_more_lines_than_colors_are_refused(refuses):
     curve, numbers = pd.Series([1.0, 2.0], [0, 128]), np.arange(8)
     curves = {str(number): curve for number in numbers[:-1]}
     message = "names must be at most 6, one for each color, got 7"
     refuses(lambda: figures.interventions.losses_by_position(curves, curve, 128, bin_size=128), message)
     refuses(
-        lambda: figures.interventions.loss_against({"x": numbers}, numbers, list(map(str, numbers))), message
-    )
-    bounds = pd.DataFrame([numbers[:-1] + 1.0], ["a"], list(curves))
-    breaks = pd.Series({"a": 9.0})
-    refuses(
-        lambda: figures.interventions.breaks_against_bounds(bounds, breaks, trained=1, longest=9), message
+        lambda: figures.interventions.loss_against({"x": numbers}, numbers, list(map(str, numbers)), "title"),
+        message,
     )
 
 
-DRAWN = ["losses0", "losses1", "losses2", "matrix", "heads", "against", "bounds"]
+DRAWN = ["losses0", "losses1", "losses2", "matrix", "heads", "against"]
 
 
 @pytest.mark.parametrize("name", DRAWN)

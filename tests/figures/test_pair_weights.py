@@ -1,6 +1,7 @@
 """The figures of the oscillators of real heads show the data that they were given."""
 
 import numpy as np
+import pytest
 
 from rope_lib import figures
 
@@ -30,3 +31,12 @@ def test_reversals_show_the_median_and_the_middle_half():
     assert any(np.allclose(line.get_ydata(), [0.1, 0.5]) for line in axes.lines if len(line.get_ydata()) == 2)
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (0.05, 0.55)
+
+
+def test_weight_by_turns_draws_a_line_for_each_kind_at_the_middle_of_octaves():
+    shares = {"one": ([0.5, 1.0], [0.2, 0.8]), "other": ([0.25, 0.5], [0.5, 0.5])}
+    (axes,) = figures.pair_weights.weight_by_turns(shares).axes
+    _, one, other = axes.lines
+    assert one.get_xdata().tolist() == pytest.approx([0.5 * 2**0.5, 2**0.5])
+    assert other.get_ydata().tolist() == [50, 50]
+    assert axes.get_xlim()[0] > axes.get_xlim()[1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_tables import small_sweep
+from small_tables import small_geometry, small_sweep
 
 from rope_lib import findings
 from rope_lib.theory.oscillators import rotate
@@ -24,17 +24,6 @@ def test_ratios_by_length_are_those_of_rotated_clouds():
             cloud = np.outer(np.ones(length), direction)
             rotated = rotate(cloud, np.arange(length), inv_freq, "half_split")
             assert ratio == pytest.approx(np.linalg.norm(rotated, 2) / np.linalg.norm(cloud, 2))
-
-
-def test_falls_are_by_doubling_and_by_thousand_tokens():
-    ratio = pd.DataFrame({1_000: [0.9, 0.8], 4_000: [0.7, 0.6], 8_000: [0.5, 0.4]})
-    forecast = ratio - 0.1 * np.array([0, 1, 3])
-    table = findings.dispersal.fall_by_step(ratio, forecast)
-    assert table[["first", "last"]].to_numpy().tolist() == [[1_000, 4_000], [4_000, 8_000]]
-    assert table.by_doubling.tolist() == pytest.approx([0.1, 0.2])
-    assert table.forecast.tolist() == pytest.approx([0.15, 0.4])
-    assert table.by_thousand.tolist() == pytest.approx([0.2 / 3, 0.05])
-    assert ((table.low <= table.by_doubling + 1e-9) & (table.by_doubling <= table.high + 1e-9)).all()
 
 
 def test_only_heads_with_a_sink_are_compared(sweep):
@@ -64,17 +53,21 @@ def test_the_far_profile_is_of_the_last_two_bins(sweep):
 
 
 def test_facts_are_texts_of_what_the_tables_hold(sweep):
-    sweep.heads["mean_cosine"] = sweep.heads.length / 1_000
-    ratio = findings.clusters.ratios(sweep)
-    found = findings.dispersal.facts(sweep, ratio - 0.105, TRAINED)
-    assert found["dispersal-trained"] == "128"
-    assert found["dispersal-longest"] == "256"
-    assert found["dispersal-shortest"] == "64"
-    assert (found["dispersal-key-trained"], found["dispersal-key-share"]) == ("0.13", "0%")
-    assert found["dispersal-error"] == "0.11"
-    assert found["dispersal-error-correlation"] == "1.00"
-    assert found["dispersal-ratio-longest"] == f"{ratio[256].mean():.2f}"
-    assert found["dispersal-doubling-last"] == f"{(ratio[64] - ratio[128]).mean():.3f}"
+    found = findings.dispersal.facts(sweep, TRAINED)
+    assert (found["dispersal-trained"], found["dispersal-longest"]) == ("128", "256")
+    rows = sweep.pairs.query("stage == 'post' and length == 256")
+    assert found["dispersal-silhouette-longest"] == f"{rows.silhouette.mean():.2f}"
+    scores = sweep.queries.query("position >= 192")[["sink_score", "largest_score"]].max(axis=1)
+    assert found["dispersal-score-longest"] == f"{scores.mean():.1f}"
+
+
+def test_models_are_shown_where_they_declare_and_where_they_end():
+    tables = small_geometry(np.random.default_rng(0), ("SmolLM2-135M", "byte RoPE"))
+    found = findings.dispersal.declared_and_longest(tables)
+    assert found.index.tolist() == [("SmolLM2-135M", 1_024), ("byte RoPE", 256), ("byte RoPE", 1_024)]
+    heads = tables["heads"].query("role == 'key' and stage == 'post' and length == 256 and layer == 0")
+    own = heads[heads.model == "byte RoPE"]
+    assert found.stable_rank["byte RoPE", 256] == pytest.approx(own.stable_rank.mean())
 
 
 def test_each_condition_of_the_theorem_is_needed():

@@ -4,7 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rope_lib.findings.pair_weights import by_head, effective_pairs, facts, returns, reversals
+from rope_lib.findings.pair_weights import (
+    by_head,
+    by_kind,
+    effective_pairs,
+    every_bank,
+    facts,
+    facts_of_kinds,
+    over_texts,
+    returns,
+    reversals,
+    weight_by_turns,
+)
 
 FREQS = np.array([1.0, 0.01, 0.001])
 PERIOD = round(2 * np.pi / 0.001)
@@ -60,3 +71,48 @@ def test_the_facts_are_texts_of_the_tables():
     assert found["heads-reversed-8"] == "50 %"
     assert found["heads-heaviest"] == "1 and 2"
     assert by_head(table).shape == (2, 3)
+
+
+def two_texts():
+    """One model of two layers, a full one and one with a window, a head in each, on two texts."""
+    rows = {"full": [0.0, 0.0, 1.0], "window": [0.5, 0.5, 0.0]}
+    layers = pd.DataFrame(
+        {"model": "m", "layer": [0, 1], "kind": list(rows), "base": 700.0, "pairs": 3, "reach": [100, 20]}
+    )
+    parts = [
+        weights(row).assign(model="m", text=text, layer=layer)
+        for layer, row in enumerate(rows.values())
+        for text in ("prose", "code")
+    ]
+    return {"weights": pd.concat(parts), "layers": layers}
+
+
+def test_banks_are_told_apart_by_kind_and_text():
+    banks = every_bank(two_texts())
+    assert banks.groupby(["kind", "text"]).size().tolist() == [1, 1, 1, 1]
+    full, window = banks[banks.kind == "full"].iloc[0], banks[banks.kind == "window"].iloc[0]
+    periods = 2 * np.pi * 700 ** (np.arange(3) / 3)
+    assert (full.effective, window.effective) == pytest.approx((1, 2))
+    assert (full.turns, window.turns) == pytest.approx((100 / periods[2], 20 / periods[0]))
+    assert (full.unturned, window.unturned) == pytest.approx((1, 0.5))
+    assert full.at_horizon == pytest.approx(1, abs=1e-3)
+    assert window.at_horizon < 0.9
+
+
+def test_kinds_are_summed_up_over_texts():
+    kinds = by_kind(every_bank(two_texts()))
+    assert kinds.loc[("full", "prose"), ["heads", "half"]].tolist() == [1, 1]
+    assert kinds.loc[("window", "code"), "half"] in (0, 1)
+    assert over_texts(kinds)["full"]["effective"] == pytest.approx((1, 1, 1))
+
+
+def test_weight_is_shared_out_by_turns_within_what_a_layer_sees():
+    tables = two_texts()
+    shares = weight_by_turns(tables)
+    assert shares.groupby("kind").weight.sum().tolist() == pytest.approx([1, 1])
+    slow = 100 / (2 * np.pi * 700 ** (2 / 3))  # turns of the pair that the full layer weighs
+    heaviest = shares[shares.kind == "full"].set_index("turns").weight.idxmax()
+    assert heaviest <= slow < 2 * heaviest
+    found = facts_of_kinds(tables)
+    assert (found["heads-models"], found["heads-texts"], found["heads-kinds"]) == ("1", "2", "2")
+    assert found["heads-turns-least"] == f"{slow:.2f}"

@@ -1,5 +1,6 @@
 """The numbers of chapter 5: errors and merged neighbors of tables, and what a model loses."""
 
+import mpmath
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,13 +9,14 @@ from rope_lib.findings.precision import (
     errors_near,
     facts,
     facts_of_cases,
+    facts_of_traps,
     merging_near,
     rise_by_octave,
     span,
 )
 from rope_lib.models.case_studies import case_studies
 from rope_lib.theory.oscillators import frequencies
-from rope_lib.theory.precision import SCHEMES, direct_product, phase_error
+from rope_lib.theory.precision import SCHEMES, direct_product, phase_error, recurrence
 
 BASES = [1e4, 1e9]
 
@@ -127,3 +129,29 @@ def test_the_facts_of_cases_count_models_beyond_the_wall():
     assert found["precision-past-million"] == "1"
     assert found["precision-longest-works"] == "16,384"
     assert (found["precision-zone-depth"], found["precision-zone-32"]) == ("8", "474,837")
+
+
+@pytest.mark.parametrize("scheme", [direct_product, recurrence])
+def test_at_a_power_of_two_the_worst_error_is_that_of_a_rounded_frequency(scheme):
+    found = errors_near([2**20 + 1], [1e7], 128, {"scheme": scheme}, window=1).worst[0]
+    with mpmath.workdps(40):
+        exact = [mpmath.power(10**7, mpmath.mpf(-2 * i) / 128) for i in range(64)]
+        expected = max(abs(2**20 * (mpmath.mpf(float(np.float32(float(x)))) - x)) for x in exact)
+    assert found == pytest.approx(float(expected), rel=2e-3)
+
+
+def test_the_traps_compare_a_window_with_its_end_and_two_ways_to_a_frequency():
+    def table(worst):
+        return pd.DataFrame(
+            {
+                "base": [10.0, 20.0] * 3,
+                "scheme": np.repeat(["rounded once", "float32 powers", "recurrence"], 2),
+            }
+        ).assign(worst=worst)
+
+    found = facts_of_traps(
+        table([0.1, 0.2, 0.1, 0.5, 0.3, 0.4]), table([0.01, 0.02, 0.01, 0.05, 0.03, 0.04]), 20
+    )
+    assert found["precision-trap-powers"] == "2.5"
+    assert found["precision-trap-powers-base"] == "20"
+    assert (found["precision-trap-at-product"], found["precision-trap-near-product"]) == ("0.02", "0.2")

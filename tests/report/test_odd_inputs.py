@@ -5,7 +5,7 @@ import os
 import pytest
 from reports import TEXT, run
 
-from rope_lib.report import findings
+from rope_lib.report import findings, source
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_text_is_read_as_python_reads_text(text_file, monkeypatch):
 
 def test_a_text_that_another_process_sees_elsewhere_is_named_as_it_does(text_file, monkeypatch):
     with open(text_file, encoding="utf-8") as file:
-        place = findings.text_path(f"/dev/fd/{file.fileno()}")
+        place = source.text_path(f"/dev/fd/{file.fileno()}")
     assert place == text_file
     assert findings._read_text(place) == TEXT
 

@@ -25,16 +25,16 @@ def test_the_cost_is_linear_and_quadratic(saved):
 
 
 def test_default_lengths_stop_at_twice_the_context_and_at_the_text(saved, text_file):
-    short = report.findings.subject(saved("llama"), text_file=text_file)
+    short = report.findings.subject(saved("llama"), texts=[text_file])
     assert report.plan.plan(short).lengths == (64, 128)
     text_file.write_text(TEXT[:100], encoding="utf-8")
-    cut = report.plan.plan(report.findings.subject(saved("llama"), text_file=text_file))
+    cut = report.plan.plan(report.findings.subject(saved("llama"), texts=[text_file]))
     assert cut.lengths == (64,)
     assert cut.cuts == ("Nothing above 64 tokens: the text has 100 tokens.",)
 
 
 def test_a_budget_of_nothing_leaves_the_shortest_length(saved, text_file, monkeypatch):
     monkeypatch.setattr(report.plan, "BUDGET", 0)
-    cut = report.plan.plan(report.findings.subject(saved("llama"), text_file=text_file))
+    cut = report.plan.plan(report.findings.subject(saved("llama"), texts=[text_file]))
     assert cut.lengths == (64,)
     assert "more would take over 0 minutes" in cut.cuts[0]

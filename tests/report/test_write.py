@@ -31,7 +31,7 @@ def test_the_command_writes_a_page_a_notebook_and_tables(name, saved, text_file,
         len(image["alt"]) > 40 and image["src"].startswith("data:image/png;base64,") for image in found.images
     )
     assert f"<h1>tiny-{name}</h1>" in html
-    assert "declared context" in html
+    assert "declared length" in html
     assert "(chapter:" not in html
     notebook = nbformat.read(out / "report.ipynb", as_version=4)
     assert not any("book" in cell.metadata.get("tags", []) for cell in notebook.cells)

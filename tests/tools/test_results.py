@@ -222,6 +222,29 @@ def test_interventions_are_kept_under_their_names(results, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny_model")
+def test_matched_pairs_are_kept_by_model_and_text(results, tmp_path, monkeypatch):
+    monkeypatch.setattr("rope_lib.measure.subjects.load_subject", lambda name: load.load_model())
+    monkeypatch.setattr("rope_lib.measure.matched_scores.PROBE_HALF", 24)
+    reads = [
+        results.Read("byte RoPE", (256, 512), slice(2), 4),
+        results.Read("byte RoPE", (256,), slice(2, 3), 4),
+    ]
+    monkeypatch.setattr(results, "MATCHED", reads)
+    found = call(results, "matched")
+    assert found.exit_code == 0, found.output
+    folder = tmp_path / "results/matched"
+    tables, made = read_tables(folder), read_provenance(folder)
+    assert sorted(tables) == ["heads", "keys", "moved", "pairs"]
+    assert all(list(table.columns[:3]) == ["model", "text", "declared"] for table in tables.values())
+    by_text = tables["keys"].groupby("text", sort=False).length.agg(set)
+    assert by_text.tolist() == [{256, 512}, {256, 512}, {256}]
+    assert set(tables["keys"].declared) == {256}
+    assert len(made["inputs"]) == 3
+    assert made["command"] == "python tools/results.py matched"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_model")
 def test_a_long_input_is_measured_in_both_types_and_under_every_intervention(results, tmp_path):
     text = tmp_path / "text"
     text.write_text("To be, or not to be. " * 20)

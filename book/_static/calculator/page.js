@@ -222,7 +222,7 @@
     ];
     at("rows").replaceChildren(...rows.map(([name, relation, bound, context, isMet]) =>
       row(name, exact(bound, `${relation} `), context === null ? line("td", "any") : exact(context), isMet)));
-    const men = row("Men et al.", line("td", "–"), line("td", "searching …"), null);
+    const men = row("Men et al., distance", line("td", "–"), line("td", "searching …"), null);
     men.id = "calc-men";
     at("rows").append(men);
   }
@@ -334,14 +334,14 @@
   function showFirstNegative(distance, limit, length) {
     const context = distance === null ? line("td", `over ${count(limit)}`) : exact(distance);
     const isKnown = distance !== null || limit >= length, isMet = distance === null || distance > length;
-    const made = row("Men et al.", line("td", "–"), context, isKnown ? isMet : null);
+    const made = row("Men et al., distance", line("td", "–"), context, isKnown ? isMet : null);
     made.id = "calc-men";
     at("men").replaceWith(made);
     const upTo = limit === FURTHEST ? "two million tokens" : "twice the context";
     const found = distance === null
       ? `is not negative up to ${tokens(limit)}; the search ends there, at ${upTo}`
       : `first turns negative at a distance of ${tokens(distance)}`;
-    at("men-note").textContent = `Men et al.: the similarity of the whole bank ${found}.`;
+    at("men-note").textContent = `Men et al.: the similarity of the whole bank ${found}. (rope-lib check gives the smallest base that they allow.)`;
   }
 
   // Drawing.
@@ -380,7 +380,7 @@
     }));
   }
 
-  new ResizeObserver(draw).observe(document.getElementById("calculator"));
+  new ResizeObserver(draw).observe(document.getElementById("calc-page"));
 
   // Copying.
 

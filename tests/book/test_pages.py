@@ -1,0 +1,272 @@
+"""What the extensions make of a page: what it loads, what is said of it, where its code and figures go."""
+
+import re
+import struct
+import zlib
+from types import SimpleNamespace
+
+import pytest
+from docutils import nodes
+from docutils.utils import new_document
+from sphinx.errors import ExtensionError
+
+
+@pytest.fixture
+def extensions(monkeypatch, root):
+    """The folder of the book's extensions, from which they can be imported."""
+    monkeypatch.syspath_prepend(root / "book" / "_ext")
+
+
+def paragraph_page(*texts):
+    page = new_document("page")
+    section = nodes.section("", nodes.title("", "Title"), *(nodes.paragraph("", text) for text in texts))
+    page += section
+    return page
+
+
+# The address of the repository.
+
+
+def test_an_address_of_a_repository_is_taken_without_its_slash(extensions):
+    from repository import address
+
+    assert address("SITE", " https://host/owner/name/ ") == "https://host/owner/name"
+    assert address("SITE", "") == ""
+
+
+@pytest.mark.parametrize("value", ["host/owner/name", "ftp://host/name", "https://"])
+def test_what_is_no_address_is_refused(extensions, value):
+    from repository import address
+
+    with pytest.raises(ExtensionError, match="REPOSITORY must be an address"):
+        address("REPOSITORY", value)
+
+
+def test_a_sitemap_names_whole_addresses(extensions):
+    from repository import sitemap
+
+    text = sitemap("https://host/book/", ["book/intro.html", "notebooks/claims.html"])
+    assert re.findall("<loc>(.*)</loc>", text) == [
+        "https://host/book/book/intro.html", "https://host/book/notebooks/claims.html",
+    ]  # fmt: skip
+
+
+def test_what_the_theme_gets_wrong_is_mended_once(extensions):
+    from accessible import mended
+
+    labels = 'title="Search" aria-label="Search"'
+    page = f'<button class="btn search-button-field x" {labels} data-bs-toggle="tooltip"><summary>'
+    page += '<span class="toctree-toggle"></span></summary>'
+    page += '<div class="proof admonition" id="proof"><section class="lemma-content" id="proof-content">'
+    page += '<div role="list" class="citation-list"><div class="citation" id="a" role="doc-biblioentry">'
+    better = mended(page)
+    assert better == (
+        '<button class="btn search-button-field x" data-bs-toggle="tooltip">'
+        '<summary aria-label="Chapters below this one"><span class="toctree-toggle"></span></summary>'
+        '<div class="proof admonition"><section class="lemma-content">'
+        '<div class="citation-list"><div class="citation" id="a">'
+    )
+    assert mended(better) == better
+
+
+# Lean pages.
+
+
+def test_a_script_is_loaded_once_and_only_if_the_book_uses_it(extensions):
+    from lean_pages import without_unused
+
+    def script(name, body=None):
+        return SimpleNamespace(filename=name, attributes={"body": body})
+
+    used, inline = script("a.js"), script(None, "let a = 1")
+    doubled = [used, used, inline, inline, script("sphinx-thebe.js"), script(None, "const THEBE_JS_URL = 1")]
+    assert without_unused(doubled) == [used, inline]
+
+
+def test_a_page_without_mathematics_loads_no_mathjax(extensions):
+    from lean_pages import make_lean
+
+    for body, count in (('<span class="math notranslate">', 2), ("<p>word</p>", 0)):
+        scripts = [
+            SimpleNamespace(filename="_static/mathjax/startup.js", attributes={}),
+            SimpleNamespace(filename=None, attributes={"body": "window.MathJax = {}"}),
+        ]
+        context = {"script_files": scripts, "css_files": [], "body": body}
+        make_lean(SimpleNamespace(config=SimpleNamespace(description="")), "page", "page.html", context, None)
+        assert len(context["script_files"]) == count
+
+
+def test_a_description_is_the_first_paragraph_cut_after_a_word(extensions):
+    from lean_pages import description
+
+    page = paragraph_page("Short.", "One slow clock " + "and another " * 30)
+    said = description(page)
+    assert said.startswith("One slow clock and another")
+    assert len(said) <= 162
+    assert said.endswith(" …")
+    assert description(paragraph_page("Short.")) == ""
+
+
+# Icons and styles.
+
+
+def test_every_icon_is_found_in_the_theme_and_becomes_a_mask(extensions):
+    import icons
+
+    sheet = icons.style_sheet(icons.outlines())
+    assert all(f".fa-{name} {{ --icon: url(" in sheet for name in icons.ICONS)
+    assert len(sheet) < 20_000
+
+
+def test_an_icon_that_is_not_drawn_is_noticed(extensions):
+    from icons import unknown_icons
+
+    assert (
+        unknown_icons('<i class="fa-solid fa-download"></i><span class="fas fa-lg fa-moon"></span>') == set()
+    )
+    assert unknown_icons('<i class="fa-solid fa-ghost"></i>') == {"ghost"}
+
+
+def test_a_rule_stays_if_one_of_its_selectors_can_be_met(extensions):
+    from trimmed_styles import trimmed
+
+    css = ".used { a: b } .gone { a: b } .gone, p { a: b } p:not(.gone) { a: b } @media print { .gone p { } }"
+    kept = trimmed(css, {"used"})
+    assert kept.replace(" ", "") == ".used{a:b}.gone,p{a:b}p:not(.gone){a:b}@mediaprint{}"
+
+
+# Figures.
+
+
+def png(width, height):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IEND", b"")
+
+
+def test_a_figure_links_to_itself_and_says_its_size(extensions, tmp_path):
+    from figure_links import with_links
+
+    (tmp_path / "_images").mkdir()
+    (tmp_path / "_images" / "a.png").write_bytes(png(560, 430))
+    page = (
+        '<p><img alt="A line" src="_images/a.png" /></p><a href="x"><img src="_images/a.png" alt=""></a>'
+        '<img src="b.svg">'
+    )
+    once = with_links(page, tmp_path)
+    assert 'href="_images/a.png" aria-label="Enlarge: A line"' in once
+    assert once.count('width="560" height="430" loading="lazy"') == 2
+    assert once.count("enlarge") == 1  # an image in a link keeps its own
+    assert '<img src="b.svg">' in once
+    assert with_links(once, tmp_path) == once
+
+
+def test_what_is_no_png_is_refused(extensions, tmp_path):
+    from figure_links import png_size
+
+    (tmp_path / "a.png").write_bytes(b"GIF89a" + bytes(40))
+    with pytest.raises(ValueError, match=r"a\.png must be a PNG image"):
+        png_size(tmp_path / "a.png")
+
+
+# Setup code.
+
+
+def cell(source, *output, tags=(), hidden=None):
+    made = nodes.container("", nb_element="cell_code", classes=["cell", *tags])
+    if hidden:
+        made["hide_mode"] = hidden
+    made += nodes.container("", nodes.literal_block(source, source), nb_element="cell_code_source")
+    if output:
+        made += nodes.container("", *output, nb_element="cell_code_output")
+    return made
+
+
+def test_code_that_shows_nothing_goes_to_one_fold_at_the_end(extensions):
+    from setup_fold import TITLE, SetupFold
+
+    page = paragraph_page()
+    parameters = cell("a = 1", tags=["tag_parameters"])
+    setup = cell("import numpy", hidden="all")
+    shown = cell("figure()", nodes.image(uri="a.png"), hidden="input")
+    printed = cell("print()", nodes.literal_block("", "model sha256 12"), nodes.literal_block("", "loss 2"))
+    page.children[0].extend([parameters, setup, shown, printed, nodes.paragraph("", "prose")])
+    SetupFold(page).run()
+    texts = [node.astext() for node in page.children[0].children]
+    fold = next(index for index, text in enumerate(texts) if TITLE in text)
+    assert texts[:fold] == ["Title", shown.astext(), "print()\n\nloss 2", "prose"]
+    assert texts[fold + 1 : -1] == ["a = 1", "import numpy", "model sha256 12"]
+    assert parameters["hide_mode"] is None
+
+
+# The head of a chapter, and parts that come from elsewhere.
+
+
+def test_minutes_are_counted_from_prose_not_from_code(extensions):
+    from chapter_header import minutes
+
+    page = paragraph_page("word " * 600)
+    page.children[0] += nodes.literal_block("", "code " * 5000)
+    assert minutes(page) == 3
+    assert minutes(paragraph_page("word")) == 1
+
+
+def test_what_chapters_build_on_comes_before_them(extensions, root):
+    from chapter_header import builds_on
+
+    names = {file.stem for file in (root / "notebooks").glob("*.ipynb")}
+    for chapter, before in builds_on(root).items():
+        assert {chapter, *before} <= names
+        assert all(earlier < chapter for earlier in before), chapter
+
+
+def test_the_table_of_verdicts_has_a_line_for_every_claim(extensions, root):
+    from chapter_parts import verdict_rows
+
+    from rope_lib.claims import claims
+
+    rows = verdict_rows((root / "README.md").read_text(encoding="utf-8"))
+    assert [claim for claim, _, _ in rows] == [claim.id for claim in claims()]
+    with pytest.raises(ExtensionError, match=r"README\.md must hold a table"):
+        verdict_rows("# Nothing")
+
+
+def test_the_index_holds_every_named_figure_once(extensions, root):
+    from chapter_parts import all_figures, index_entry
+
+    figures = all_figures(root)
+    assert len({figure.name for figure in figures}) == len(figures) > 50
+    assert all(figure.caption and figure.alt for figure in figures)
+    entry = next(index_entry(figure) for figure in figures if figure.name == "fig:break-loss")
+    assert entry.startswith("{numref}`fig:break-loss`: ")
+    assert "drawn by `figures." in entry
+
+
+def test_a_paper_s_entry_is_cited_as_the_bibliography_has_it(extensions, root):
+    from citations import entry, software_entry
+
+    bibliography = (root / "book" / "references.bib").read_text(encoding="utf-8")
+    assert entry(bibliography, "liu2026phase").startswith("@misc{liu2026phase,")
+    assert entry(bibliography, "liu2026phase").count("@") == 1
+    with pytest.raises(ExtensionError, match="'nobody1900'"):
+        entry(bibliography, "nobody1900")
+    cff = (root / "CITATION.cff").read_text(encoding="utf-8")
+    assert "url" not in software_entry(cff, "2026", "")
+    assert "url     = {https://host/name}" in software_entry(cff, "2026", "https://host/name")
+
+
+def test_the_pages_of_words_and_figures_are_in_the_table_of_contents(root):
+    contents = (root / "_toc.yml").read_text(encoding="utf-8")
+    for page in ("glossary", "teaching", "figures", "cite", "changelog"):
+        assert f"file: book/{page}\n" in contents
+
+
+def test_terms_stand_once_and_in_order(root):
+    text = (root / "book" / "glossary.md").read_text(encoding="utf-8").partition("```{glossary}\n")[2]
+    terms = [line for line in text.splitlines() if line and not line.startswith((" ", "`"))]
+    assert terms == sorted(terms, key=str.casefold)
+    assert len(set(terms)) == len(terms) > 50
+    for needed in ("silhouette", "RULER", "HoPE", "NoPE", "HalfRoPE", "effective base"):
+        assert needed in terms
