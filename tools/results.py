@@ -591,8 +591,8 @@ def same_bytes() -> None:
 def gaps() -> None:
     """Move the first half of inputs back by up to four declared lengths, with every model: minutes.
 
-    A published model reads 1,024 tokens of three texts of different kinds, a byte model eight stretches of its
-    trained length of all texts.
+    A published model reads 1,024 tokens of three texts of different kinds, a byte model eight stretches of
+    its trained length of all texts.
     """
     from rope_lib.measure.gaps import measured_by_gap
     from rope_lib.measure.load import tokenize
