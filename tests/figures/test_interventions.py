@@ -248,7 +248,9 @@ def test_nothing_is_cut_off_and_no_label_lies_on_another(drawn, name):
             labels = [label for tick in ticks for label in (tick.label1, tick.label2) if label.get_visible()]
             apart += [*labels, axis.label]
         apart += [*axes.texts, axes._left_title]
-    apart = [item for item in [*apart, *figure.legends] if not hasattr(item, "get_text") or item.get_text()]
+    apart = [
+        item for item in [*apart, *figure.legends] if not hasattr(item, "get_text") or item.get_text().strip()
+    ]
     boxes = [item.get_window_extent(renderer) for item in apart]
     assert len(boxes) >= 8
     for index, box in enumerate(boxes):
