@@ -63,7 +63,7 @@ GAP_TEXTS = ("language reference", "source code", "translations")  # that the tw
 GEOMETRY_LENGTHS = {
     "byte RoPE": (64, 128, 256, 512, 1_024, 2_048, 4_096),
     "byte RoPE-ID": (64, 128, 256, 512, 1_024, 2_048, 4_096),
-    "Gemma 3 270M": (512, 2_048),
+    "Gemma 3 270M": (512, 2_048, 8_192),
     "SmolLM2-135M": (512, 2_048, 8_192, 16_384),
 }
 HEAD_MODELS = ("SmolLM2-135M", "Gemma 3 270M")  # whose oscillators are weighed
@@ -556,6 +556,41 @@ def byte_models(*, checkpoints: Path | None = None) -> None:
         save_llama(models[name], config, folder / name)
 
 
+def attention_entropy() -> None:
+    """Train models below and above the DC-stability bound and look at their attention: half an hour.
+
+    That is on two cores, a model on each. Finished models stay in the user's cache folder.
+    """
+    from multiprocessing import get_context
+
+    from rope_lib.train.collapse import cells
+
+    parts: dict[str, list[pd.DataFrame]] = {}
+    with get_context("spawn").Pool(2) as pool:
+        for number, tables in enumerate(pool.imap(_collapse_cell, range(len(cells()))), 1):
+            for name, table in tables.items():
+                parts.setdefault(name, []).append(table)
+            click.echo(f"{number} of {len(cells())}: {tables['training'].iloc[-1].to_dict()}")
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+    about = {"inputs": KINDS["train"].inputs() | {"compute": _COLLAPSE}}
+    keep("attention_entropy", tables, command="attention_entropy", about=about)
+
+
+_COLLAPSE = "rope_lib.train.collapse:collapse"
+
+
+def _collapse_cell(number: int) -> dict[str, pd.DataFrame]:
+    """The tables of one model of `attention_entropy`, from the store if it is finished."""
+    import torch
+
+    from rope_lib.train.collapse import cells, collapse, named
+
+    torch.set_num_threads(1)
+    config = cells()[number]
+    inputs = KINDS["train"].inputs() | {"compute": _COLLAPSE, "config": config.to_dict()}
+    return stored("attention_entropy", inputs, lambda: named(config, collapse(config)))
+
+
 def same_bytes() -> None:
     """Read the same bytes of several texts in contexts of several lengths, with both byte models: minutes.
 
@@ -646,6 +681,7 @@ def makers() -> dict[str, Maker]:
         long_input,
         head_weights,
         precision_parts,
+        attention_entropy,
         byte_models,
         geometry,
         forecast,

@@ -6,10 +6,12 @@ from rope_lib.models.case_studies import known_to_work
 from rope_lib.theory.bounds import stability_bound
 from rope_lib.theory.oscillators import frequencies
 
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Earlier, Finding, Numbers, Row, Verdict
+from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Earlier, Finding, Numbers, Row, Verdict
 from .practice import practice
 from .settings import EPSILON, HEAD_DIM
 
+MORE = 0.1  # by how much the share of collapsed heads must be larger below the bound than above it
+HALF = 0.5  # of the heads below the bound must be collapsed for the statement to hold; of models, to learn
 NEAR = 0.05  # by how much, in relative terms, the stated base may miss the true one and still be right
 
 
@@ -52,6 +54,117 @@ def judge_working_cases(numbers: Numbers) -> Verdict:
     return REFUTED if not derived else CAVEAT if numbers["works_in_violation"] else HOLDS
 
 
+def measure_collapse() -> Numbers:
+    """Collapsed attention below and above the bound, in models trained for it: the kept result.
+
+    `contrasts` are those of `findings.attention_entropy.contrasts`; `learned` maps a task to the models that
+    met the criterion below and above the bound, `models` to how many there are. `entropies` are the means
+    over heads below and above the bound, by task.
+    """
+    from rope_lib.findings.attention_entropy import COLLAPSED, by_model, contrast, contrasts, learned
+    from rope_lib.findings.kept import kept
+
+    tables, _ = kept("attention_entropy")
+    counts = learned(tables, EPSILON).groupby(["task", "below"])[["converged", "models"]].sum()
+    trained = int(tables["attention"].length.min())
+    models = by_model(tables["attention"], trained)
+    bound = float(stability_bound(trained, EPSILON))
+    tasks = sorted(models.task.unique())
+    sides = {"below": True, "above": False}
+    return {
+        "threshold": COLLAPSED,
+        "trained": str(trained),
+        "bound": bound,
+        "seeds": models.seed.nunique(),
+        "models": {task: {side: int(counts.models[task, is_below]) for side, is_below in sides.items()}
+                   for task in tasks},
+        "learned": {task: {side: int(counts.converged[task, is_below]) for side, is_below in sides.items()}
+                    for task in tasks},
+        "contrasts": contrasts(tables, EPSILON),
+        "entropies": {
+            task: contrast(models[models.task == task], "entropy", bound) for task in tasks
+        },
+    }  # fmt: skip
+
+
+def judge_collapse(numbers: Numbers) -> Finding:
+    """Models below the bound show attention collapse if, at the trained length and in one of its two senses
+    (uniform attention; one token for all questions), at least half of their heads are collapsed in every
+    task, at least a tenth more of them than above the bound, with an interval over seeds that excludes 0. A
+    caveat if a tenth more with such an interval is found somewhere: in one task, in one sense, at four times
+    the trained length, or at one base alone, that at which it is worst. Else it does not occur. Not testable
+    if in no task half of the models above the bound learned it.
+
+    Written before the models were trained. The caveat has many ways to occur, in the paper's favor.
+    """
+    at_length = numbers["contrasts"][numbers["trained"]]
+    senses = list(next(iter(at_length.values())))
+    everywhere = any(
+        all(_more(task[sense], "") and task[sense]["below"] >= HALF for task in at_length.values())
+        for sense in senses
+    )
+    places = [
+        f"{sense} in {task} at {length} tokens" + (f", base {found['worst']:g}" if prefix else "")
+        for length, tasks in numbers["contrasts"].items()
+        for task, by_sense in tasks.items()
+        for sense, found in by_sense.items()
+        for prefix in ("", "worst_")
+        if _more(found, prefix)
+    ]
+    usable = any(
+        numbers["learned"][task]["above"] >= HALF * numbers["models"][task]["above"] for task in at_length
+    )
+    verdict = HOLDS if everywhere else CAVEAT if places else REFUTED
+    return Finding(verdict if usable else NOT_TESTABLE, _collapse_evidence(numbers, places))
+
+
+def _more(found: Numbers, prefix: str) -> bool:
+    """Whether more heads are collapsed below the bound, or at its worst base, than above it."""
+    return bool(found[f"{prefix}difference"] >= MORE and found[f"{prefix}low"] > 0)
+
+
+def _collapse_evidence(numbers: Numbers, places: list[str]) -> str:
+    at_length = numbers["contrasts"][numbers["trained"]]
+    parts = []
+    for task, senses in at_length.items():
+        shares = "; ".join(
+            f"{sense}, {found['below']:.0%} of the heads below the bound and {found['above']:.0%} above it"
+            for sense, found in senses.items()
+        )
+        learned, models = numbers["learned"][task], numbers["models"][task]
+        entropy = numbers["entropies"][task]
+        parts.append(
+            f"{task}: {learned['below']} of {models['below']} models below it and {learned['above']} of "
+            f"{models['above']} above it learn the task; collapsed are ({shares}); relative entropy "
+            f"{entropy['below']:.2f} and {entropy['above']:.2f}"
+        )
+    more = "More collapse below the bound: " + "; ".join(places) if places else "Nowhere more below the bound"
+    return (
+        f"Small models trained on {numbers['trained']} tokens, {numbers['seeds']} seeds, at bases below and "
+        f"above {numbers['bound']:,.0f}. {'. '.join(parts)}. {more}."
+    )
+
+
+def _uncollapsed() -> Numbers:
+    """A contrast for each task and sense in which below and above the bound are alike."""
+    alike = {
+        "below": 0.1, "above": 0.1, "difference": 0.0, "low": -0.05, "high": 0.05,
+        "worst": 4.0, "worst_difference": 0.02, "worst_low": -0.1, "worst_high": 0.14,
+    }  # fmt: skip
+    return {task: {"uniform": alike, "one token": alike} for task in ("order", "recall")}
+
+
+_NO_COLLAPSE = {
+    "threshold": 0.8,
+    "trained": "32",
+    "bound": 100.8,
+    "seeds": 5,
+    "models": {task: {"below": 15, "above": 10} for task in ("order", "recall")},
+    "learned": {task: {"below": 14, "above": 10} for task in ("order", "recall")},
+    "contrasts": {"32": _uncollapsed(), "128": _uncollapsed()},
+    "entropies": {task: {"below": 0.4, "above": 0.4} for task in ("order", "recall")},
+}
+
 CLAIMS = (
     Claim(
         id="A3",
@@ -61,7 +174,7 @@ CLAIMS = (
         place="Method",
         standing="stated",
         chapter="03_dc_stability",
-        in_short="exact for one oscillator; it does not tell models that work from those that fail",
+        in_short="exact for one oscillator; attention spreads only far below it; it misjudges working models",
         formula=Row(
             measure=measure_stability,
             judge=judge_stability,
@@ -73,6 +186,12 @@ CLAIMS = (
                 "true_base": 14_989.0,
                 "works_in_violation": 0,
             },
+        ),
+        consequence=Row(
+            measure=measure_collapse,
+            judge=judge_collapse,
+            refuted_by=_NO_COLLAPSE,
+            needs=("results",),
         ),
         practice=practice("A3"),
         history=(

@@ -6,8 +6,9 @@ from rope_lib.findings.forecast import (
     LARGEST,
     TIMES,
     decided,
-    errors_at,
+    errors_by_text,
     measured_keys,
+    of_the_rule,
     scored,
     verdict,
 )
@@ -21,7 +22,7 @@ def measure_forecast() -> Numbers:
     from rope_lib.findings.kept import kept
 
     heads = kept("geometry")[0]["heads"]
-    errors = errors_at(scored(kept("forecast")[0]["keys"], measured_keys(heads)))
+    errors = errors_by_text(of_the_rule(scored(kept("forecast")[0]["keys"], measured_keys(heads))))
     _, intervals = verdict(errors)
     counted = intervals.assign(texts=errors.groupby(["model", "layers"]).text.nunique())
     return {"cases": {" with ".join(case): row.to_dict() for case, row in counted.iterrows()}}

@@ -5,6 +5,7 @@ Nothing here imports another part of the library: a figure draws the data that i
 
 from . import (
     atlas,
+    attention_entropy,
     bank,
     better,
     break_rules,
@@ -32,6 +33,7 @@ from . import (
 
 __all__ = [
     "atlas",
+    "attention_entropy",
     "bank",
     "better",
     "break_rules",

@@ -25,13 +25,13 @@ Curve: TypeAlias = "tuple[pd.DataFrame, str, str]"
 def by_model(
     models: Mapping[str, Mapping[str, Curve]], declared: Mapping[str, int], label: str, title: str
 ) -> Figure:
-    """A panel for each model, two in a row, with the same curves over length and a band about each.
+    """A panel for each model, three in a row, with the same curves over length and a band about each.
 
     `models` maps the name of a model to its curves by name; `declared` to the length that it declares, in
     tokens. A band whose ends are those of the line is not seen.
     """
-    rows = (len(models) + 1) // 2
-    figure, grid = style.panels(rows, 2, height=0.6 + 2.1 * rows, sharey=True)
+    rows = -(-len(models) // 3)
+    figure, grid = style.panels(rows, 3, height=0.6 + 1.6 * rows, sharey=True)
     for axes in grid.ravel()[len(models) :]:
         axes.remove()
     for axes, (model, curves) in zip(grid.ravel(), models.items(), strict=False):
@@ -39,7 +39,7 @@ def by_model(
             axes.fill_between(table.index, table.low, table.high, color=color, alpha=0.18, linewidth=0)
             axes.plot(table.index, table.middle, line, color=color, label=name, marker="o", markersize=2.5)
         style.vertical(axes, declared[model])
-        axes.set_title(model, loc="left", fontsize=10)
+        axes.set_title(model, loc="left", fontsize=9)
         _lengths(axes, list(table.index))
     for axes in grid[:, 0]:
         axes.set_ylabel(label)

@@ -11,6 +11,7 @@ from types import ModuleType
 __all__ = [
     "angle_errors",
     "atlas",
+    "attention_entropy",
     "better",
     "break_race",
     "break_rules",

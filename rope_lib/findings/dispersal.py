@@ -69,22 +69,11 @@ def correlation_and_chance(table: pd.DataFrame, *, draws: int = 500, seed: int =
     return stats.spearman(table["sink"], table.silhouette), float(low), float(high)
 
 
-def best_keys(sweep: Sweep, length: int) -> pd.Series:
-    """Where the best key other than token 0 lies, as the last queries of an input see it.
-
-    `farther_half`: the share of queries whose best key lies in the farther half of the input; `median`:
-    tokens back.
-    """
+def farther_half(sweep: Sweep, length: int) -> float:
+    """Of the last queries of an input, the share whose best key but token 0 lies in its farther half."""
     queries = sweep.queries
     last = queries[(queries.position >= length - LAST_QUERIES) & (queries.position < length)]
-    back = last.largest_distance
-    return pd.Series({"farther_half": (back > length / 2).mean(), "median": back.median()})
-
-
-def far_profile(sweep: Sweep) -> pd.DataFrame:
-    """Mean cosine and attention over heads in the last two bins of distances of the longest input."""
-    profiles = sweep.profiles[sweep.profiles.length == sweep.profiles.length.max()]
-    return profiles.groupby("first")[["cosine", "attention"]].mean().iloc[-2:]
+    return float((last.largest_distance > length / 2).mean())
 
 
 def declared_and_longest(tables: Tables) -> pd.DataFrame:
@@ -111,18 +100,15 @@ def declared_and_longest(tables: Tables) -> pd.DataFrame:
 def facts(sweep: Sweep, trained: int) -> dict[str, str]:
     """What the chapter on dispersal states of a sweep: names of `glue` and their texts."""
     lengths = sorted(sweep.heads.length.unique())
-    found = {"trained": f"{trained:,}", "longest": f"{lengths[-1]:,}", "last": f"{LAST_QUERIES}"}
+    found = {"longest": f"{lengths[-1]:,}", "last": f"{LAST_QUERIES}"}
     found |= _facts_of_overlap(sweep, trained) | _facts_of_attention(sweep, lengths, trained)
     return {f"dispersal-{name}": text for name, text in found.items()}
 
 
 def _facts_of_overlap(sweep: Sweep, trained: int) -> dict[str, str]:
-    silhouette = clusters.by_head(sweep, "pairs", "silhouette", stage="post").mean()
     lost = overlap_and_sink(sweep, trained)
     correlation, low, high = correlation_and_chance(lost)
     return {
-        "silhouette-trained": f"{silhouette[trained]:.2f}",
-        "silhouette-longest": f"{silhouette.iloc[-1]:.2f}",
         "correlation": minus(f"{correlation:.2f}"),
         "chance-low": minus(f"{low:.2f}"),
         "chance-high": f"{high:.2f}",
@@ -133,26 +119,15 @@ def _facts_of_overlap(sweep: Sweep, trained: int) -> dict[str, str]:
 def _facts_of_attention(sweep: Sweep, lengths: Sequence[int], trained: int) -> dict[str, str]:
     longest = lengths[-1]
     sink = clusters.last_queries(sweep, "sink_attention").mean()
-    top = clusters.last_queries(sweep, "top_score")
-    score = top.mean()
-    near, far = best_keys(sweep, trained), best_keys(sweep, longest)
-    (_, before), (turn, after) = far_profile(sweep).iterrows()
+    score = clusters.last_queries(sweep, "top_score").mean()
     return {
         "sink-low": f"{sink.loc[:trained].min():.2f}",
         "sink-high": f"{sink.loc[:trained].max():.2f}",
         "sink-longest": f"{sink[longest]:.2f}",
         "score-short": f"{score[lengths[0]]:.1f}",
         "score-trained": f"{score[trained]:.1f}",
-        "score-longest": f"{score[longest]:.1f}",
-        "rising": f"{(top[longest] > top[trained]).mean():.0%}",
-        "far-trained": f"{near.farther_half:.0%}",
-        "far-longest": f"{far.farther_half:.0%}",
-        "distance-trained": f"{near['median']:,.0f}",
-        "distance-longest": f"{far['median'] / 1000:,.0f},000",
-        "turn": f"{turn:,}",
-        "before-turn": minus(f"{before.cosine:.2f}"),
-        "after-turn": minus(f"{after.cosine:.2f}"),
-        "back": f"{after.attention:.0%}",
+        "far-trained": f"{farther_half(sweep, trained):.0%}",
+        "far-longest": f"{farther_half(sweep, longest):.0%}",
     }
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from rope_lib.measure.tables import LOSS_BIN
 from rope_lib.measure.text import text_sha256
 
-from .kept import Provenance, Tables, described, kept
+from .kept import Tables, kept
 from .wording import rounded_up
 
 # The measures by which two measurements of the same rows are compared, each with its table.
@@ -173,95 +173,21 @@ def begins_the_input(text: str) -> bool:
     return text_sha256(text) == kept("interventions")[1]["text_sha256"]
 
 
-def changes_of_loss(tables: Tables, near: Tables) -> dict[str, float]:
-    """The largest change of a mean loss of the unchanged model between two machines, by number type, in nats.
-
-    `tables` are the kept `long_input`, `near` the kept `interventions`, measured on a CPU in float32.
-    """
-    unchanged = {
-        name: table[table.intervention == "unchanged"].drop(columns="intervention")
-        for name, table in near.items()
-    }
-    return {
-        dtype: float(differences(unchanged, trial(tables, dtype)).largest["nll"])
-        for dtype in tables["losses"].dtype.unique()
-    }
-
-
-def facts(tables: Tables, provenance: Provenance, trained: int) -> dict[str, str]:
+def facts(tables: Tables) -> dict[str, str]:
     """What the chapter on dispersal states of inputs up to sixteen times the trained length.
 
-    `tables` and `provenance` are the kept `long_input`. Returns names of `glue` and their texts.
+    `tables` are the kept `long_input`. Returns names of `glue` and their texts.
     """
-    lengths = provenance["inputs"]["options"]["lengths"]
-    near_tables, near = kept("interventions")
     means = means_by_length(trial(tables, "float32"))
-    found = {
-        "tokens": f"{lengths[-1]:,}",
-        "count": f"{len(lengths)}",
-        "kept": described(provenance),
-        "device": provenance["accelerator"],
-        "torch": provenance["inputs"]["versions"]["torch"],
-        "bin": f"{LOSS_BIN}",
-    }
-    moved = changes_of_loss(tables, near_tables)
-    found |= {"moved": rounded_up(moved["float32"], 5), "moved-bfloat16": f"{moved['bfloat16']:.2f}"}
-    found |= _facts_of_octaves(tables["losses"], lengths, trained)
-    found |= _facts_of_clouds(means.loc[trained:])
-    found |= _facts_of_attention(tables, means, lengths, trained)
-    costs = tables["costs"].query("length == @lengths[-1]").set_index(["dtype", "run"])
-    for dtype in moved:
-        found |= {
-            f"seconds-{dtype}": f"{costs.seconds[dtype, 'measure']:.0f}",
-            f"memory-{dtype}": f"{costs.peak_gib[dtype, 'measure']:.1f}",
-            f"bare-{dtype}": f"{costs.seconds[dtype, 'bare']:.1f}",
-        }
-    texts = {f"dispersal-far-{name}": text for name, text in found.items()}
-    return texts | {"dispersal-near-torch": near["inputs"]["versions"]["torch"]}
-
-
-def _facts_of_octaves(losses: pd.DataFrame, lengths: Sequence[int], trained: int) -> dict[str, str]:
-    octaves = octave_losses(losses[losses.intervention == "unchanged"], lengths, by="dtype")
-    exact = octaves.loc["float32"]
-    apart = (octaves.loc["bfloat16"] - exact).abs()
-    return {
-        "loss-trained": f"{exact[trained]:.1f}",
-        "loss-longest": f"{exact[lengths[-1]]:.1f}",
-        "apart": rounded_up(apart.max(), 3),
-        "rise": f"{exact[lengths[-1]] - exact[trained]:.1f}",
-    }
-
-
-def _facts_of_clouds(means: pd.DataFrame) -> dict[str, str]:
-    """Of `means_by_length` from the trained length on."""
-    first, last = means.iloc[0], means.iloc[-1]
-    steps = means.diff().abs()
-    return {
-        "rank-trained": f"{first.stable_rank:.1f}",
-        "rank-longest": f"{last.stable_rank:.1f}",
-        "rank-first": f"{steps.stable_rank.iloc[1]:.2f}",
-        "rank-last": f"{steps.stable_rank.iloc[-1]:.2f}",
-        "cosine-trained": f"{first.mean_cosine:.2f}",
-        "cosine-least": f"{means.mean_cosine.min():.2f}",
-        "cosine-longest": f"{last.mean_cosine:.2f}",
-        "silhouette": f"{last.silhouette:.2f}",
-        "ratio-first": f"{steps.fsv_ratio.iloc[1]:.3f}",
-        "ratio-last": f"{steps.fsv_ratio.iloc[-1]:.3f}",
-        "before": f"{1 - last.before / first.before:.0%}",
-    }
-
-
-def _facts_of_attention(
-    tables: Tables, means: pd.DataFrame, lengths: Sequence[int], trained: int
-) -> dict[str, str]:
+    lengths = means.index.tolist()
     off = lengths[-3]
-    in_any_head = trial(tables, "float32")["pairs"].query("length >= @off").sink_attention
-    return {
-        "attention-trained": f"{means.sink_attention[trained]:.2f}",
-        "attention-next": f"{means.sink_attention[2 * trained]:.2f}",
+    unchanged = tables["losses"][tables["losses"].intervention == "unchanged"]
+    octaves = octave_losses(unchanged, lengths, by="dtype")
+    found = {
+        "apart": rounded_up((octaves.loc["bfloat16"] - octaves.loc["float32"]).abs().max(), 3),
         "off": f"{off:,}",
         "attention-off": rounded_up(means.sink_attention.loc[off:].max(), 4),
-        "attention-head": rounded_up(in_any_head.max(), 3),
         "score": f"{means.largest_score[off]:.1f}",
         "score-longest": f"{means.largest_score[lengths[-1]]:.1f}",
     }
+    return {f"dispersal-far-{name}": text for name, text in found.items()}

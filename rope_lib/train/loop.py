@@ -24,6 +24,7 @@ from .config import Config, Training
 from .draws import draw
 from .questions import IGNORE, Batch
 from .spectrum import Turning
+from .tasks import Task
 from .transformer import Transformer
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -81,28 +82,41 @@ def train(
     kept = folder / KEPT
     task, model = config.task.make(), build(config).to(device)
     rotation = config.spectrum.at(plan.length, plan.length, config.model.head_dim)
-    optimizer = _optimizer(model, plan)
+    optimizer = optimizer_of(model, plan)
     losses = _resume(kept if kept.exists() else folder / CHECKPOINT, config, model, optimizer)
     with tqdm(total=plan.steps, initial=len(losses), desc="training", unit="step", disable=None) as progress:
         for step in range(len(losses), plan.steps):
-            inputs = draw(task, generator_for(config.seed, "step", step), plan.batch, plan.length)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(plan, step)
-            with autocast(plan.dtype, device):
-                loss = loss_of(model, inputs.to(device), rotation)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
-            optimizer.step()
-            losses.append(loss.item())
-            if not math.isfinite(losses[-1]):
-                raise FloatingPointError(f"the loss must stay finite, got {losses[-1]} at step {step}")
+            losses.append(take_step(config, task, model, optimizer, rotation, step))
             if (step + 1) % checkpoint_every == 0 or step + 1 == plan.steps:
                 _save(folder / CHECKPOINT, config, model, optimizer, losses)
             progress.update()
             progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
     rates = [learning_rate(plan, step) for step in range(plan.steps)]
     return model, pd.DataFrame({"step": range(plan.steps), "loss": losses, "learning_rate": rates})
+
+
+def take_step(
+    config: Config, task: Task, model: Transformer, optimizer: torch.optim.AdamW, rotation: Turning, step: int
+) -> float:
+    """Change the model's weights by step number `step`, counted from 0: the loss before it, in nats.
+
+    The inputs and the learning rate depend on the config and the number alone. Raises FloatingPointError
+    where the loss is not finite.
+    """
+    plan, device = config.training, model.embedding.weight.device
+    inputs = draw(task, generator_for(config.seed, "step", step), plan.batch, plan.length)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(plan, step)
+    with autocast(plan.dtype, device):
+        loss = loss_of(model, inputs.to(device), rotation)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+    optimizer.step()
+    found = loss.item()
+    if not math.isfinite(found):
+        raise FloatingPointError(f"the loss must stay finite, got {found} at step {step}")
+    return found
 
 
 def owner(path: Path) -> str | None:
@@ -128,7 +142,7 @@ def autocast(dtype: str, device: str | torch.device) -> AbstractContextManager:
     return torch.autocast(torch.device(device).type, getattr(torch, dtype))
 
 
-def _optimizer(model: Transformer, plan: Training) -> torch.optim.AdamW:
+def optimizer_of(model: Transformer, plan: Training) -> torch.optim.AdamW:
     """AdamW, which shrinks matrices but not the scales of norms."""
     matrices = [weights for weights in model.parameters() if weights.ndim > 1]
     scales = [weights for weights in model.parameters() if weights.ndim == 1]

@@ -50,6 +50,20 @@ def merging(**changed):
     }
 
 
+TASKS = ("order", "recall")
+
+
+def collapsing(*, everywhere):
+    """Numbers of A3's consequence: attention is uniform below the bound, in every task or in one."""
+    contrasts = ROWS["A3 consequence"].refuted_by["contrasts"]["32"]
+    uniform = contrasts["order"]["uniform"] | {"below": 0.8, "difference": 0.7, "low": 0.5, "high": 0.9}
+    changed = {
+        task: senses | ({"uniform": uniform} if everywhere or task == "order" else {})
+        for task, senses in contrasts.items()
+    }
+    return {"contrasts": {"32": changed}}
+
+
 def returning(**changed):
     """Numbers of A2's consequence: the banks of the second kind of layers come back."""
     kinds = ROWS["A2 consequence"].refuted_by["kinds"]
@@ -135,6 +149,9 @@ CASES = [
     ("A2-trained practice", budgets(OBEYED | {"ratio": float("nan")}), NOT_TESTABLE),
     ("A3 formula", {"similarity_at_bound": 0.95, "true_base": 13_000.0}, HOLDS),
     ("A3 formula", {"similarity_at_bound": 0.95}, CAVEAT),
+    ("A3 consequence", collapsing(everywhere=True), HOLDS),
+    ("A3 consequence", collapsing(everywhere=False), CAVEAT),
+    ("A3 consequence", {"learned": {task: {"below": 15, "above": 2} for task in TASKS}}, NOT_TESTABLE),
     ("A3 practice", RIGHT, HOLDS),
     ("A3-trained practice", budgets(OBEYED, OBEYED), HOLDS),
     ("A4 formula", {"joint": 0.011, "half_joint": 0.0058}, HOLDS),

@@ -75,12 +75,25 @@ def test_bad_texts_and_lengths_are_one_line(tmp_path):
     latin.write_bytes("größer".encode("latin-1"))
     short = tmp_path / "short.txt"
     short.write_text("too few words", encoding="utf-8")
+    empty = tmp_path / "empty.txt"
+    empty.touch()
     for arguments, expected in (
         (["--text", latin], "text must be in UTF-8"),
         (["--text", short], "text must have at least 1024 tokens"),
+        (["--text", empty], "text must have at least 1024 tokens, got 0"),
+        (["--tokens", "3,000,000"], "text must have at least 3000000 tokens"),
         (["--tokens", 64, "--length", 10**30], "length must be a whole number from 2 to 2^53"),
     ):
         result = run("forecast", *arguments)
         assert result.exit_code == 2
         assert expected in result.stderr
         assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("config", "expected"), [("", "must be JSON"), ("{}", "model_type None is unknown")])
+def test_an_empty_config_is_one_line(tmp_path, config, expected):
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    result = run("forecast", tmp_path)
+    assert result.exit_code == 2
+    assert expected in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -17,25 +17,6 @@ def test_loss_by_position_averages_bins_and_colors_by_the_declared_length():
     assert set(trained.get_xdata()) == {4}
 
 
-def test_clouds_draws_both_roles_in_panels_that_share_their_axes():
-    rows = [
-        (length, role, stage, position, position + length, -position)
-        for length in (10, 20)
-        for role in ("key", "query")
-        for stage in ("pre", "post")
-        for position in range(3)
-    ]
-    table = pd.DataFrame(rows, columns=["length", "role", "stage", "position", "x", "y"])
-    panels = figures.breaks.clouds(table, [10, 20]).axes
-    assert [axes.get_title() for axes in panels] == [
-        f"{length} tokens, {stage} rotation" for stage in ("before", "after") for length in (10, 20)
-    ]
-    assert len({axes.get_xlim() for axes in panels}) == 1
-    key_dots, key_sink = panels[1].lines[:2]
-    assert key_dots.get_xdata().tolist() == [20, 21, 22]
-    assert key_sink.get_xdata().tolist() == [20]  # position 0
-
-
 def test_same_tokens_draws_both_losses_and_their_difference():
     short = pd.DataFrame({"context": 64, "first": [0, 256], "full": [1.0, 2.0], "control": [1.5, 2.0]})
     long = pd.DataFrame({"context": 512, "first": [512, 768], "full": [2.0, 5.0], "control": [2.0, 3.0]})

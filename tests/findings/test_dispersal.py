@@ -39,26 +39,17 @@ def test_only_heads_with_a_sink_are_compared(sweep):
 
 
 def test_best_keys_say_how_far_back(sweep):
-    found = findings.dispersal.best_keys(sweep, 256)
+    found = findings.dispersal.farther_half(sweep, 256)
     back = sweep.queries.query("position >= 192").largest_distance
-    assert found.farther_half == np.mean([distance > 128 for distance in back])
-    assert found["median"] == np.median(back)
-
-
-def test_the_far_profile_is_of_the_last_two_bins(sweep):
-    table = findings.dispersal.far_profile(sweep)
-    assert table.index.tolist() == [0, 1]
-    rows = sweep.profiles.query("length == 256 and first == 1")
-    assert table.cosine[1] == pytest.approx(rows.cosine.mean())
+    assert found == np.mean([distance > 128 for distance in back])
 
 
 def test_facts_are_texts_of_what_the_tables_hold(sweep):
     found = findings.dispersal.facts(sweep, TRAINED)
-    assert (found["dispersal-trained"], found["dispersal-longest"]) == ("128", "256")
-    rows = sweep.pairs.query("stage == 'post' and length == 256")
-    assert found["dispersal-silhouette-longest"] == f"{rows.silhouette.mean():.2f}"
-    scores = sweep.queries.query("position >= 192")[["sink_score", "largest_score"]].max(axis=1)
-    assert found["dispersal-score-longest"] == f"{scores.mean():.1f}"
+    assert found["dispersal-longest"] == "256"
+    assert found["dispersal-sink-heads"] == f"{len(findings.dispersal.overlap_and_sink(sweep, TRAINED))}"
+    scores = sweep.queries.query("64 <= position < 128")[["sink_score", "largest_score"]].max(axis=1)
+    assert found["dispersal-score-trained"] == f"{scores.mean():.1f}"
 
 
 def test_models_are_shown_where_they_declare_and_where_they_end():

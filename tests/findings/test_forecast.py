@@ -13,8 +13,9 @@ from rope_lib.findings.forecast import (
     IN_PART,
     REFUTED,
     by_layer,
-    errors_at,
+    errors_by_text,
     measured_keys,
+    of_the_rule,
     scored,
     verdict,
 )
@@ -107,13 +108,13 @@ def test_forecasts_stand_beside_what_was_measured():
 
 def test_errors_are_medians_over_heads():
     table = scored(kept_keys(), measured_keys(heads_table()))
-    (row,) = errors_at(table).to_dict("records")
+    (row,) = errors_by_text(of_the_rule(table)).to_dict("records")
     assert (row["model"], row["layers"], row["text"]) == ("one", "full", "prose")
     assert row["forecast"] == pytest.approx((0.05 + 0.1) / 2)
     assert row["no change"] == pytest.approx((0.2 + 1.4 / 3) / 2)
     assert row["trend"] == pytest.approx(1 / 6)
-    assert errors_at(table, 1).forecast.item() == pytest.approx((0.2 + 1.4 / 3) / 2)
-    assert errors_at(table, 2).empty
+    now = errors_by_text(table[table.length == table.read])
+    assert now.forecast.item() == pytest.approx((0.2 + 1.4 / 3) / 2)
 
 
 def test_layers_show_what_a_query_sees():
@@ -157,14 +158,25 @@ def test_the_rule_is_on_the_longest_input(forecasts, geometry):
     assert set(table.layers) == {"full", "window"}
     rule = forecast.of_the_rule(table)
     assert set(zip(rule.read, rule.length, strict=True)) == {(64, 1_024)}
-    assert set(forecast.of_the_rule(table, 4).read) == {128}
-    assert len(errors_at(table)) == len(MODELS) * len(TEXTS) * 2
+    assert len(errors_by_text(rule)) == len(MODELS) * len(TEXTS) * 2
     read = forecast.by_tokens_read(table)
     own = rule[(rule.model == "byte RoPE") & (rule.layers == "full")]
     assert read.loc[("byte RoPE", "full"), 64] == pytest.approx(
         (own.forecast / own.measured - 1).abs().mean()
     )
     assert list(read.columns) == [64, 128, 1_024]
+
+
+def test_a_model_outside_the_rule_is_scored_and_in_no_verdict(forecasts, geometry):
+    (added,) = forecast.ADDED
+    names = {"byte RoPE-ID": added}
+    table = scored(forecasts.replace({"model": names}), measured_keys(geometry.replace({"model": names})))
+    assert set(forecast.sixteenfold(table).model) == {"byte RoPE", added}
+    assert set(forecast.of_the_rule(table).model) == {"byte RoPE"}
+    facts = forecast._facts_of_the_added(table)
+    errors = errors_by_text(forecast.sixteenfold(table)).query("model == @added and layers == 'window'")
+    assert facts["added-window"] == f"{errors.forecast.mean():.1%}"
+    assert facts["added-window-no-change"] == f"{errors['no change'].mean():.1%}"
 
 
 def test_means_by_length_have_an_interval_between_texts(forecasts, geometry):
@@ -236,7 +248,7 @@ def test_facts_are_texts_of_what_the_tables_hold(forecasts, geometry):
     far = table.query("model == 'byte RoPE' and text == 'one' and read == 64 and layers == 'full'")
     ends = pd.DataFrame({"length": [1_024], "silhouette": [0.25], "silhouette_measured": [0.125]})
     found = forecast.facts(forecasts, geometry, far, ends)
-    assert found["forecast-verdict"] == verdict(errors_at(table))[0]
+    assert found["forecast-verdict"] == verdict(errors_by_text(of_the_rule(table)))[0]
     assert [found[f"forecast-{name}"] for name in ("texts-least", "texts-most", "models")] == ["2", "2", "2"]
     assert (found["forecast-far-read"], found["forecast-far-length"]) == ("64", "1,024")
     assert found["forecast-far-silhouette"] == "0.25"
