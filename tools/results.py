@@ -86,8 +86,9 @@ class Read:
 
 BYTES = (256, 512, 1_024, 2_048, 4_096)
 MATCHED = (
-    Read("SmolLM2-135M", (512, 2_048), slice(2), order=1),
-    Read("Gemma 3 270M", (512, 2_048), slice(2), order=1),
+    Read("SmolLM2-135M", (512, 2_048, 8_192, 12_288), slice(2), order=1),
+    Read("SmolLM2-135M", (512, 2_048), slice(2, 6), order=1),
+    Read("Gemma 3 270M", (512, 2_048), slice(6), order=1),
     Read("byte RoPE", BYTES, slice(6), order=4),
     Read("byte RoPE-ID", BYTES, slice(6), order=4),
 )
@@ -346,6 +347,43 @@ def geometry(*, longest: int | None = None) -> None:
             digests[name] = text_sha256(text(name))
             click.echo(f"{cell}: {tables['costs'].seconds.item():.0f} s")
             keep_so_far()
+
+
+def mechanism(*, texts: int | None = None) -> None:
+    """Cut the chain of the mechanism at each link, on every model and text: 15 minutes on one core.
+
+    Texts after the first `texts`, if it is given, are left out, and so is a model that is not at hand.
+    """
+    from rope_lib.measure.load import token_ids
+    from rope_lib.measure.mechanism import KINDS, PLANS, stretches, try_mechanism
+    from rope_lib.measure.store import identity
+    from rope_lib.measure.subjects import load_subject
+    from rope_lib.measure.texts import TEXTS, text
+
+    parts: dict[str, list[pd.DataFrame]] = {}
+    inputs, digests = {}, {}
+    for subject, plan in PLANS.items():
+        try:
+            model = load_subject(subject)
+        except FileNotFoundError as error:
+            click.echo(f"{subject} is left out: {error}")
+            continue
+        for name in list(TEXTS)[:texts]:
+            tokens = stretches(token_ids(model, text(name)), plan, KINDS[subject])
+            for kind in KINDS[subject]:
+                start = time.perf_counter()
+                for each, table in try_mechanism(model, tokens, plan, kind).items():
+                    for column, value in (("kind", kind), ("text", name), ("model", subject)):
+                        table.insert(0, column, value)
+                    parts.setdefault(each, []).append(table)
+                click.echo(f"{subject}, {name}, {kind}: {time.perf_counter() - start:.0f} s")
+            inputs[f"{subject}, {name}"] = identity(
+                [try_mechanism.__module__], model, tokens.flatten(), plan=plan, kinds=list(KINDS[subject])
+            )
+            digests[name] = text_sha256(text(name))
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+    command = "mechanism" + ("" if texts is None else f" --texts {texts}")
+    keep("mechanism", tables, command=command, about={"inputs": inputs, "texts_sha256": digests})
 
 
 def head_weights() -> None:
@@ -684,6 +722,7 @@ def makers() -> dict[str, Maker]:
         attention_entropy,
         byte_models,
         geometry,
+        mechanism,
         forecast,
         same_bytes,
         gaps,
@@ -718,6 +757,7 @@ class Command(click.Command):
 @click.option("--size", type=click.Choice(SIZES), help="Of a grid: `full` is for a GPU.")
 @click.option("--workers", type=click.IntRange(1), help="Of a grid: worker processes on this machine.")
 @click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
+@click.option("--texts", type=click.IntRange(1), help="Of mechanism: how many texts, from the first.")
 @click.option("--longest", type=click.IntRange(2), help="Of geometry: the most tokens of an input.")
 @click.option("--device", help="Of long_input: where the model runs, by default cuda.")
 @click.option(

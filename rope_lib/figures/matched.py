@@ -5,7 +5,7 @@ Each function is given what it draws (see `findings.matched`) and measures nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -107,7 +107,7 @@ def margins(curves: pd.DataFrame, declared: Mapping[str, int]) -> Figure:
                 kept = label if pair == "matched" else None
                 _bars(axes, points, "margin", color, line, kept)
         lengths = sorted(own.length.unique())
-        style.length_axis(axes, lengths, [style.count(each) for each in lengths], "")
+        style.length_axis(axes, lengths, _labels(lengths), "")
         axes.tick_params(axis="x", labelsize=8)
         axes.set_title(name, loc="left", fontsize=10)
     for axes in grid[-1]:
@@ -144,7 +144,7 @@ def outbidding(curves: pd.DataFrame, declared: Mapping[str, int]) -> Figure:
         lengths = sorted(own.length.unique())
         for axes in column:
             style.vertical(axes, length)
-            style.length_axis(axes, lengths, [_short(each) for each in lengths], "")
+            style.length_axis(axes, lengths, _labels(lengths), "")
             axes.tick_params(axis="x", labelsize=8)
         column[1].sharex(column[0])
         column[1].set_xlabel("tokens")
@@ -158,8 +158,8 @@ def outbidding(curves: pd.DataFrame, declared: Mapping[str, int]) -> Figure:
     for row in grid:
         for axes in row[1:]:
             axes.tick_params(labelleft=False)
-    _legend(grid[0, 0], "center right")
-    _legend(grid[1, 0], "upper left")
+    _legend(grid[0, -1], (0.02, 0.62))
+    _legend(grid[1, -1], "upper left")
     return figure
 
 
@@ -181,5 +181,11 @@ def _short(length: int) -> str:
     return f"{length}" if length < 1_000 else f"{length / 1024:.0f}k"
 
 
-def _legend(axes: Axes, place: Literal["center right", "upper left"]) -> None:
+def _labels(lengths: Sequence[int]) -> list[str]:
+    """Labels of lengths, ascending; one with the next near it has none."""
+    after = [*lengths[1:], 2 * lengths[-1]]
+    return [_short(each) if later >= 2 * each else "" for each, later in zip(lengths, after, strict=True)]
+
+
+def _legend(axes: Axes, place: Literal["upper left"] | tuple[float, float]) -> None:
     axes.legend(fontsize=7.5, frameon=False, loc=place, handlelength=1.4, borderaxespad=0.1)

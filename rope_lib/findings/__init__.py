@@ -25,7 +25,6 @@ __all__ = [
     "dispersal",
     "every_model",
     "excess",
-    "far_interventions",
     "forecast",
     "gaps",
     "interventions",

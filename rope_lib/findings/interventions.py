@@ -1,26 +1,21 @@
-"""What the interventions of `measure.trials` restore: one row for each of them, and correlations over heads.
+"""What the interventions of `measure.trials` do: one row for each of them, and one for each head.
 
 `tables` are those of `trials.try_interventions` throughout: losses, keys and pairs, each with a column
 `intervention`. Results keep the order in which the interventions were tried.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping
 
 import pandas as pd
 
 from rope_lib.measure.tables import LOSS_BIN
-from rope_lib.theory.arguments import Floats
 
 from .kept import Tables
-from .wording import minus, signed
 
 Factors = Mapping[str, float]
 
 # Positions whose loss is averaged in a table: the last of each length.
 LAST_POSITIONS = 512
-
-Numbers = TypeVar("Numbers", float, Floats, pd.Series, pd.DataFrame)
 
 
 def mean_losses(losses: pd.DataFrame, first: int, last: int) -> pd.Series:
@@ -77,18 +72,6 @@ def summaries(tables: Tables, length: int, factors: Mapping[str, float]) -> pd.D
     return means
 
 
-def repaired(values: Numbers, healthy: Numbers | float, broken: Numbers | float) -> Numbers:
-    """Share of the damage that is repaired: 0 for `broken`, 1 for `healthy`, (broken − v)/(broken − healthy).
-
-    Below 0 an intervention does further damage; above 1 it does better than the healthy model.
-
-    >>> import numpy as np
-    >>> repaired(np.array([3.0, 2.0, 4.0]), healthy=1.0, broken=3.0).tolist()
-    [0.0, 0.5, -0.5]
-    """
-    return (broken - values) / (broken - healthy)
-
-
 def heads(tables: Tables, intervention: str, factors: Mapping[str, float]) -> pd.DataFrame:
     """One row for each query head and length under one intervention, with what its key head's keys do.
 
@@ -115,10 +98,6 @@ def _of_length(table: pd.DataFrame, length: int) -> pd.DataFrame:
     return rows
 
 
-# What is compared of an intervention: columns of `summaries`.
-MEASURES = ("loss", "stable_rank", "fsv_ratio", "silhouette", "sink_attention")
-
-
 def curves(losses: pd.DataFrame, size: int = LOSS_BIN) -> dict[str, pd.Series]:
     """Loss by position of each intervention, means over bins of `size`: a Series by first position.
 
@@ -130,64 +109,3 @@ def curves(losses: pd.DataFrame, size: int = LOSS_BIN) -> dict[str, pd.Series]:
     """
     by_position = {name: own.set_index("first").nll for name, own in losses.groupby("intervention")}
     return {name: nll.groupby(nll.index // size * size).mean() for name, nll in by_position.items()}
-
-
-def healthy_values(tables: Tables, trained: int, factors: Factors, loss: float) -> pd.Series:
-    """The `MEASURES` of the unchanged model at its trained length, with `loss` for the loss.
-
-    Text differs from place to place, so the healthy loss is that of the same tokens in a context of the
-    trained length; it is measured apart.
-    """
-    values = summaries(tables, trained, factors).loc["unchanged", list(MEASURES)].copy()
-    values["loss"] = loss
-    return values
-
-
-def shares_repaired(tables: Tables, length: int, factors: Factors, healthy: pd.Series) -> pd.DataFrame:
-    """Share of the damage at one length that each intervention repairs: interventions × `MEASURES`.
-
-    0 leaves the value of the unchanged model, 1 is that of `healthy` (`healthy_values`): see `repaired`.
-    """
-    found = summaries(tables, length, factors)[list(MEASURES)]
-    return repaired(found, healthy, found.loc["unchanged"]).drop("unchanged").astype(float)
-
-
-def mean_scores(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Mean scaled scores of the last queries, by (intervention, length): sink_score and largest_score.
-
-    The former is the score of token 0, the latter the largest of all others.
-
-    >>> from rope_lib.findings.kept import kept
-    >>> mean_scores(kept("interventions")[0]["pairs"]).loc[("unchanged", 16_384)].round(1).to_dict()
-    {'sink_score': 2.1, 'largest_score': 12.4}
-    """
-    return pairs.groupby(["intervention", "length"])[["sink_score", "largest_score"]].mean()
-
-
-def facts(tables: Tables, lengths: Sequence[int], factors: Factors, healthy: pd.Series) -> dict[str, str]:
-    """What the chapter on cause and symptom states of the interventions: names of `glue` and their texts.
-
-    `lengths` are those measured: the trained length, one just beyond it, and the longest last. For `healthy`
-    see `healthy_values`.
-    """
-    trained, middle, longest = lengths[0], lengths[1], lengths[-1]
-    loss, loss_middle = (summaries(tables, length, factors).loss for length in (longest, middle))
-    shares = shares_repaired(tables, longest, factors, healthy)
-    scores = mean_scores(tables["pairs"]).loc["unchanged"]
-    change = scores.loc[longest] - scores.loc[trained]
-    found = {
-        f"{name}-{measure}".replace("_", "-"): minus(f"{100 * shares[measure][name]:.0f} %")
-        for name in shares.index
-        for measure in ("loss", "stable_rank", "silhouette", "sink_attention")
-    }
-    found |= {
-        "trained": f"{trained:,}",
-        "longest": f"{longest:,}",
-        "hope-loss-nats": f"{loss['hope']:.2f}",
-        "middle": f"{middle:,}",
-        "middle-cluster": f"{loss_middle['cluster']:.2f}",
-        "middle-unchanged": f"{loss_middle['unchanged']:.2f}",
-        "sink-change": signed(change.sink_score),
-        "other-change": signed(change.largest_score),
-    }
-    return {f"cause-{name}": text for name, text in found.items()}

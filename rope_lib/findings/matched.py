@@ -325,7 +325,10 @@ def facts(tables: Tables) -> dict[str, str]:
             "inside": f"{length:,}",
         }
         own["sinks"] = str(int((sink_heads(tables).model == name).sum()))
-        own["longest"] = f"{tables['keys'][tables['keys'].model == name].length.max():,}"
+        rows = tables["keys"][tables["keys"].model == name]
+        longest = rows.length.max()
+        own["longest"] = f"{longest:,}"
+        own["longest-texts"] = str(rows[rows.length == longest].text.nunique())
         for row in curves[curves.model == name].itertuples():
             place = f"{row.where}-{row.pair}-{row.length}"
             own[place] = _with_interval(row.margin, row.low, row.high)

@@ -203,7 +203,7 @@ def interval(share: Interval) -> str:
     >>> interval((0.512, -0.031, 0.9))
     '51 % (−3 to 90)'
     """
-    value, low, high = (f"{100 * each:.0f}" for each in share)
+    value, low, high = (round(100 * each) for each in share)  # of integers none is −0
     return minus(f"{value} % ({low} to {high})")
 
 
@@ -287,9 +287,12 @@ def facts(tables: Tables) -> dict[str, str]:
         }
         for name, share in each["shares"].items():
             found[f"{short}-{name}".replace("_", "-")] = interval(share)
-            found[f"{short}-{name}-mean".replace("_", "-")] = minus(f"{100 * share[0]:.0f} %")
+        for ranked in RANKED:
+            more = above_random(tables, ranked)
+            if not more.empty and (model, kind) in more.droplevel("text").index:
+                found[f"{short}-{ranked}-over-random"] = interval(student_interval(more.loc[model, kind]))
         for way, column in responses(tables, (model, kind)).items():
             for dose, share in column.dropna().items():
                 name = f"{short}-{way}-{100 * dose:.0f}".replace(" ", "-")
-                found[name] = minus(f"{100 * share:.0f} %")
+                found[name] = minus(f"{round(100 * share)} %")
     return {f"mechanism-{name}": text for name, text in found.items()}

@@ -22,8 +22,6 @@ CHANGES = {
     "sink_score": "score of token 0",
     "largest_score": "largest other score",
 }
-# The changes that concern the geometry rather than the scores.
-GEOMETRY = ("silhouette", "davies_bouldin", "fsv_ratio", "stable_rank")
 INTERVAL = ["value", "low", "high"]
 
 
@@ -73,18 +71,6 @@ def correlations(changed: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(list(found.values()), index, columns=INTERVAL)
 
 
-def given_largest_score(changed: pd.DataFrame, length: int) -> pd.DataFrame:
-    """`correlations` of `GEOMETRY` at one length, partial: given the change of the largest other score."""
-    own = changed.loc[length]
-    found = {
-        measure: stats.clustered_interval(
-            stats.partial_spearman, [own[measure], own.kept, own.largest_score], _layers(own)
-        )
-        for measure in GEOMETRY
-    }
-    return pd.DataFrame.from_dict(found, orient="index", columns=INTERVAL)
-
-
 def interval(row: pd.Series) -> str:
     """A correlation with its interval, as the book writes it.
 
@@ -92,22 +78,6 @@ def interval(row: pd.Series) -> str:
     '+0.50 (−0.10 to +0.75)'
     """
     return f"{signed(row.value)} ({signed(row.low)} to {signed(row.high)})"
-
-
-def facts(changed: pd.DataFrame, found: pd.DataFrame, given: pd.DataFrame) -> dict[str, str]:
-    """What the chapter on cause and symptom states of the heads: names of `glue` and their texts.
-
-    The arguments are `changes`, its `correlations`, and `given_largest_score` at the longest input.
-    """
-    longest = changed.index.unique("length").max()
-    own = changed.loc[longest]
-    texts = {"heads": f"{len(own)}", "heads-layers": f"{own.index.unique('layer').size}"}
-    for measure in ("silhouette", "davies_bouldin", "fsv_ratio", "largest_score"):
-        name = f"r-{measure}".replace("_", "-")
-        texts[name] = interval(found.loc[(measure, longest)])
-        if measure in given.index:
-            texts[f"{name}-given"] = interval(given.loc[measure])
-    return {f"cause-{name}": text for name, text in texts.items()}
 
 
 def _layers(own: pd.DataFrame) -> pd.Index:

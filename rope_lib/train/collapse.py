@@ -135,7 +135,8 @@ def collapse(config: Config, *, examples: int = 64, lengths: Sequence[int] = ())
     """
     model, tries = train_until(config, CRITERION)
     task, trained = config.task.make(), config.training.length
-    attention, answered = [], []
+    attention: list[pd.DataFrame] = []
+    answered: list[pd.DataFrame] = []
     for length in lengths or (trained, LONGER * trained):
         batch = draw(task, generator_for(config.seed, "attention", length), examples, length)
         rotation = config.spectrum.at(length, trained, config.model.head_dim)

@@ -26,6 +26,16 @@ def walls(**kept):
     }
 
 
+def chain(**shares):
+    """Numbers of B8-mechanism for which every link holds, but for some shares: an interval by name."""
+    held = dict.fromkeys(("unmatched", "sink_back", "sink_returned", "sink_lowered"), (0.7, 0.6, 0.8))
+    held |= {"matched": (0.1, 0.0, 0.2), "cooled": (0.1, 0.0, 0.2), "dispersed": (0.2, 0.1, 0.3)}
+    return {"models": {"a model": {"damage": 2.0, "sink": 0.3, "shares": held | shares}}}
+
+
+NONE, SOME = (0.0, -0.1, 0.1), (0.4, 0.2, 0.6)  # shares that no rule counts, or that are in between
+
+
 def criteria(**changed):
     """Numbers of B9 that agree with the paper, but for what is changed: by spectrum, some numbers."""
     agreeing = ROWS["B9 formula"].refuted_by | {
@@ -229,6 +239,16 @@ CASES = [
     ("B8 consequence", parts("B8", score_beyond=3.0), CAVEAT),
     ("B8 consequence", parts("B8", lost=0.2, score_within=1.25, score_beyond=2.4), REFUTED),
     ("B8 consequence", parts("B8", steady=0.4, score_within=1.25, score_beyond=2.4), REFUTED),
+    ("B8-mechanism consequence", chain(), HOLDS),
+    ("B8-mechanism consequence", chain(cooled=(0.5, 0.4, 0.6)), CAVEAT),
+    ("B8-mechanism consequence", chain(dispersed=NONE), CAVEAT),
+    ("B8-mechanism consequence", chain(sink_returned=SOME), CAVEAT),
+    ("B8-mechanism consequence", chain(sink_returned=NONE), CAVEAT),
+    ("B8-mechanism consequence", chain(sink_lowered=NONE, sink_returned=NONE), REFUTED),
+    ("B8-mechanism consequence", chain(unmatched=NONE), REFUTED),
+    ("B8-mechanism consequence", chain(matched=(0.9, 0.85, 0.95)), REFUTED),
+    ("B8-mechanism consequence", chain(matched=(0.7, 0.6, 0.8)), CAVEAT),
+    ("B8-mechanism consequence", {"models": {}}, NOT_TESTABLE),
     ("B2-matched consequence", one_model("B2-matched", **ABOVE), HOLDS),
     ("B2-matched consequence", one_model("B2-matched", **ABOVE, orthogonal=0.2), CAVEAT),
     ("B2-matched consequence", one_model("B2-matched", **ABOVE, opposed=0.3), CAVEAT),
@@ -357,3 +377,14 @@ def test_generalization_by_the_rules_before(changed, verdicts):
 def test_rows_join_by_one_rule(formula, consequence, practice, verdict):
     rows = {"formula": formula, "consequence": consequence, "practice": practice}
     assert joined({name: each for name, each in rows.items() if each is not None}) == verdict
+
+
+def test_models_that_cannot_test_the_chain_are_named():
+    numbers = chain(unmatched=NONE)
+    numbers["models"] |= {"no-sink": numbers["models"]["a model"] | {"sink": 0.01}}
+    evidence = ROWS["B8-mechanism consequence"].judge(numbers).evidence
+    assert "a model loses 2.00 nats" in evidence
+    assert "−10 to 10 %" in evidence
+    assert evidence.endswith(
+        "Not judged, for want of damage or of a sink: no-sink (2.00 nats, 1 % on token 0)."
+    )

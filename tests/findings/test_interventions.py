@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import pytest
 from small_tables import random_table, records
 
@@ -73,13 +72,6 @@ def test_a_length_that_was_not_measured_is_refused(tables, refuses):
     )
 
 
-def test_repaired_weighs_each_measure_by_its_own_damage():
-    values = pd.DataFrame({"loss": [4.0, 2.5], "rank": [1.0, 4.0]}, index=["a", "b"])
-    shares = findings.interventions.repaired(values, pd.Series({"rank": 3.0, "loss": 2.0}), values.loc["a"])
-    assert shares.loc["a"].to_dict() == {"loss": 0, "rank": 0}
-    assert shares.loc["b"].to_dict() == {"loss": 0.75, "rank": 1.5}
-
-
 def test_heads_join_each_query_head_with_the_key_head_it_reads(tables):
     shuffled = {name: table.sample(frac=1, random_state=1) for name, table in tables.items()}
     found = findings.interventions.heads(shuffled, "stretched", FACTORS)
@@ -100,37 +92,3 @@ def test_an_intervention_that_was_not_tried_is_refused(tables, refuses):
         lambda: findings.interventions.heads(tables, "none", FACTORS),
         "intervention must be one that was tried, got 'none'",
     )
-
-
-def test_shares_are_of_the_damage_at_one_length(tables):
-    healthy = findings.interventions.healthy_values(tables, LENGTHS[0], FACTORS, loss=0.25)
-    then = findings.interventions.summaries(tables, LENGTHS[0], FACTORS).loc["unchanged"]
-    assert healthy.to_dict() == then[list(findings.interventions.MEASURES)].to_dict() | {"loss": 0.25}
-    shares = findings.interventions.shares_repaired(tables, LENGTHS[1], FACTORS, healthy)
-    assert list(shares.index) == list(NAMES[1:])
-    now = findings.interventions.summaries(tables, LENGTHS[1], FACTORS)
-    for name in shares.index:
-        for measure in shares:
-            broken = now[measure]["unchanged"]
-            expected = (broken - now[measure][name]) / (broken - healthy[measure])
-            assert shares[measure][name] == pytest.approx(expected)
-
-
-def test_mean_scores_are_over_the_heads_of_a_length(tables):
-    found = findings.interventions.mean_scores(tables["pairs"]).loc[("held", LENGTHS[1])]
-    rows = records(tables["pairs"], intervention="held", length=LENGTHS[1])
-    assert found.largest_score == pytest.approx(sum(row["largest_score"] for row in rows) / len(rows))
-
-
-def test_what_the_chapter_says_of_the_kept_interventions_holds():
-    tables, about = findings.kept.kept("interventions")
-    lengths = about["inputs"]["options"]["lengths"]
-    healthy = findings.interventions.healthy_values(tables, lengths[0], {}, loss=2.6)
-    found = findings.interventions.facts(tables, lengths, {}, healthy)
-    assert found["cause-trained"] == "8,192"
-    assert found["cause-sink-change"].startswith("+")
-    last = findings.interventions.mean_losses(tables["losses"], lengths[-1] - 512, lengths[-1])
-    assert found["cause-hope-loss-nats"] == f"{last['hope']:.2f}"
-    repaired = (last["unchanged"] - last["clipped"]) / (last["unchanged"] - 2.6)
-    assert found["cause-clipped-loss"] == f"{100 * repaired:.0f} %"
-    assert float(found["cause-middle-cluster"]) > float(found["cause-middle-unchanged"]) + 0.3

@@ -79,6 +79,8 @@ def test_a_summary_has_a_row_for_each_intervention(found):
 def test_facts_are_texts(found):
     facts = mechanism.facts(found)
     assert facts["mechanism-smollm2-gap-unmatched"] == "70 % (70 to 70)"
-    assert facts["mechanism-rope-gap-cooled-mean"] == "−10 %"
+    assert facts["mechanism-rope-gap-cooled"] == "−10 % (−10 to −10)"
     assert facts["mechanism-smollm2-gap-texts"] == "3"
     assert facts["mechanism-smollm2-gap-largest-rise-of-scores-25"] == "60 %"
+    assert facts["mechanism-smollm2-gap-outbidding-over-random"] == "45 % (45 to 45)"
+    assert "mechanism-smollm2-gap-overlapping-over-random" not in facts
