@@ -58,6 +58,7 @@ BREAK_STRETCHES = 4  # of each text
 BYTE_CONFIGS = ("rope", "rope_id")
 BYTE_MODELS = ("byte RoPE", "byte RoPE-ID")
 GAPS = (0, 1 / 4, 1 / 2, 1, 2, 4)  # in declared lengths
+GAP_TEXTS = ("language reference", "source code", "translations")  # that the two published models read
 # Of the models of Part II, in tokens: to 16 times the declared length, to twice it, or what two cores can do.
 GEOMETRY_LENGTHS = {
     "byte RoPE": (64, 128, 256, 512, 1_024, 2_048, 4_096),
@@ -663,7 +664,8 @@ def same_bytes() -> None:
 def gaps() -> None:
     """Move the first half of inputs back by up to four declared lengths, with every model: minutes.
 
-    A published model reads 1,024 tokens of each text, a byte model eight stretches of its trained length.
+    A published model reads 1,024 tokens of three texts of different kinds, a byte model eight stretches of
+    its trained length of all texts.
     """
     from rope_lib.measure.gaps import measured_by_gap
     from rope_lib.measure.load import tokenize
@@ -676,7 +678,7 @@ def gaps() -> None:
         model, declared = load_subject(name), subject.declared_length
         read, stretches = (declared, 8) if name in BYTE_MODELS else (1_024, 1)
         distances = [int(share * declared) for share in GAPS]
-        for kind in TEXTS:
+        for kind in TEXTS if name in BYTE_MODELS else GAP_TEXTS:
             tokens = tokenize(model, text(kind), read * stretches)
             found = [
                 measured_by_gap(model, stretch, distances, last=read // 4) for stretch in tokens.split(read)

@@ -3,6 +3,8 @@
 Figures are opaque white, so that they look the same on a light and on a dark page.
 """
 
+import base64
+import io
 import math
 from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
@@ -27,9 +29,10 @@ ROLE_NAMES = {"key": "keys", "query": "queries"}
 STAGE_NAMES = {"pre": "before rotation", "post": "after rotation"}
 
 # A page's column is about 700 pixels wide, a phone's 360: at this width the text is legible on both, and at
-# this resolution a figure is smaller than 100 kB.
+# this resolution most figures are smaller than 100 kB, which others become with a palette.
 WIDTH = 5.6  # inches
 DPI = 140
+MAX_BYTES = 100_000
 
 Grid: TypeAlias = NDArray[Any]  # of Axes, rows × columns: numpy has no type for an array of these
 
@@ -59,8 +62,30 @@ def use() -> None:
     from IPython import get_ipython
     from IPython.core.pylabtools import select_figure_formats
 
+    shell = get_ipython()
+    select_figure_formats(shell, set())  # no other format
+    shell.display_formatter.formatters["image/png"].for_type(Figure, _shown)
+
+
+def lighter(png: bytes) -> bytes:
+    """A PNG of at most `MAX_BYTES` as it is, and a larger one with the 256 colors that suit it best."""
+    if len(png) <= MAX_BYTES:
+        return png
+    from PIL import Image
+
+    reduced = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(reduced, format="png", dpi=(DPI, DPI), optimize=True)
+    return reduced.getvalue()
+
+
+def _shown(figure: Figure) -> str:
+    from IPython.core.pylabtools import print_figure
+
     # Without a Software entry the same figure is the same file under every version of matplotlib.
-    select_figure_formats(get_ipython(), {"png"}, dpi=DPI, metadata={"Software": None})
+    png = print_figure(figure, fmt="png", dpi=DPI, metadata={"Software": None})
+    return base64.b64encode(lighter(png)).decode()
 
 
 def axes(*, height: float = 3.4) -> tuple[Figure, Axes]:

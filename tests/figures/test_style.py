@@ -1,7 +1,10 @@
 """The one style of the figures: how numbers are written, which colors there are, where labels go."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from rendered import png
 
 from rope_lib.figures import style
@@ -59,3 +62,19 @@ def test_the_legend_of_one_panel_stands_above_all():
     style.legend_above(figure, every[0, 0], 2)
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
+
+
+def noise(channels):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 300, channels), dtype=np.uint8))
+    file = io.BytesIO()
+    image.save(file, format="png")
+    return file.getvalue()
+
+
+def test_only_a_figure_that_is_too_large_gets_a_palette():
+    small, large = png(style.axes()[0]), noise(3)
+    assert style.lighter(small) == small
+    assert len(style.lighter(large)) < style.MAX_BYTES < len(large)
+    with Image.open(io.BytesIO(style.lighter(large))) as image:
+        assert (image.mode, image.size) == ("P", (300, 200))
+    assert style.lighter(large) == style.lighter(large)

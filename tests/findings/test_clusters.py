@@ -1,7 +1,6 @@
 """Summaries of clusters and sinks, against plain computations over small tables."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from small_tables import LENGTHS, small_sweep
 
@@ -64,53 +63,3 @@ def test_a_length_beyond_every_pass_is_refused(sweep, refuses):
         lambda: findings.clusters.of_length(sweep.queries, 257),
         "length must be at most 256, the longest pass, got 257",
     )
-
-
-def test_the_picture_is_complete_where_every_part_of_it_holds(sweep):
-    before, after = (findings.clusters.pairs(sweep, 256, stage) for stage in ("pre", "post"))
-    shares = findings.clusters.picture(before - 0.3, after)
-    rows = (before - 0.3).to_dict("records")
-    complete = [
-        row["within_key"] > 0.5
-        and row["within_query"] > 0.5
-        and row["silhouette"] > 0.5
-        and row["cosine"] < 0
-        for row in rows
-    ]
-    assert shares.before["tight, separate and opposed"] == np.mean(complete)
-    assert shares.before["opposed: between below 0"] == np.mean([row["cosine"] < 0 for row in rows])
-    assert shares.after["tight: among keys above 0.5"] == (after.within_key > 0.5).mean()
-
-
-def test_layers_are_grouped_with_the_last_group_as_it_comes():
-    seen = pd.DataFrame(
-        {"layer": [0, 1, 2], "norm_ratio": [0.1, 0.3, 0.9], "first_wins": [0.0, 0.5, 1.0], "recent_wins": 0.0}
-    ).assign(sink_attention=0.2, recent_attention=0.1)
-    table = findings.clusters.sinks_by_layers(seen, layers=2)
-    assert table.index.tolist() == ["0 to 1", "2 to 3", "all"]
-    assert table.first_wins.tolist() == [0.25, 1.0, 0.5]
-    assert table.another.tolist() == [0.75, 0.0, 0.5]
-    assert table.norm_ratio.tolist() == pytest.approx([0.2, 0.9, 0.3])
-
-
-def test_profiles_are_split_by_who_wins(sweep):
-    groups = findings.clusters.sink_profiles(sweep, 256)
-    seen = findings.clusters.sinks(sweep, 256).set_index(["layer", "head"]).first_wins
-    for name, wins in (("token 0 wins", True), ("other heads", False)):
-        heads = set(zip(groups[name].layer, groups[name]["head"], strict=True))
-        assert heads == set(seen.index[(seen > 0.5) == wins])
-    assert sum(map(len, groups.values())) == len(sweep.profiles.query("length == 256"))
-
-
-def test_facts_are_texts_of_what_the_tables_hold(sweep):
-    found = findings.clusters.facts(sweep, 256)
-    before = findings.clusters.pairs(sweep, 256, "pre")
-    assert found["clusters-queries"] == "4"
-    assert found["clusters-shared"] == "2"
-    assert found["clusters-agree"] == "100%"
-    assert found["clusters-within-key"] == f"{before.within_key.median():.2f}"
-    wins = sweep.queries.query("position >= 192").eval("sink_score > largest_score")
-    assert found["clusters-wins"] == f"{wins.mean():.0%}"
-    far = sweep.profiles.query("length == 256 and first == 1").cosine
-    assert found["clusters-far"] == "1"
-    assert found["clusters-far-cosine"] == f"{far.mean():.2f}"
