@@ -1,17 +1,20 @@
 """The figure of attention below and above the DC-stability bound; it is given what it draws."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from . import style
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MEASURES = {"entropy": (style.BLUE, "spread: entropy"), "top": (style.RED, "one token's share")}
 
 
 def by_base(
-    models: pd.DataFrame, bound: float, threshold: float, tasks: Mapping[str, str], heading: str
+    models: "pd.DataFrame", bound: float, threshold: float, tasks: Mapping[str, str], heading: str
 ) -> Figure:
     """How the heads of trained models attend, against the base: a panel for each task.
 
