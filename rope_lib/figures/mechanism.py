@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from . import style
+from .every_model import model_colors
 from .style import BLUE, FAINT, GRAY, INK, ORANGE
 
 if TYPE_CHECKING:
@@ -61,19 +62,23 @@ def shares(
     xlabel: str,
     marks: tuple[float, float],
 ) -> Figure:
-    """Shares of the damage with their intervals: a row for each intervention, a color for each case.
+    """Shares of the damage with their intervals: a row for each intervention, a color for each model.
 
-    `found` maps cases to tables with columns share, low and high by intervention; `labels` are the
-    interventions to draw, with their names. `marks` are two shares at which a dotted line stands. What lies
-    beyond −50 or 125 % is drawn at that edge. Raises ValueError for more cases than colors.
+    `found` maps cases, "model" or "model, input", to tables with columns share, low and high by intervention;
+    dots are hollow where an input is named. `labels` are the interventions to draw, with their names. `marks`
+    are two shares at which a dotted line stands. What lies beyond −50 or 125 % is drawn at that edge.
     """
     figure, axes = style.axes(height=0.5 * len(labels) + 1.5)
     rows = np.arange(len(labels))[::-1]
     offsets = np.linspace(0.27, -0.27, len(found)) if len(found) > 1 else [0.0]
-    for (case, table), color, offset in zip(found.items(), style.colors(found), offsets, strict=True):
+    models = {case: case.partition(", ") for case in found}
+    colors = model_colors([model for model, _, _ in models.values()])
+    for (case, table), offset in zip(found.items(), offsets, strict=True):
+        model, _, named_input = models[case]
+        color, fill = colors[model], "white" if named_input else colors[model]
         own = table.reindex(list(labels)).clip(_LEAST, _MOST)
         axes.hlines(rows + offset, own.low, own.high, color=color, linewidth=1.6)
-        axes.plot(own.share, rows + offset, "o", color=color, markersize=5, label=case)
+        axes.plot(own.share, rows + offset, "o", color=color, markerfacecolor=fill, markersize=5, label=case)
     for mark in marks:
         style.vertical(axes, mark)
     for mark in (0, 1):

@@ -28,13 +28,13 @@ def test_a_query_is_a_bar_for_each_state():
         mechanism.one_query(pd.DataFrame(0.2, ["inside"], list("abcde")), "title")
 
 
-def test_shares_have_a_row_for_each_intervention_and_a_color_for_each_case():
-    (axes,) = drawn(
-        mechanism.shares({"a": FOUND, "b": FOUND.iloc[:1]}, LABELS, "title", "restored (%)", (0.25, 0.5))
-    )
-    first, second = (line for line in axes.lines if line.get_marker() == "o")
+def test_shares_have_a_row_for_each_intervention_and_a_color_for_each_model():
+    found = {"byte RoPE": FOUND, "SmolLM2-135M": FOUND.iloc[:1], "byte RoPE, long input": FOUND}
+    (axes,) = drawn(mechanism.shares(found, LABELS, "title", "restored (%)", (0.25, 0.5)))
+    first, second, third = (line for line in axes.lines if line.get_marker() == "o")
     assert first.get_xdata().tolist() == [0.9, 0.1]
-    assert second.get_color() == style.RED
+    assert first.get_color() == third.get_color() != second.get_color() == style.GREEN
+    assert first.get_markerfacecolor() != third.get_markerfacecolor() == "white"
     assert [label.get_text() for label in axes.get_yticklabels()] == list(LABELS.values())
 
 
