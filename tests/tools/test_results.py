@@ -53,7 +53,7 @@ def results(monkeypatch, root, tmp_path):
     """The tool, as a module that keeps its results, sweeps and measurements in folders of this test."""
     monkeypatch.syspath_prepend(root / "tools")
     tool = importlib.import_module("results")
-    monkeypatch.setattr(tool, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr("makers.kept.RESULTS", tmp_path / "results")
     monkeypatch.setattr("rope_lib.runs.store.user_cache_path", lambda name: tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tool
@@ -199,9 +199,9 @@ def tiny_model(monkeypatch, results):
     for module in ("tables", "trials"):
         monkeypatch.setattr(f"rope_lib.measure.{module}.CENTER_TOKENS", 32)
     monkeypatch.setattr("rope_lib.measure.tables.LOSS_BIN", 16)
-    monkeypatch.setattr(results, "INTERVENTION_LENGTHS", [32, 64])
-    monkeypatch.setattr(results, "LONG_LENGTHS", [32, 64, 128])
-    monkeypatch.setattr(results, "TIMED_LENGTH", 32)
+    monkeypatch.setattr("makers.packaged.INTERVENTION_LENGTHS", [32, 64])
+    monkeypatch.setattr("makers.packaged.LONG_LENGTHS", [32, 64, 128])
+    monkeypatch.setattr("makers.packaged.TIMED_LENGTH", 32)
 
 
 @pytest.mark.slow
@@ -226,10 +226,10 @@ def test_matched_pairs_are_kept_by_model_and_text(results, tmp_path, monkeypatch
     monkeypatch.setattr("rope_lib.measure.subjects.load_subject", lambda name: load.load_model())
     monkeypatch.setattr("rope_lib.measure.matched_scores.PROBE_HALF", 24)
     reads = [
-        results.Read("byte RoPE", (256, 512), slice(2), 4),
-        results.Read("byte RoPE", (256,), slice(2, 3), 4),
+        results.part_two.Read("byte RoPE", (256, 512), slice(2), 4),
+        results.part_two.Read("byte RoPE", (256,), slice(2, 3), 4),
     ]
-    monkeypatch.setattr(results, "MATCHED", reads)
+    monkeypatch.setattr("makers.part_two.MATCHED", reads)
     found = call(results, "matched")
     assert found.exit_code == 0, found.output
     folder = tmp_path / "results/matched"
@@ -278,7 +278,7 @@ def test_the_parts_of_precision_are_trained_and_asked(results, monkeypatch, tmp_
     text = TINY_GRID.replace("head_dim = 4", "head_dim = 32").replace("length = 16", "length = 128")
     text = text.replace("lengths = [16]", "lengths = [128]")
     file.write_text(text)
-    monkeypatch.setattr(results, "grid_files", lambda: {"precision": file})
+    monkeypatch.setattr("makers.kept.EXPERIMENTS", tmp_path)
     found = call(results, "precision_parts")
     assert found.exit_code == 0, found.output
     tables = read_tables(tmp_path / "results/precision_parts")
@@ -313,7 +313,7 @@ def tiny_texts(monkeypatch, results):
     monkeypatch.setattr(load, "tokenize", lambda _, text, length: torch.tensor(list(text.encode()[:length])))
     texts = {name: (lambda line=name: f"{line} " * 30) for name in ("one", "another")}
     monkeypatch.setattr("rope_lib.measure.texts.TEXTS", texts)
-    monkeypatch.setattr(results, "GEOMETRY_LENGTHS", {"here": (70, 90, 100), "away": (70,)})
+    monkeypatch.setattr("makers.part_two.GEOMETRY_LENGTHS", {"here": (70, 90, 100), "away": (70,)})
     monkeypatch.setattr("rope_lib.measure.subjects.SUBJECTS", {"away": None, "here": None})
 
 
@@ -340,15 +340,15 @@ def test_the_geometry_of_the_models_at_hand_is_kept_text_by_text(results, tmp_pa
 
 @pytest.mark.slow
 def test_byte_models_are_trained_or_taken_as_they_are_and_can_be_loaded(results, monkeypatch, tmp_path):
-    monkeypatch.setattr(results, "EXPERIMENTS", tmp_path)
+    monkeypatch.setattr("makers.kept.EXPERIMENTS", tmp_path)
     monkeypatch.setattr("rope_lib.train.validated.SEGMENTS", 4)
-    for name in results.BYTE_CONFIGS:
+    for name in results.trained.BYTE_CONFIGS:
         (tmp_path / f"text_{name}.toml").write_text(TINY_BYTES)
     assert call(results, "byte_models").exit_code == 0
     folder = tmp_path / "results/byte_models"
     tables = read_tables(folder)
     for _ in range(2):  # a second run replaces the first
-        for name in results.BYTE_CONFIGS:
+        for name in results.trained.BYTE_CONFIGS:
             trained = tmp_path / "rope-sweep-byte-models" / name
             shutil.copytree(trained, tmp_path / "own" / f"{name}-training", dirs_exist_ok=True)
         assert call(results, "byte_models", "--checkpoints", str(tmp_path / "own")).exit_code == 0
