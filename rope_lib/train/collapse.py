@@ -83,8 +83,8 @@ def summed_up(attention: torch.Tensor, positions: torch.Tensor) -> dict[str, tor
     queries; a head that finds another key for each query stays far from 1. `first`: the share of token 0.
 
     >>> both = torch.tensor([[[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]], dtype=torch.float64)
-    >>> {name: value.tolist() for name, value in summed_up(both, torch.tensor([1, 2])).items()}
-    {'entropy': [0.5], 'top': [0.5], 'first': [0.25]}
+    >>> {name: round(value.item(), 6) for name, value in summed_up(both, torch.tensor([1, 2])).items()}
+    {'entropy': 0.5, 'top': 0.5, 'first': 0.25}
     """
     entropy = torch.special.entr(attention).sum(-1) / torch.log(positions + 1.0).double()
     mean = attention.mean(1)

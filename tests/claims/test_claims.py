@@ -31,12 +31,22 @@ def findings():
     return {claim: claim.check() for claim in claims()}
 
 
+def with_values(text, notebook):
+    """The text of a notebook with what its cells glued in the places where the page shows it."""
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    for output in outputs:
+        name = output.get("metadata", {}).get("scrapbook", {}).get("name")
+        value = output.get("data", {}).get("application/papermill.record/text/plain", "")
+        text = text.replace(f"{{glue:text}}`{name}`", "".join(value).strip("'"))
+    return text
+
+
 @pytest.mark.model
 @pytest.mark.parametrize("name", BY_ID)
 def test_a_chapter_closes_with_the_verdict_of_the_check(name, findings, root):
     claim = BY_ID[name]
     notebook = json.loads((root / "notebooks" / f"{claim.chapter}.ipynb").read_text(encoding="utf-8"))
-    closing = "".join(notebook["cells"][-1]["source"]).partition("## Verdict")[2]
+    closing = with_values("".join(notebook["cells"][-1]["source"]), notebook).partition("## Verdict")[2]
     # The verdict stands in the first row or paragraph that names the claim and a verdict.
     units = closing.replace("*", "").replace("|\n", "|\n\n").split("\n\n")
     flat = [" ".join(unit.split()) for unit in units]

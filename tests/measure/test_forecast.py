@@ -52,11 +52,11 @@ def test_longer_inputs_look_as_forecast(kind):
     errors = (seen.stable_rank_y / seen.stable_rank_x - 1).abs()
     assert errors.median() < 0.1
     assert errors.max() < 0.3
-    assert seen.mean_cosine_y.to_numpy() == pytest.approx(seen.mean_cosine_x.to_numpy(), abs=0.03)
+    assert seen.mean_cosine_y.to_numpy() == pytest.approx(seen.mean_cosine_x.to_numpy(), abs=0.05)
     short = seen[seen.length == SHORT]
     assert short.stable_rank_now.to_numpy() == pytest.approx(short.stable_rank_x.to_numpy())
     pairs = sweep.pairs.query("stage == 'post'").merge(found.pairs, on=["length", "layer", "head"])
-    assert pairs.cosine_y.to_numpy() == pytest.approx(pairs.cosine_x.to_numpy(), abs=0.03)
+    assert pairs.cosine_y.to_numpy() == pytest.approx(pairs.cosine_x.to_numpy(), abs=0.05)
     assert pairs.silhouette_y.to_numpy() == pytest.approx(pairs.silhouette_x.to_numpy(), abs=0.1)
     assert (pairs.key_head_x == pairs.key_head_y).all()
 
