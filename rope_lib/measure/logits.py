@@ -65,11 +65,11 @@ class View:
         return found
 
 
-Change = Callable[[View], torch.Tensor]  # scores in the place of those of a view
-Fitting = Callable[[View], Change]  # from a sample of a layer's queries
+Rescoring = Callable[[View], torch.Tensor]  # scores in the place of those of a view
+Fitting = Callable[[View], Rescoring]  # from a sample of a layer's queries
 
 
-def unchanged(sample: View) -> Change:
+def unchanged(sample: View) -> Rescoring:
     """The scores as they are."""
     return lambda view: view.scores
 
@@ -80,7 +80,7 @@ def sink_given(attention: ByHead) -> Fitting:
     The bias is fitted to the sample. It moves attention between token 0 and all others, and nothing else.
     """
 
-    def fit(sample: View) -> Change:
+    def fit(sample: View) -> Rescoring:
         target = attention[sample.layer].to(sample.scores)
         odds = sink_odds(sample.scores)
         low, high = torch.full_like(target, -60.0), torch.full_like(target, 60.0)
@@ -96,7 +96,7 @@ def sink_given(attention: ByHead) -> Fitting:
 def sink_fixed(attention: ByHead) -> Fitting:
     """A bias on the score of token 0, one for each query, that gives it exactly this `attention`."""
 
-    def fit(sample: View) -> Change:
+    def fit(sample: View) -> Rescoring:
         wanted = attention[sample.layer].to(sample.scores).clamp(1e-9, 1 - 1e-6).logit()[:, None]
         return lambda view: _with_sink(
             view.scores, view.scores[..., 0] + wanted - sink_odds(view.scores).clamp(-80, 80)
@@ -105,7 +105,7 @@ def sink_fixed(attention: ByHead) -> Fitting:
     return fit
 
 
-def sink_gone(sample: View) -> Change:
+def sink_gone(sample: View) -> Rescoring:
     """Token 0 gets no attention."""
     return lambda view: _with_sink(view.scores, view.scores[..., 0] - 60.0)
 
@@ -113,7 +113,7 @@ def sink_gone(sample: View) -> Change:
 def others_capped(caps: ByHead) -> Fitting:
     """No score but that of token 0 exceeds the head's cap."""
 
-    def fit(sample: View) -> Change:
+    def fit(sample: View) -> Rescoring:
         cap = caps[sample.layer].to(sample.scores)[:, None, None]
         return lambda view: _with_sink(torch.minimum(view.scores, cap), view.scores[..., 0])
 
@@ -123,7 +123,7 @@ def others_capped(caps: ByHead) -> Fitting:
 def lowered(levels: ByHead, keys: Callable[[View], torch.Tensor]) -> Fitting:
     """Scores of the chosen `keys` of a view, a mask, that exceed the head's level are brought down to it."""
 
-    def fit(sample: View) -> Change:
+    def fit(sample: View) -> Rescoring:
         level = levels[sample.layer].to(sample.scores)[:, None, None]
         return lambda view: torch.where(keys(view), torch.minimum(view.scores, level), view.scores)
 
@@ -138,7 +138,7 @@ def removed(keys: Callable[[View], torch.Tensor]) -> Fitting:
 def clipped_in(heads: ByHead) -> Fitting:
     """All distances are clipped in the chosen query heads, a mask `(heads,)` by layer."""
 
-    def fit(sample: View) -> Change:
+    def fit(sample: View) -> Rescoring:
         chosen = heads[sample.layer].bool()[:, None, None]
         if not bool(chosen.any()):
             return unchanged(sample)
@@ -153,7 +153,7 @@ def with_entropy(entropy: ByHead) -> Fitting:
     The factor, from 1/16 to 16, is fitted to the sample.
     """
 
-    def fit(sample: View) -> Change:
+    def fit(sample: View) -> Rescoring:
         target = entropy[sample.layer].to(sample.scores)
         low, high = torch.full_like(target, -2.8), torch.full_like(target, 2.8)
         for _ in range(12):

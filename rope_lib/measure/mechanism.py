@@ -25,7 +25,7 @@ from .losses import loss_by_position
 from .store import identity
 from .turns import turns_by_layer
 
-Kind = Literal["long", "gap"]
+InputKind = Literal["long", "gap"]
 
 EVERY = 4  # of the changed queries, one in so many is recorded
 CLOUD = 128  # keys and queries whose overlap is measured
@@ -67,7 +67,7 @@ PLANS: Mapping[str, Plan] = {
     "byte RoPE": _BYTES,
     "byte RoPE-ID": _BYTES,
 }
-KINDS: Mapping[str, tuple[Kind, ...]] = {
+KINDS: Mapping[str, tuple[InputKind, ...]] = {
     "SmolLM2-135M": ("gap",),
     "Gemma 3 270M": ("gap",),
     "byte RoPE": ("gap", "long"),
@@ -153,7 +153,7 @@ def inputs(tokens: torch.Tensor, plan: Plan) -> dict[str, Input]:
     return found
 
 
-def stretches(tokens: torch.Tensor, plan: Plan, kinds: Iterable[Kind]) -> torch.Tensor:
+def stretches(tokens: torch.Tensor, plan: Plan, kinds: Iterable[InputKind]) -> torch.Tensor:
     """`plan.stretches` inputs `(stretches, length)` of a text's tokens, evenly spaced; the first begins it.
 
     They are as long as the longest of the `kinds` needs. Raises ValueError for a text that is shorter.
@@ -166,7 +166,7 @@ def stretches(tokens: torch.Tensor, plan: Plan, kinds: Iterable[Kind]) -> torch.
 
 
 def try_mechanism(
-    model: LanguageModel, tokens: torch.Tensor, plan: Plan, kind: Kind
+    model: LanguageModel, tokens: torch.Tensor, plan: Plan, kind: InputKind
 ) -> dict[str, pd.DataFrame]:
     """Every intervention on one kind of input, from `tokens` `(stretches, length)`: tables losses and heads.
 
@@ -178,7 +178,7 @@ def try_mechanism(
 
 
 def _readings(
-    model: LanguageModel, tokens: torch.Tensor, plan: Plan, kind: Kind
+    model: LanguageModel, tokens: torch.Tensor, plan: Plan, kind: InputKind
 ) -> Iterator[tuple[dict[str, object], Reading]]:
     """Each reading with what identifies it."""
     turns, given = turns_by_layer(model.network), inputs(tokens, plan)
