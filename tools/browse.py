@@ -176,6 +176,14 @@ def check(pages: list[Path]) -> int:
     return count
 
 
+# Images that a reader has not scrolled to are not loaded; in a picture of a whole page they have to be.
+ALL_IMAGES = """
+const done = arguments[0];
+document.querySelectorAll("img").forEach(image => { image.loading = "eager"; });
+Promise.allSettled([...document.images].map(image => image.decode())).then(() => done());
+"""
+
+
 def shots(pages: list[Path]) -> int:
     """Pictures of pages, whole; how many went wrong, which is none."""
     driver = open_browser()
@@ -186,6 +194,7 @@ def shots(pages: list[Path]) -> int:
                 for mode in MODES:
                     resize(driver, width, 1000)
                     show(driver, page, mode)
+                    driver.execute_async_script(ALL_IMAGES)
                     height = driver.execute_script("return document.documentElement.scrollHeight")
                     resize(driver, width, min(height, 16_000))
                     name = page.relative_to(SITE).with_suffix("").as_posix().replace("/", "-")
@@ -209,6 +218,9 @@ def main(arguments: list[str]) -> int:
         return 2
     pages = [SITE / name for name in chosen] or sorted(SITE.rglob("*.html"))
     pages = [page for page in pages if "_static" not in page.parts]
+    if missing := [page for page in pages if not page.is_file()]:
+        print(f"{missing[0].relative_to(SITE)} must be a page of {SITE.relative_to(ROOT)}", file=sys.stderr)
+        return 2
     return 1 if COMMANDS[command](pages) else 0
 
 

@@ -61,6 +61,13 @@ def test_an_unknown_command_is_told_the_known_ones(browse, arguments, capsys):
     assert "check [PAGE ...]" in capsys.readouterr().err
 
 
+def test_an_unknown_page_is_one_line(browse, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(browse, "SITE", tmp_path)
+    monkeypatch.setattr(browse, "ROOT", tmp_path.parent)
+    assert browse.main(["check", "none.html"]) == 2
+    assert capsys.readouterr().err == f"none.html must be a page of {tmp_path.name}\n"
+
+
 def test_a_browser_sees_errors_wide_pages_and_equations_that_are_not_set(browse, driver, page):
     for log in ("browser", "performance"):
         driver.get_log(log)
