@@ -1,13 +1,26 @@
 """Faults in what the theme and its extensions write, mended in the finished pages.
 
 Each is one that axe-core reports: a label that says something else than the button, a fold without a
-name, roles that do not exist or do not go together.
+name, roles that do not exist or do not go together, a list of descriptions without terms.
 """
 
 import re
 from pathlib import Path
 
+
+def as_lines(signature: re.Match) -> str:
+    """The parameters of a long signature as lines, in place of descriptions that describe no term."""
+    opened, parameters, closed = signature.groups()
+    lines = parameters.replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+    return f'{opened}<span class="sig-lines">{lines}</span>{closed}'
+
+
 REPAIRS = (
+    (
+        r'(?s)(<span class="sig-paren">\(</span>\s*)<dl>((?:(?!<dl>).)*?)</dl>'
+        r'(\s*<span class="sig-paren">\)</span>)',
+        as_lines,
+    ),
     # A button whose visible text is its name needs no label beside it, which voice control would not know.
     (r'(<button class="btn search-button-field[^>]*?) title="[^"]*" aria-label="[^"]*"([^>]*)>', r"\1\2>"),
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),

@@ -69,6 +69,17 @@ def test_what_the_theme_gets_wrong_is_mended_once(extensions):
     assert mended(better) == better
 
 
+def test_the_parameters_of_a_long_signature_are_lines(extensions):
+    from accessible import mended
+
+    opened, closed = '<span class="sig-paren">(</span>\n', '\n<span class="sig-paren">)</span>'
+    page = f"<dt>{opened}<dl><dd>a,</dd><dd>b</dd></dl>{closed}</dt><dd><dl><dt>c</dt><dd>d</dd></dl></dd>"
+    lines = '<span class="sig-line">a,</span><span class="sig-line">b</span>'
+    better = mended(page)
+    assert better == page.replace("<dl><dd>a,</dd><dd>b</dd></dl>", f'<span class="sig-lines">{lines}</span>')
+    assert mended(better) == better
+
+
 # Lean pages.
 
 
