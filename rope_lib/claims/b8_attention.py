@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from .by_model import judge_models, of_reference
-from .claim import CAVEAT, HOLDS, REFUTED, Claim, Earlier, Finding, Numbers, Row, Verdict
+from .by_model import judge_models, on_one_model
+from .claim import CAVEAT, HOLDS, REFUTED, Claim, Finding, Numbers, Row, Verdict
 
 SAID = {
     "steady": "least over most attention to token 0 up to the declared length|.2f",
@@ -72,17 +72,6 @@ CLAIMS = (
             },
             needs=("results",),
         ),
-        history=(
-            Earlier(
-                until="2026-11-27",
-                rule=(
-                    "The present rule for one model, SmolLM2-135M, on one text. It judges here the mean over "
-                    "the texts."
-                ),
-                why="One model on one text.",
-                row="consequence",
-                judge=of_reference(rule),
-            ),
-        ),
+        history=(on_one_model(rule, "One model on one text."),),
     ),
 )

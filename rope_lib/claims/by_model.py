@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from rope_lib.findings.wording import with_interval
 
-from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, VERDICTS, Finding, Numbers, Verdict
+from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, VERDICTS, Earlier, Finding, Numbers, Verdict
 
 # From the parts of one model, by name, to a verdict. None that falls when a part rises.
 ModelRule = Callable[[Mapping[str, float]], Verdict]
@@ -87,3 +87,17 @@ def of_reference(rule: ModelRule) -> Callable[[Numbers], Verdict]:
         return rule({name: part["mean"] for name, part in numbers["models"][REFERENCE].items()})
 
     return judge
+
+
+def on_one_model(rule: ModelRule, why: str) -> Earlier:
+    """The same `rule` as it was until models and texts were several, and `why` it was not kept so."""
+    return Earlier(
+        until="2026-11-27",
+        rule=(
+            f"The present rule for one model, {REFERENCE}, on one text. It judges here the mean over "
+            "the texts."
+        ),
+        why=why,
+        row="consequence",
+        judge=of_reference(rule),
+    )

@@ -68,6 +68,19 @@ def products(query: torch.Tensor, key: torch.Tensor, out: torch.Tensor | None = 
 
 
 @contextmanager
+def attention_replaced(attention: Callable) -> Iterator[None]:
+    """Within the context, `attention` stands in the place of transformers' own function for `sdpa`."""
+    original = ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION]
+    ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] = attention
+    try:
+        yield
+    finally:
+        del ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION]  # transformers' own function shows again,
+        if ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] is not original:  # unless this context is inside another
+            ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] = original
+
+
+@contextmanager
 def attending(network: PreTrainedModel, attend: Callable) -> Iterator[None]:
     """Within the context, layers attend by `attend(own, layer, query, key, value, **options)`.
 
@@ -99,13 +112,8 @@ def attending(network: PreTrainedModel, attend: Callable) -> Iterator[None]:
 
         return attend(own, module.layer_idx, query, key, value, **options)
 
-    ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] = attention
-    try:
+    with attention_replaced(attention):
         yield
-    finally:
-        del ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION]  # transformers' own function shows again,
-        if ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] is not original:  # unless this context is inside another
-            ALL_ATTENTION_FUNCTIONS[_IMPLEMENTATION] = original
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from .attending import attention_replaced
 from .held import Turn, turned
 from .huggingface import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
 
@@ -272,13 +273,8 @@ def attending_by(
             outputs.append(_grouped(shares, value[:, :, :stop]).transpose(1, 2))
         return torch.cat(outputs, dim=1), None
 
-    ALL_ATTENTION_FUNCTIONS[name] = attention
-    try:
+    with attention_replaced(attention):
         yield
-    finally:
-        del ALL_ATTENTION_FUNCTIONS[name]  # transformers' own function shows again,
-        if ALL_ATTENTION_FUNCTIONS[name] is not original:  # unless this context is inside another
-            ALL_ATTENTION_FUNCTIONS[name] = original
 
 
 @dataclass(frozen=True, eq=False)

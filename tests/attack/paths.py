@@ -125,11 +125,14 @@ def replace_computing() -> None:
 # The sandbox
 
 
+WORK = "work"  # the folder of a sandbox in which commands run
+
+
 class Sandbox:
     """Folders of a user, full of work, in one of which the commands run."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.work = folder / "sandbox", folder / "sandbox" / "work"
+        self.folder, self.work = folder / "sandbox", folder / "sandbox" / WORK
         for name in ("HOME", "XDG_CACHE_HOME", "TMPDIR", "HF_HOME"):
             os.environ[name] = str(self.folder / name.lower())
         tempfile.tempdir = str(self.folder / "tmpdir")
@@ -149,7 +152,7 @@ class Sandbox:
         self.before = self.state()
 
     def _fill(self) -> None:
-        for name in ("home", "xdg_cache_home", "tmpdir", "hf_home", "work", "elsewhere"):
+        for name in ("home", "xdg_cache_home", "tmpdir", "hf_home", WORK, "elsewhere"):
             (self.folder / name).mkdir(parents=True)
         os.chdir(self.work)
         for folder in ("mine", "mine/deep/er", "mine-training", "../elsewhere", "default", "claims"):
@@ -220,11 +223,11 @@ def _check_harm(before, after, status: int, out: str | None, force: bool, root: 
         assert status != 2, f"{name!r} was left after a refusal"
         assert ".scratch-" not in name, f"{name!r} was left"
         assert not name.endswith(".lock"), f"{name!r} was left"
-        defaults = name.startswith(("/work/rope-train-", "/work/rope-sweep-", "/work/rope-report"))
+        in_work = path.removeprefix(f"{root}/{WORK}/")  # unchanged for what lies elsewhere
+        defaults = in_work.startswith(("rope-train-", "rope-sweep-", "rope-report"))
         ours = defaults if out is None else _within(out, path) or path.startswith(out)
-        ours = ours or name.startswith(
-            ("/work/away-training", "/work/link-training")
-        )  # beside the link, as everything of a link
+        # Beside the link, as everything of a link.
+        ours = ours or in_work.startswith(("away-training", "link-training"))
         assert ours or name.startswith("/xdg_cache_home"), f"{name!r} was written"
 
 
@@ -233,7 +236,7 @@ def _replaceable(path: str, before: dict[str, tuple], out: str | None, root: str
     if out is None or not _within(path, out):
         return False
     is_empty = before[path][0] == stat.S_IFDIR and not any(other.startswith(path + "/") for other in before)
-    return is_empty or path.startswith((f"{root}/work/ours-", f"{root}/work/page"))
+    return is_empty or path.startswith((f"{root}/{WORK}/ours-", f"{root}/{WORK}/page"))
 
 
 @cache  # a process has one
