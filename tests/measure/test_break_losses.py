@@ -2,22 +2,16 @@
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from one_layer import one_layer_model
 
 from rope_lib.measure import break_losses as breaks
 from rope_lib.measure.interventions import UNCHANGED, Spectrum
-from rope_lib.measure.load import LanguageModel
 from rope_lib.measure.sweep import measure
 
 
 @pytest.fixture(scope="module")
 def tiny():
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        head_dim=8, max_position_embeddings=64, attn_implementation="sdpa", initializer_range=0.5,
-    )  # fmt: skip
-    return LanguageModel("tiny", LlamaForCausalLM(config).eval(), None, "0" * 64)
+    return one_layer_model()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from one_layer import one_layer_model
 
-from rope_lib.measure.load import LanguageModel
 from rope_lib.measure.same_tokens import losses_at_end, same_tokens
 from rope_lib.measure.sweep import measure
 from rope_lib.measure.tables import LOSS_BIN
@@ -12,12 +11,7 @@ from rope_lib.measure.tables import LOSS_BIN
 
 @pytest.fixture(scope="module")
 def tiny():
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-        head_dim=8, max_position_embeddings=64, attn_implementation="sdpa", initializer_range=0.5,
-    )  # fmt: skip
-    return LanguageModel("tiny", LlamaForCausalLM(config).eval(), None, "0" * 64)
+    return one_layer_model()
 
 
 @pytest.fixture(scope="module")
