@@ -17,9 +17,9 @@ def collect(folder: str | Path, grid: Grid) -> Tables:
     """The tables of the finished cells of `grid` in `folder`, joined, by name.
 
     Each table has a column for every axis, in the order of the grid, and then its own columns; its rows are
-    in the order of the cells. The table `cells` has one row for each cell of the grid: its axes, whether it
-    is `finished`, and for a finished one the `seconds` it took, `utc`, `processor`, `accelerator`, `threads`
-    and a digest of its `inputs`, which differs for results of different code.
+    in the order of the cells. The table `cells` has one row for each cell of the grid: its axes, its digest
+    as `cell`, whether it is `finished`, and for a finished one the `seconds` it took, `utc`, `processor`,
+    `accelerator`, `threads` and a digest of its `inputs`, which differs for results of different code.
 
     Raises ValueError for a damaged entry, or for tables that have an axis among their own columns.
     """
@@ -28,20 +28,21 @@ def collect(folder: str | Path, grid: Grid) -> Tables:
     for cell in grid.cells:
         entry = entry_of(folder, cell)
         point = {axis: cell.point.get(axis) for axis in grid.axes}
+        named = point | {"cell": cell.digest}
         try:
             made = read_provenance(entry)
         except FileNotFoundError:
-            rows.append(point | {"finished": False})
+            rows.append(named | {"finished": False})
             continue
         inputs = made.get("inputs")
         if not isinstance(inputs, dict):
             raise ValueError(f"{entry}: must be as a sweep wrote it, but its inputs are {inputs!r}")
         given = {name: value for name, value in inputs.items() if name != "cell"}
-        rows.append(point | made | {"finished": True, "inputs": digest(given)})
+        rows.append(named | made | {"finished": True, "inputs": digest(given)})
         for name, frame in read_tables(entry).items():
             parts.setdefault(name, []).append(_placed(name, frame, point))
     joined = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    columns = [*grid.axes, "finished", *_MADE, "inputs"]
+    columns = [*grid.axes, "cell", "finished", *_MADE, "inputs"]
     return {CELLS: pd.DataFrame(rows, columns=columns), **joined}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from .collect import CELLS, collect
 from .grid import SIZES, read_grid
 from .mark import check_elsewhere, check_replaceable, output_folder
-from .source import source_sha256
+from .source import modules_sha256
 from .store import JsonObject, circumstances, save_tables
 from .sweep import Swept, outdated, run_cells
 
@@ -19,7 +19,7 @@ class Kind:
     """A kind of experiment: what computes a cell, and what else determines its result.
 
     `compute` is the "module:function" that `run_cells` calls for each cell; `sources` are the folders of this
-    library that it runs, `versions` the packages.
+    library whose modules count where it imports them, `versions` the packages.
 
     >>> sorted(KINDS["train"].inputs())
     ['compute', 'source_sha256', 'versions']
@@ -35,7 +35,7 @@ class Kind:
         return {
             "compute": self.compute,
             "versions": versions | {"python": platform.python_version()},
-            "source_sha256": source_sha256(self.sources),
+            "source_sha256": modules_sha256([self.compute.partition(":")[0]], self.sources),
         }
 
 

@@ -140,6 +140,41 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Convergence:
+    """When training ends before its `steps`, and how it gets there: see `converge.train_until`.
+
+    The average of the weights is tried every `every` steps on `examples` inputs of the trained length, drawn
+    anew each time. The criterion is met once it answers the share `accuracy` of their questions, where one is
+    given; training goes on for `beyond` times the steps that this took, so that nothing rests on a model that
+    has only just learned. Training also ends once the loss is *level*: from step `patience` on, when the
+    second half of the steps lowered the least loss seen by less than the share `level`.
+
+    The learning rates rise to their values and stay there: that of Muon, for the matrices of the layers, is
+    `matrix_rate`; AdamW has that of `Training` for the rest. Each step keeps the share `average` of the
+    average.
+    """
+
+    accuracy: float | None = 0.99
+    beyond: float = 2.0
+    every: int = 50
+    examples: int = 256
+    level: float = 0.02
+    patience: int = 1000
+    matrix_rate: float = 0.02
+    average: float = 0.98
+
+    def __post_init__(self) -> None:
+        for name in ("every", "examples", "patience"):
+            one(whole, name, getattr(self, name), 1)
+            at_most(name, getattr(self, name), SIZES.get(name, SIZES["steps"]))
+        for name in ("level", "average") + (() if self.accuracy is None else ("accuracy",)):
+            one(open_unit, name, getattr(self, name))
+        one(positive, "matrix_rate", self.matrix_rate)
+        if not self.beyond >= 1:
+            raise ValueError(f"beyond must be at least 1, got {self.beyond}")
+
+
+@dataclass(frozen=True)
 class Variant:
     """Another way to ask a trained model: with something about its rotation replaced.
 
@@ -199,6 +234,8 @@ class Evaluation:
 class Config:
     """One run: a model, its spectrum, a task, how it is trained and tested, and a seed.
 
+    With `convergence` training ends when it is done, else after the steps of its plan.
+
     >>> Config().evaluation.lengths
     (128, 256, 512, 1024, 2048)
     >>> Config.from_dict({"training": {"step": 10}})
@@ -212,6 +249,7 @@ weight_decay, beta1, beta2, clip, dtype, got 'step'
     spectrum: Spectrum = field(default_factory=Spectrum)
     task: TaskChoice = field(default_factory=TaskChoice)
     training: Training = field(default_factory=Training)
+    convergence: Convergence | None = None
     evaluation: Evaluation = field(default_factory=Evaluation)
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from .corpus import corpus, windows
 from .questions import IGNORE, NOWHERE, Batch, place, shuffled
-from .tasks import Bytes, CommonWords, Copy, Order, Recall, Task, Variables
+from .tasks import Bytes, CommonWords, Copy, LookBack, Order, Recall, Task, Variables
 
 
 def draw(task: Task, generator: torch.Generator, batch: int, length: int) -> Batch:
@@ -136,6 +136,14 @@ def _(task: Copy, generator: torch.Generator, batch: int, length: int) -> Batch:
     tokens = torch.where(place > again, targets.roll(1, dims=1), tokens)
     tokens.scatter_(1, again, task.symbols + 1).scatter_(1, again - count - 1, task.symbols)
     return Batch(tokens, targets, torch.where(asked, count, NOWHERE))
+
+
+@_draw.register
+def _(task: LookBack, generator: torch.Generator, batch: int, length: int) -> Batch:
+    tokens = torch.randint(task.symbols, (batch, length), generator=generator)
+    targets = tokens.roll(task.width, dims=1)
+    targets[:, : task.width] = IGNORE
+    return Batch(tokens, targets, torch.where(targets != IGNORE, task.width, NOWHERE))
 
 
 @_draw.register

@@ -10,16 +10,14 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from tqdm import tqdm
 
+from .checkpoint import CHECKPOINT, KEPT, damaged, load_tensors, save_tensors
 from .config import Config, Training
 from .draws import draw
 from .questions import IGNORE, Batch
@@ -27,9 +25,6 @@ from .spectrum import Turning
 from .tasks import Task
 from .transformer import Transformer
 
-CHECKPOINT = "checkpoint.safetensors"
-KEPT = "weights.safetensors"  # the checkpoint of a finished run whose weights the user wants
-_SCRATCH = ".checkpoint.scratch"
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what AdamW keeps of each weight
 
 # A model is evaluated on parts of at most this many tokens.
@@ -119,15 +114,6 @@ def take_step(
     return found
 
 
-def owner(path: Path) -> str | None:
-    """The digest of the config that a checkpoint is of; None if it is none, or damaged."""
-    try:
-        with safe_open(path, "pt") as file:
-            return (file.metadata() or {}).get("config")
-    except (SafetensorError, OSError):
-        return None
-
-
 def loss_of(model: Transformer, batch: Batch, rotation: Turning) -> torch.Tensor:
     """Mean cross-entropy, in nats, over the positions at which something is asked."""
     asked = batch.targets != IGNORE
@@ -156,41 +142,27 @@ def optimizer_of(model: Transformer, plan: Training) -> torch.optim.AdamW:
 def _save(
     path: Path, config: Config, model: Transformer, optimizer: torch.optim.AdamW, losses: list[float]
 ) -> None:
-    """Write a checkpoint. Whenever the process dies, `path` holds the whole old one or the whole new one."""
+    """Write a checkpoint: the weights under `weights/`, and what AdamW keeps of each."""
     tensors = {f"weights/{name}": value.detach() for name, value in model.named_parameters()}
     for name, value in model.named_parameters():
         tensors |= {f"{moment}/{name}": optimizer.state[value][moment] for moment in _MOMENTS}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(_SCRATCH)
     # JSON writes each float64 with enough digits to restore it exactly.
-    try:
-        save_file(tensors, scratch, metadata={"config": config.digest, "losses": json.dumps(losses)})
-    except SafetensorError as error:  # how it says that the disk is full
-        scratch.unlink(missing_ok=True)
-        raise OSError(f"{path}: cannot be written ({error})") from None
-    with open(scratch, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(scratch, path)
+    save_tensors(path, tensors, {"config": config.digest, "losses": json.dumps(losses)})
 
 
 def _resume(path: Path, config: Config, model: Transformer, optimizer: torch.optim.AdamW) -> list[float]:
     """Load a checkpoint's state into model and optimizer; returns the losses of the steps made so far."""
     if not path.exists():
         return []
+    tensors, metadata = load_tensors(path, config.digest)
     try:
-        with safe_open(path, "pt") as file:
-            metadata, names = file.metadata() or {}, file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
-        of, losses = metadata["config"], json.loads(metadata["losses"])
-        if of == config.digest:
-            with torch.no_grad():
-                for name, value in model.named_parameters():
-                    value.copy_(tensors[f"weights/{name}"])
-                    optimizer.state[value] = {moment: tensors[f"{moment}/{name}"] for moment in _MOMENTS}
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path}: must be a checkpoint of this program, is damaged ({error})") from None
-    if of != config.digest:
-        raise ValueError(f"{path}: must be a checkpoint of config {config.digest}, got one of {of}")
+        losses = json.loads(metadata["losses"])
+        with torch.no_grad():
+            for name, value in model.named_parameters():
+                value.copy_(tensors[f"weights/{name}"])
+                optimizer.state[value] = {moment: tensors[f"{moment}/{name}"] for moment in _MOMENTS}
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise damaged(path, error) from None
     # AdamW keeps its moments on the weights' device, and its number of steps on the CPU.
     for weights, state in optimizer.state.items():
         state |= {moment: state[moment].to(weights.device) for moment in ("exp_avg", "exp_avg_sq")}

@@ -9,10 +9,12 @@ import pandas as pd
 
 from rope_lib.measure.device import choose_device
 
+from .checkpoint import CHECKPOINT, KEPT, owner
 from .config import Config, Json
+from .converge import train_until
 from .corpus import corpus
 from .evaluate import evaluate
-from .loop import CHECKPOINT, KEPT, owner, train
+from .loop import train
 
 
 def run(
@@ -20,7 +22,8 @@ def run(
 ) -> dict[str, pd.DataFrame]:
     """Train and evaluate the model of a `Config`: tables by name, one row per observation.
 
-    training   step, loss, learning_rate
+    training   step, loss, learning_rate; of a config with `convergence`: steps, loss, fresh_loss, accuracy
+    ended      steps, fresh_loss, accuracy, ended, met: only of a config with `convergence`; see `train_until`
     losses     variant, length, first, last (a bin of positions), nll, accuracy, questions
     answers    variant, length, example, position, distance, nll, correct; not where every byte is an answer
     geometry   variant, length, example, layer, head, stable_rank_pre, stable_rank, first_singular_ratio,
@@ -31,8 +34,14 @@ def run(
     if `keep`. `device` is as in `measure.device.choose_device`; on "cpu" the tables are the same in every bit
     each time. Raises ValueError and FloatingPointError as `train` does.
     """
-    model, losses = train(config, folder, device=choose_device(device))
-    tables = {"training": losses, **evaluate(config, model)}
+    device = choose_device(device)
+    if config.convergence is None:
+        model, losses = train(config, folder, device=device)
+        tables = {"training": losses}
+    else:
+        model, tries, ended = train_until(config, folder, device=device)
+        tables = {"training": tries, "ended": ended}
+    tables |= evaluate(config, model)
     if not keep:
         forget(folder)
     return tables

@@ -37,6 +37,11 @@ class Task:
         """The fewest tokens of an input that can hold the task."""
         raise NotImplementedError
 
+    @property
+    def chance(self) -> float | None:
+        """The accuracy of guessing among the answers that the task allows; None for real text."""
+        raise NotImplementedError
+
     def check_length(self, length: int) -> None:
         """Raise ValueError for an input of `length` tokens that cannot hold the task.
 
@@ -79,6 +84,11 @@ class Recall(Task):
             raise ValueError(f"queries must be at most pairs ({self.pairs}), got {self.queries}")
 
     @property
+    def chance(self) -> float:
+        """One of the values."""
+        return 1 / self.values
+
+    @property
     def vocabulary(self) -> int:
         """Noise, keys and values, and where fused a token for each pair of a key and a value."""
         return self.noise + self.keys + self.values + (self.keys * self.values if self.fused else 0)
@@ -119,6 +129,11 @@ class Variables(Task):
             raise ValueError(f"values must be at least chains ({self.chains}), got {self.values}")
 
     @property
+    def chance(self) -> float:
+        """One of the values that the chains hold."""
+        return 1 / self.chains
+
+    @property
     def vocabulary(self) -> int:
         """Noise, variables, values and two markers."""
         return self.noise + self.variables + self.values + 2
@@ -150,6 +165,11 @@ class CommonWords(Task):
         one(whole, "lead", self.lead, 2)
 
     @property
+    def chance(self) -> float:
+        """One of the words."""
+        return 1 / self.words
+
+    @property
     def vocabulary(self) -> int:
         """The words and the question."""
         return self.words + 1
@@ -171,6 +191,11 @@ class Copy(Task):
     symbols: int = 16
 
     @property
+    def chance(self) -> float:
+        """One of the symbols."""
+        return 1 / self.symbols
+
+    @property
     def vocabulary(self) -> int:
         """The symbols and two markers, "from here" and "again"."""
         return self.symbols + 2
@@ -179,6 +204,36 @@ class Copy(Task):
     def shortest(self) -> int:
         """Two markers and the symbol between them."""
         return 3
+
+
+@dataclass(frozen=True)
+class LookBack(Task):
+    """What stood `width` tokens ago? Every position asks that has so many before it.
+
+    The answer depends on exactly one place, at a distance that the task sets, and on nothing that stands
+    there: a head can find it by position alone. The longer the input, the more other places there are.
+
+    >>> LookBack(width=8).shortest
+    9
+    """
+
+    width: int = 16
+    symbols: int = 16
+
+    @property
+    def chance(self) -> float:
+        """One of the symbols."""
+        return 1 / self.symbols
+
+    @property
+    def vocabulary(self) -> int:
+        """The symbols."""
+        return self.symbols
+
+    @property
+    def shortest(self) -> int:
+        """One question."""
+        return self.width + 1
 
 
 @dataclass(frozen=True)
@@ -198,6 +253,11 @@ class Order(Task):
         one(whole, "events", self.events, 2)
 
     @property
+    def chance(self) -> float:
+        """One of two events."""
+        return 1 / 2
+
+    @property
     def vocabulary(self) -> int:
         """Noise, events and a marker."""
         return self.noise + self.events + 1
@@ -211,6 +271,11 @@ class Order(Task):
 @dataclass(frozen=True)
 class Bytes(Task):
     """Next-byte modeling of the text of `corpus`: every position asks, and no answer has one place."""
+
+    @property
+    def chance(self) -> float | None:
+        """There is none: some bytes are likelier than others."""
+        return None
 
     @property
     def vocabulary(self) -> int:
@@ -231,6 +296,7 @@ TASKS: dict[str, tuple[type[Task], dict[str, Any]]] = {
     "variables": (Variables, {}),
     "common_words": (CommonWords, {}),
     "copy": (Copy, {}),
+    "look_back": (LookBack, {}),
     "order": (Order, {}),
     "bytes": (Bytes, {}),
 }

@@ -6,9 +6,10 @@ import torch
 from rope_lib.measure.attending import spectrum_of
 from rope_lib.measure.load import load_model, token_ids
 from rope_lib.models.read import read_model
+from rope_lib.train.checkpoint import CHECKPOINT
 from rope_lib.train.config import Config
 from rope_lib.train.export import BYTES, of_checkpoint, rope_parameters, rounded, save_llama
-from rope_lib.train.loop import CHECKPOINT, build, train
+from rope_lib.train.loop import build, train
 
 ROPE = {"scaling": "default", "base": 1e4}
 ROPE_ID = {"scaling": "rope_id", "parameters": {"shortest_period": 8}}

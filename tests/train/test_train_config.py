@@ -108,7 +108,8 @@ def test_a_config_cannot_be_changed():
     [
         (
             {"sed": 1},
-            "config must have keys among seed, model, spectrum, task, training, evaluation, got 'sed'",
+            "config must have keys among seed, model, spectrum, task, training, convergence, evaluation, "
+            "got 'sed'",
         ),
         ({"model": 3}, "model must be a table, got 3"),
         ({"model": {"layers": 2.0}}, "model.layers must be a whole number, got 2.0"),

@@ -11,9 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from rope_lib.train.checkpoint import CHECKPOINT
 from rope_lib.train.config import Config
 from rope_lib.train.draws import draw
-from rope_lib.train.loop import CHECKPOINT, autocast, build, generator_for, learning_rate, loss_of, train
+from rope_lib.train.loop import autocast, build, generator_for, learning_rate, loss_of, train
 
 SIZES = {"fused": True, "keys": 4, "values": 4, "pairs": 4, "queries": 4, "noise": 4}
 SMALL = {
@@ -56,7 +57,8 @@ import json, os, signal, sys, time
 from pathlib import Path
 import torch
 from rope_lib.train.config import Config
-from rope_lib.train.loop import CHECKPOINT, train
+from rope_lib.train.checkpoint import CHECKPOINT
+from rope_lib.train.loop import train
 
 torch.set_num_threads(1)
 config, folder = Config.from_dict(json.loads(sys.argv[1])), Path(sys.argv[2])

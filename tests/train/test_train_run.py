@@ -16,9 +16,10 @@ from rope_lib.cli import main
 from rope_lib.runs.folders import alone
 from rope_lib.runs.store import read_provenance, read_tables, save_tables
 from rope_lib.train import evaluate as evaluation
+from rope_lib.train.checkpoint import CHECKPOINT, KEPT
 from rope_lib.train.config import Config, Shape
 from rope_lib.train.evaluate import accuracy_by_distance, answers, evaluate, evaluation_batch, geometry
-from rope_lib.train.loop import CHECKPOINT, KEPT, build, train
+from rope_lib.train.loop import build, train
 from rope_lib.train.run import inputs, run
 from rope_lib.train.spectrum import Rotation
 from rope_lib.train.transformer import Transformer

@@ -19,6 +19,7 @@ SIZES = {  # of each generated task, more than one
     "common_words": [{}, {"words": 3, "lead": 3}],
     "copy": [{}, {"symbols": 2}],
     "order": [{}, {"events": 2, "queries": 1}],
+    "look_back": [{}, {"width": 1, "symbols": 2}],
 }
 CASES = [(name, sizes) for name, several in SIZES.items() for sizes in several]
 LENGTHS = [137, 256]
@@ -69,6 +70,10 @@ def order(task, tokens, position):
     return tokens[min(events)], min(events)
 
 
+def look_back(task, tokens, position):
+    return tokens[position - task.width], position - task.width
+
+
 ORACLES = {
     "recall": recall,
     "needle": recall,
@@ -77,6 +82,7 @@ ORACLES = {
     "common_words": common_words,
     "copy": copy,
     "order": order,
+    "look_back": look_back,
 }
 
 
@@ -100,7 +106,7 @@ def test_a_program_that_reads_the_tokens_answers_every_question(name, sizes, len
             assert distance[position] == (NOWHERE if where is None else position - where)
 
 
-@pytest.mark.parametrize(("name", "sizes"), CASES)
+@pytest.mark.parametrize(("name", "sizes"), [case for case in CASES if case[0] != "look_back"])
 def test_the_answer_is_at_no_fixed_place_and_is_no_favorite(name, sizes):
     """The best constant, and the best of "the token so many places before", fitted on these very inputs."""
     task, batch = drawn(name, sizes, 137, batch=512)
@@ -164,6 +170,22 @@ def _draws(task, generator, length):
     return True
 
 
+@pytest.mark.parametrize(("name", "sizes"), CASES)
+def test_guessing_among_the_allowed_answers_is_right_as_often_as_chance_says(name, sizes):
+    task, batch = drawn(name, sizes, 137, batch=512)
+    asked = batch.targets != IGNORE
+    answers = batch.targets[asked]
+    if name == "order":  # one of the two events of the question
+        example, position = asked.nonzero().T
+        guesses = batch.tokens[example, position]
+    elif name == "variables":  # what the chains hold, in the order of the questions: the answer of the last
+        guesses = answers.view(-1, task.chains)[:, -1:].expand(-1, task.chains).flatten()
+    else:
+        guesses = answers.roll(len(answers) // 2)
+    slack = 4 * (task.chance * (1 - task.chance) / len(answers)) ** 0.5 + 0.02
+    assert (guesses == answers).float().mean().item() == pytest.approx(task.chance, abs=slack)
+
+
 def test_what_does_not_fit_is_refused_in_one_line(refuses):
     refuses(lambda: Recall(pairs=17), "pairs must be at most keys (16), got 17")
     refuses(lambda: Recall(queries=9), "queries must be at most pairs (8), got 9")
@@ -171,7 +193,7 @@ def test_what_does_not_fit_is_refused_in_one_line(refuses):
     refuses(lambda: Recall(noise=0), "noise must be a whole number from 1 to 2^53, got 0")
     refuses(lambda: Variables(hops=8), "variables must be at least chains × (hops + 1) = 18, got 16")
     refuses(lambda: make_task("copy", {"words": 3}), "parameters of copy must be among symbols, got 'words'")
-    known = "recall, needle, multi_key, variables, common_words, copy, order, bytes"
+    known = "recall, needle, multi_key, variables, common_words, copy, look_back, order, bytes"
     refuses(lambda: make_task("recal"), f"task must be one of {known}, got 'recal'")
 
 

@@ -54,9 +54,10 @@ def byte_models(*, checkpoints: Path | None = None) -> None:
     `checkpoints`, if it is given, is a folder where `rope-lib train text_X.toml --keep --out X` ran, with X
     rope and rope_id: the weights are taken as they are there, after however many steps of the plan.
     """
+    from rope_lib.train.checkpoint import CHECKPOINT, KEPT
     from rope_lib.train.config import Config
     from rope_lib.train.export import of_checkpoint, rounded, save_llama
-    from rope_lib.train.loop import CHECKPOINT, KEPT, learning_rate, train
+    from rope_lib.train.loop import learning_rate, train
     from rope_lib.train.run import inputs as inputs_of
     from rope_lib.train.validated import count_losses, model_losses
 
