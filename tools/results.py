@@ -12,18 +12,20 @@ fails.
 import inspect
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 from makers import kept, packaged, part_two, trained
 
 from rope_lib.findings.spectra import condensed
-from rope_lib.runs.experiments import run_grid
-from rope_lib.runs.grid import SIZES
-from rope_lib.runs.store import read_provenance, read_tables
+from rope_lib.runs.experiments import kind_of, run_grid, save_collected
+from rope_lib.runs.grid import SIZES, Grid, read_grid
+from rope_lib.runs.mark import output_folder
+from rope_lib.runs.store import JsonObject, Tables, read_provenance, read_tables
 
 # Grids of experiments
 
@@ -35,24 +37,69 @@ def grid_files() -> dict[str, Path]:
 
 
 def grid(
-    file: Path, *, size: str = SIZES[0], workers: int | None = None, scheduler: str | None = None
+    file: Path,
+    *,
+    size: str = SIZES[0],
+    workers: int | None = None,
+    scheduler: str | None = None,
+    finished: bool = False,
 ) -> None:
     """Run what is missing of a grid: about a minute on one core for each cell of the default size.
 
-    What is kept is small: answers are summarized by octave of their distance.
+    Cells that were kept before, by the same code, are not run again. With `finished` nothing is run: the
+    cells that an interrupted run finished are kept. What is kept is small: answers are summarized by octave
+    of their distance.
     """
-    folder, swept = run_grid(file, size=size, workers=workers, scheduler=scheduler)
-    if swept.failed:
-        raise click.ClickException(f"{file.stem}: {len(swept.failed)} cells failed, nothing is kept")
-    made = read_provenance(folder)
-    tables = condensed(read_tables(folder))
+    name, options = (file.stem, "") if size == SIZES[0] else (f"{file.stem}_{size}", f" --size {size}")
+    every = read_grid(file, size)
+    inputs = kind_of(every, file).inputs()
+    before = kept_before(name, inputs)
+    done = frozenset(before["cells"].cell) if before else frozenset[str]()
+    if finished:
+        folder = output_folder(None, f"rope-sweep-{every.name}")
+        missing = tuple(cell for cell in every.cells if cell.digest not in done)
+        save_collected(file, replace(every, cells=missing), inputs, folder)
+        folder = folder / size
+    else:
+        folder, swept = run_grid(file, size=size, workers=workers, scheduler=scheduler, done=done)
+        if swept.failed:
+            raise click.ClickException(f"{file.stem}: {len(swept.failed)} cells failed, nothing is kept")
+    tables = joined(before, condensed(read_tables(folder)), every)
     about = {
-        "inputs": made["inputs"],
-        "cells": made["cells"],
+        "inputs": read_provenance(folder)["inputs"],
+        "cells": len(every.cells),
+        "finished": len(tables["cells"]),
         "processor": ", ".join(sorted(set(tables["cells"].processor))),
     }
-    name, options = (file.stem, "") if size == SIZES[0] else (f"{file.stem}_{size}", f" --size {size}")
     kept.keep(name, tables, command=file.stem + options, about=about)
+
+
+def kept_before(name: str, inputs: JsonObject) -> Tables | None:
+    """The tables of a grid that were kept, if they name their cells and the same code made them."""
+    if not (kept.RESULTS / name).exists():
+        return None
+    made = read_provenance(kept.RESULTS / name)["inputs"]
+    tables = read_tables(kept.RESULTS / name)
+    return tables if "cell" in tables["cells"] and inputs.items() <= made.items() else None
+
+
+def joined(before: Tables | None, now: Tables, every: Grid) -> Tables:
+    """The tables of the cells that were kept before and of those that are finished now.
+
+    Raises ClickException where the grid no longer has a cell that was kept: its rows would be lost.
+    """
+    finished = now["cells"][now["cells"].finished.astype(bool)]
+    now = dict(now) | {"cells": finished}
+    if before is None:
+        return now
+    gone = set(before["cells"].cell) - {cell.digest for cell in every.cells}
+    if gone:
+        raise click.ClickException(
+            f"{every.name}: must hold the {len(gone)} cells that were kept: move the kept result away"
+        )
+    names = dict.fromkeys((*before, *now))
+    parts = {name: [each[name] for each in (before, now) if name in each] for name in names}
+    return {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
 
 
 # The command
@@ -120,6 +167,7 @@ class Command(click.Command):
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, type=click.Choice(list(MAKERS)))
 @click.option("--size", type=click.Choice(SIZES), help="Of a grid: `full` is for a GPU.")
 @click.option("--workers", type=click.IntRange(1), help="Of a grid: worker processes on this machine.")
+@click.option("--finished", is_flag=True, default=None, help="Of a grid: run nothing, keep what is finished.")
 @click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
 @click.option("--texts", type=click.IntRange(1), help="Of mechanism: how many texts, from the first.")
 @click.option("--longest", type=click.IntRange(2), help="Of geometry: the most tokens of an input.")

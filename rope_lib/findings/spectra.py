@@ -49,6 +49,10 @@ RULER = pd.DataFrame(
 RULER_STRETCH = 4  # 16k over the 4k of training
 
 
+# The tables of a sweep that are kept as they are.
+CONDENSED = ("cells", "ended", "summary", "geometry", "training")
+
+
 def condensed(tables: Tables) -> dict[str, pd.DataFrame]:
     """The tables of a sweep, see `runs.collect`, as they are kept: plain column names, answers by octave.
 
@@ -58,7 +62,7 @@ def condensed(tables: Tables) -> dict[str, pd.DataFrame]:
     the number of questions by octave of the distance, from 2^k up to, but not including, 2^(k+1) tokens. It
     leaves out questions whose answer is not at one distance, and next-byte losses have no answers at all.
     """
-    kept = {name: _plain(tables[name]) for name in ("cells", "summary", "geometry", "training")}
+    kept = {name: _plain(tables[name]) for name in CONDENSED if name in tables}
     if "answers" in tables:
         kept["distances"] = _by_octave(_plain(tables["answers"]))
     return {name: table for name, table in kept.items() if len(table)}

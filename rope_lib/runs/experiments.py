@@ -2,12 +2,12 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .collect import CELLS, collect
-from .grid import SIZES, read_grid
+from .grid import SIZES, Grid, read_grid
 from .mark import check_elsewhere, check_replaceable, output_folder
 from .source import modules_sha256
 from .store import JsonObject, circumstances, save_tables
@@ -51,9 +51,12 @@ def run_grid(
     workers: int | None = None,
     out: str | Path | None = None,
     force: bool = False,
+    done: Container[str] = (),
     say: Callable[[str], object] = print,
 ) -> tuple[Path, Swept]:
     """Compute the cells of a grid file that are missing, and join the tables of all cells in `out`/`size`.
+
+    Cells whose digest is in `done` are left out, as if the grid did not have them.
 
     `out` is by default `rope-sweep-<name of the file>` in the current folder; the other arguments are those
     of `run_cells`. Returns the folder of the joined tables, see `collect`, and a `Swept`.
@@ -63,9 +66,8 @@ def run_grid(
     `force`, `out` is taken all the same, and `out`/`size` is kept as `out`/`<size>.old`.
     """
     grid = read_grid(path, size)
-    if grid.kind not in KINDS:
-        raise ValueError(f"{path}: kind must be one of {', '.join(KINDS)}, got {grid.kind!r}")
-    kind = KINDS[grid.kind]
+    kind = kind_of(grid, path)
+    grid = replace(grid, cells=tuple(cell for cell in grid.cells if cell.digest not in done))
     inputs = kind.inputs()
     out = output_folder(out, f"rope-sweep-{grid.name}")
     check_elsewhere(out / size)
@@ -79,20 +81,33 @@ def run_grid(
         grid.cells, kind.compute, out, inputs=inputs, scheduler=scheduler, workers=workers,
         resources=grid.resources, say=say,
     )  # fmt: skip
-    tables = collect(out, grid)
-    finished = int(tables[CELLS]["finished"].sum())
-    provenance = {
-        "name": "sweep",
-        "inputs": {"grid": Path(path).read_text(encoding="utf-8"), "size": size, **inputs},
-        "cells": len(grid.cells),
-        "finished": finished,
-    }
-    save_tables(out / size, tables, provenance | circumstances())
+    finished = save_collected(path, grid, inputs, out)
     say(
         f"{grid.name}, {size}: {finished} of {len(grid.cells)} cells finished, {len(swept.computed)} of them "
         f"now, {len(swept.failed)} failed."
     )
     return out / size, swept
+
+
+def kind_of(grid: Grid, path: str | Path) -> Kind:
+    """What computes the cells of a grid; ValueError for a kind that is not known."""
+    if grid.kind not in KINDS:
+        raise ValueError(f"{path}: kind must be one of {', '.join(KINDS)}, got {grid.kind!r}")
+    return KINDS[grid.kind]
+
+
+def save_collected(path: str | Path, grid: Grid, inputs: JsonObject, out: Path) -> int:
+    """Join the tables of the finished cells of a grid in `out`/its size: how many those are."""
+    tables = collect(out, grid)
+    finished = int(tables[CELLS]["finished"].sum())
+    provenance = {
+        "name": "sweep",
+        "inputs": {"grid": Path(path).read_text(encoding="utf-8"), "size": grid.size, **inputs},
+        "cells": len(grid.cells),
+        "finished": finished,
+    }
+    save_tables(out / grid.size, tables, provenance | circumstances())
+    return finished
 
 
 def _check_sweep(out: Path) -> None:

@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from rope_lib.findings.kept import RESULTS, kept
 from rope_lib.measure import load
 from rope_lib.measure.text import reference_text, text_sha256
-from rope_lib.runs.experiments import KINDS
+from rope_lib.runs.experiments import KINDS, run_grid
 from rope_lib.runs.grid import make_grid, read_grid
 from rope_lib.runs.store import read_provenance, read_tables
 from rope_lib.train.config import Config
@@ -390,3 +390,29 @@ def test_bad_arguments_are_refused_in_one_line(results, tmp_path, arguments, lin
 def test_help_lists_every_result(results):
     found = call(results, "--help")
     assert all(f"\n  {name} " in found.output for name in results.MAKERS)
+
+
+def test_a_grid_goes_on_from_the_cells_that_were_kept(results, tmp_path, monkeypatch):
+    file = tmp_path / "tiny.toml"
+    file.write_text(TINY_GRID.replace("[10, 100]", "[10]"), "utf-8")
+    results.grid(file, workers=1)
+    shutil.rmtree(tmp_path / "rope-sweep-tiny")
+    file.write_text(TINY_GRID, "utf-8")
+    results.grid(file, workers=1)
+    assert len(list((tmp_path / "rope-sweep-tiny" / "cells").glob("[!.]*"))) == 1  # only base 100 was run
+    tables = read_tables(tmp_path / "results" / "tiny")
+    assert sorted(tables["summary"].base) == sorted(tables["cells"].base) == [10, 100]
+    assert read_provenance(tmp_path / "results" / "tiny")["finished"] == 2
+
+
+def test_what_an_interrupted_run_finished_can_be_kept(results, tmp_path):
+    file = tmp_path / "tiny.toml"
+    file.write_text(TINY_GRID, "utf-8")
+    run_grid(file, workers=1)
+    lost = next((tmp_path / "rope-sweep-tiny" / "cells").glob("[!.]*"))
+    shutil.rmtree(lost)
+    results.grid(file, finished=True)
+    made = read_provenance(tmp_path / "results" / "tiny")
+    assert (made["finished"], made["cells"]) == (1, 2)
+    results.grid(file, workers=1)
+    assert read_provenance(tmp_path / "results" / "tiny")["finished"] == 2
