@@ -29,6 +29,7 @@ __all__ = [
     "gaps",
     "interventions",
     "kept",
+    "learned",
     "least_base",
     "long_inputs",
     "matched",

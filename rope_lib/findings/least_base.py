@@ -4,17 +4,16 @@
 passes a threshold. Between two bases of the grid the smallest one that works is interpolated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from rope_lib.theory.arguments import Floats
-from rope_lib.theory.bounds import allowed_drift
-from rope_lib.theory.oscillators import frequencies
 
-from .stats import mean_interval, slope
-from .which_bound import DEMANDS, EPSILON, WORKS, demands
+from .stats import mean_interval
+from .which_bound import DEMANDS, WORKS, compared, depth_differences
+from .wording import signed
 
 
 def least_bases(rows: pd.DataFrame, threshold: float = WORKS, measure: str = "far") -> pd.DataFrame:
@@ -62,71 +61,6 @@ def least_over_demanded(
     places = zip(least.trained, least.layers, strict=True)
     needed = [DEMANDS[name](length, layers, head_dim) for length, layers in places]
     return least.assign(ratio=least.least / needed)
-
-
-def demand_slope(name: str, lengths: Sequence[int], layers: int, head_dim: int) -> float:
-    """The power of the length with which a bound on the base grows: the slope of log base over log length.
-
-    >>> round(demand_slope("stability (A3)", [32, 1024], 1, 32), 3)
-    1.0
-    """
-    needed = [DEMANDS[name](length, layers, head_dim) for length in lengths]
-    return slope(lengths, needed)
-
-
-def least_slopes(least: pd.DataFrame) -> pd.DataFrame:
-    """The power of the length with which the smallest base that works grows, by seed, trained and layers.
-
-    `least` is a table of `least_bases`, of which only the rows that are not censored count. Further columns:
-    `slope`, NaN for fewer than two lengths, and `lengths`, the number of lengths.
-
-    >>> least = pd.DataFrame({"seed": 0, "trained": 64, "layers": 1, "length": [64, 128], "censored": ""})
-    >>> least_slopes(least.assign(least=[10.0, 40.0])).slope.round(6).tolist()
-    [2.0]
-    """
-    found = []
-    for keys, part in least.groupby(["seed", "trained", "layers"]):
-        known = part[part.censored == ""]
-        found.append((*keys, slope(known.length, known.least), len(known)))
-    return pd.DataFrame(found, columns=["seed", "trained", "layers", "slope", "lengths"])
-
-
-def inside_slopes(least: pd.DataFrame) -> pd.Series:
-    """The power of the trained length with which the smallest working base grows, by seed and layers.
-
-    `least` is a table of `least_bases`. Pairs with a censored member are left out. Raises ValueError unless
-    there are two trained lengths.
-
-    >>> least = pd.DataFrame({"seed": 0, "layers": 1, "length": [64, 128], "least": [10.0, 20.0]})
-    >>> inside_slopes(least.assign(trained=least.length, censored="")).round(6).tolist()
-    [1.0]
-    """
-    trained = sorted(least.trained.unique().tolist())
-    if len(trained) != 2:
-        raise ValueError(f"least must have two trained lengths, got {trained}")
-    known = least[(least.length == least.trained) & (least.censored == "")]
-    pairs = known.pivot(index=["seed", "layers"], columns="trained", values="least").reindex(columns=trained)
-    return np.log(pairs[trained[1]] / pairs[trained[0]]).dropna() / np.log(trained[1] / trained[0])
-
-
-def beyond_slopes(least: pd.DataFrame) -> pd.Series:
-    """`least_slopes` from the trained length on, where they are known: one number for each trained model."""
-    return least_slopes(least[least.length >= least.trained]).slope.dropna()
-
-
-def half_turns_made(least: pd.DataFrame, head_dim: int) -> pd.Series:
-    """Half turns of the slowest pair within the trained length at the smallest base that works there.
-
-    The median over seeds, by trained and layers.
-
-    >>> least = pd.DataFrame({"seed": [0], "trained": 64, "layers": 1, "length": 64, "least": 10.0})
-    >>> half_turns_made(least.assign(censored=""), 32).round(1).to_dict()
-    {(64, 1): 2.4}
-    """
-    known = least[(least.length == least.trained) & (least.censored == "")]
-    slowest = [frequencies(base, head_dim)[-1] for base in known.least]
-    made = known.assign(made=known.length * slowest / np.pi)
-    return made.groupby(["trained", "layers"]).made.median()
 
 
 def depth_factors(least: pd.DataFrame) -> pd.DataFrame:
@@ -179,36 +113,24 @@ def _crossing(bases: Floats, values: Floats, first: int, threshold: float) -> fl
 # What chapter 18 states of it
 
 
-def facts(rows: pd.DataFrame, *, head_dim: int) -> dict[str, str]:
-    """The numbers of the chapter about the smallest base that works, as it prints them.
+def depth_facts(rows: pd.DataFrame, again: pd.DataFrame, *, head_dim: int) -> dict[str, str]:
+    """The numbers of the chapter about a second layer, as it prints them.
 
-    Medians over seeds unless a name says otherwise; bases are demanded for as many layers as the deepest
-    models have. Raises ValueError unless there are two trained lengths and two depths.
+    `rows` are the trials of the grid, `again` those of models that were trained again for more steps, at one
+    length. `factor`: how much larger the smallest base that works is with two layers, within the trained
+    length; `asked`: what A4 demands; `before` and `after`: the difference in accuracy at base 32.
     """
-    least = least_bases(rows)
-    trained, depths = (sorted(rows[name].unique().tolist()) for name in ("trained", "layers"))
-    at_training = least[least.length == least.trained].groupby(["trained", "layers"]).least.median()
-    made, inside, factors = half_turns_made(least, head_dim), inside_slopes(least), inside_factors(least)
-    one, two = (inside.xs(layers, level="layers").median() for layers in depths)
+    factors = inside_factors(least_bases(rows))
     middle, low, high = factor_interval(factors)
-    found = {
-        "slope-one": f"{one:.1f}",
-        "slope-two": f"{two:.1f}",
-        "slope-men": f"{demand_slope('Men et al.', trained, depths[-1], head_dim):.1f}",
-        "slope-beyond": f"{beyond_slopes(least).median():.1f}",
-        "allowed": f"{allowed_drift(EPSILON) / np.pi:.1f}",
-        "factor": f"{middle:.1f} ({low:.1f} to {high:.1f})",
-        "factor-median": f"{factors.factor.median():.1f}",
-        "asked": f"{demanded_factor('depth (A4)', trained[-1], depths, head_dim):.2f}",
+    trained, depths = int(again.trained.iloc[0]), sorted(rows.layers.unique().tolist())
+    inside = [each[(each.length == trained) & (each.trained == trained)] for each in (rows, again)]
+    before, after = (depth_differences(each[each.base == 32]).difference.mean() for each in inside)
+    below = compared(rows, head_dim).set_index(["region", "bound"]).loc[("inside", "depth (A4)")]
+    return {
+        "which-factor": f"{middle:.1f} ({low:.1f} to {high:.1f})",
+        "which-asked": f"{demanded_factor('depth (A4)', trained, depths, head_dim):.2f}",
+        "which-depth-before-32": signed(before),
+        "which-depth-after-32": signed(after),
+        "which-a4-inside-below": f"{below.fails_right + below.fails_wrong:.0f}",
+        "which-a4-inside-below-work": f"{below.fails_wrong:.0f}",
     }
-    for (length, layers), base in at_training.items():
-        found[f"least-{length}-{layers}"] = f"{base:.0f}"
-        found[f"made-{length}-{layers}"] = f"{made[length, layers]:.1f}"
-    for length in trained:
-        found |= _facts_of_demands(length, demands(length, depths[-1], head_dim))
-    return {f"which-{name}": text for name, text in found.items()}
-
-
-def _facts_of_demands(length: int, demanded: Mapping[str, float]) -> dict[str, str]:
-    names = {"aliasing": "aliasing (A2)", "stability": "stability (A3)", "men": "Men et al."}
-    return {f"{short}-{length}": f"{demanded[name]:.0f}" for short, name in names.items()}

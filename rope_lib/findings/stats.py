@@ -141,6 +141,22 @@ def student_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
+def holm(p: ArrayLike) -> Floats:
+    """p-values of several tests adjusted by Holm's step-down method, in the order given.
+
+    Calling those below 0.05 significant errs in one or more of all tests with a probability of at most 5 %.
+
+    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p, dtype=float)
+    order = np.argsort(values)
+    stepped = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
 def effect_size(values: ArrayLike) -> np.float64:
     """Mean of paired differences over their standard deviation, NaN if they do not vary.
 

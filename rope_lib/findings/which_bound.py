@@ -20,14 +20,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rope_lib.runs.grid import make_grid
-from rope_lib.theory.arguments import Floats
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
-from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import liu_critical_dimension, liu_extrapolation_limit, men_minimum_base
 
 from .kept import Tables, kept
-from .stats import best_constant, calibration, clustered_interval, ranking
-from .wording import signed
+from .stats import best_constant, calibration, ranking
 
 EPSILON = 0.95  # the similarity to keep, as reported second-hand for paper A
 
@@ -178,15 +175,6 @@ def orders(rows: pd.DataFrame, head_dim: int) -> pd.DataFrame:
     return pd.DataFrame({BASE: rows.base, UNTURNED: 1 - turned}, rows.index)
 
 
-def half_turn(base: float, head_dim: int) -> float:
-    """The distance at which the slowest pair has made half a turn, in tokens: π over the lowest frequency.
-
-    >>> round(half_turn(16, 32), 1)
-    42.3
-    """
-    return float(np.pi / frequencies(base, head_dim)[-1])
-
-
 def counterexamples(
     rows: pd.DataFrame, name: str, head_dim: int, threshold: float = WORKS, measure: str = "far"
 ) -> pd.DataFrame:
@@ -264,196 +252,4 @@ def regions(rows: pd.DataFrame) -> dict[str, pd.Series]:
     return {"inside": rows.inside, "beyond": ~rows.inside}
 
 
-def ranked(rows: pd.DataFrame, head_dim: int, draws: int = 300) -> pd.DataFrame:
-    """How well each bound and each of `orders` ranks the trials: one row for each region and name.
-
-    Columns: value, the `ranking`, and low and high, its 95 % interval over the choice of trained models.
-    """
-    every = margins(rows, head_dim).join(orders(rows, head_dim))
-    works = rows.far >= WORKS
-    found = {
-        (region, name): clustered_interval(
-            ranking, [works[chosen], every[name][chosen]], models(rows[chosen]), draws=draws
-        )
-        for (region, chosen), name in itertools.product(regions(rows).items(), every.columns)
-    }
-    return pd.DataFrame.from_dict(found, orient="index", columns=["value", "low", "high"])
-
-
-def gain_over_base(
-    rows: pd.DataFrame, name: str, region: str, head_dim: int, draws: int = 300
-) -> tuple[float, float, float]:
-    """How much better a bound ranks the trials of a region than the base alone does: (value, low, high).
-
-    The ends are those of the 95 % interval over the choice of trained models.
-    """
-    part = rows[regions(rows)[region]]
-    columns = [part.far >= WORKS, margins(part, head_dim)[name], part.base]
-
-    def gain(works: NDArray[np.bool_], one: Floats, other: Floats) -> float:
-        return ranking(works, one) - ranking(works, other)
-
-    return clustered_interval(gain, columns, models(part), draws=draws)
-
-
 # What chapter 18 states; the rest of it is in `least_base`
-
-_SHORT = {"a2": "aliasing (A2)", "a3": "stability (A3)", "a4": "depth (A4)", "men": "Men et al.", "liu": LIU}
-
-
-def facts(tables: Tables, *, head_dim: int) -> dict[str, str]:
-    """The numbers of the chapter about the grid of models, as it prints them, from its kept tables.
-
-    Accuracies are means over all models concerned, for answers a quarter of the input back or more. Raises
-    ValueError unless there are two depths.
-    """
-    rows = trials(tables)
-    found = _facts_of_grid(rows) | _facts_of_places(tables["distances"], head_dim)
-    found |= _facts_of_bounds(rows, head_dim) | _facts_of_orders(rows, head_dim) | _facts_of_depth(rows)
-    return {f"which-{name}": text for name, text in found.items()}
-
-
-def facts_of_longer(
-    rows: pd.DataFrame, again: pd.DataFrame, training: pd.DataFrame, *, steps: int, head_dim: int
-) -> dict[str, str]:
-    """The numbers of the chapter about models that were trained again for more steps, as it prints them.
-
-    `rows` are the trials of the grid, `again` those of the models trained again; `training` is the kept table
-    of the losses of these, and `steps` how many steps they took.
-    """
-    trained = int(again.trained.iloc[0])
-    inside = [each[(each.length == trained) & (each.trained == trained)] for each in (rows, again)]
-    before, after = (each.set_index(["layers", "base", "seed"]).far for each in inside)
-    before = before[before.index.isin(after.index)]
-    smallest, works = int(again.base.min()), after >= WORKS
-    of_smallest = [each.xs(smallest, level="base").groupby("layers") for each in (before, after, works)]
-    mean_before, mean_after = (each.mean() for each in of_smallest[:2])
-    longest = trained_longest(rows, again)
-    lowest = {name: counterexamples(longest, _SHORT[name], head_dim).ratio.min() for name in ("a2", "a3")}
-    losses = training[(training.base == smallest) & (training.step >= steps - 100)]
-    losses = losses.groupby(["layers", "seed"]).loss.mean()
-    demanded = demands(trained, int(rows.layers.max()), head_dim)["aliasing (A2)"]
-    found = {
-        "again": f"{again.groupby(MODEL).ngroups}",
-        "steps-longer": f"{steps:,}",
-        "smallest": f"{smallest}",
-        "again-each": f"{len(after) // again.layers.nunique()}",
-        "working-two": f"{works.groupby('layers').sum()[2]}",
-        "working-smallest": f"{of_smallest[2].sum()[2]}",
-        "below": f"{demanded:.1f}",
-        "before-one": f"{mean_before[1]:.2f}",
-        "before-two": f"{mean_before[2]:.2f}",
-        "after-one": f"{mean_after[1]:.2f}",
-        "after-two": f"{mean_after[2]:.2f}",
-        "turns": f"{trained / (2 * half_turn(smallest, head_dim)):.1f}",
-        "a2-lowest": f"{lowest['a2']:.2f}",
-        "a3-lowest": f"{lowest['a3']:.2f}",
-        "last-loss": f"{losses.min():.1f} to {losses.max():.1f}",
-        "four-after": f"{again[again.length == 4 * trained].far.mean():.2f}",
-    }
-    found |= _facts_of_depth_again(*inside)
-    return {f"which-{name}": text for name, text in found.items()}
-
-
-def _facts_of_grid(rows: pd.DataFrame) -> dict[str, str]:
-    bases, lengths, trained = (sorted(rows[name].unique().tolist()) for name in ("base", "length", "trained"))
-    four = rows[rows.length == 4 * rows.trained].groupby("base").far.mean()
-    last = rows[(rows.length == lengths[-1]) & (rows.base == bases[-1])]
-    return {
-        "models": f"{rows.groupby(MODEL).ngroups}",
-        "bases": f"{len(bases)}",
-        "lowest": f"{bases[0]}",
-        "highest": f"{bases[-1]:,}",
-        "seeds": f"{rows.seed.nunique()}",
-        "short": f"{trained[0]}",
-        "long": f"{trained[-1]}",
-        "longest": f"{lengths[-1]}",
-        "works": f"{WORKS:.0%}",
-        "last": f"{last.far.mean():.2f}",
-        **{f"four-{base}": f"{four[base]:.2f}" for base in (256, 2_000, 100_000)},
-    }
-
-
-def _facts_of_places(distances: pd.DataFrame, head_dim: int) -> dict[str, str]:
-    """Accuracy of one-layer models in the octave of half a turn (*at*), and in the one before it."""
-    asked = distances[(distances.layers == 1) & (distances.trained == distances.length)]
-    accuracy = asked.groupby(["trained", "base", "octave"]).accuracy.mean()
-    short, long = sorted(asked.trained.unique().tolist())
-    found = {f"half-{base}": f"{half_turn(base, head_dim):.0f}" for base in (4, 8, 16)}
-    for length, base in ((long, 4), (long, 8), (short, 8)):
-        octave = int(2 ** np.floor(np.log2(half_turn(base, head_dim))))
-        found[f"at-{length}-{base}"] = f"{accuracy[length, base, octave]:.2f}"
-        found[f"before-{length}-{base}"] = f"{accuracy[length, base, octave // 2]:.2f}"
-    early = {"early-short": accuracy[short, 16, 16], "early-long": accuracy[long, 16, 16]}
-    return found | {name: f"{value:.2f}" for name, value in early.items()}
-
-
-def fitted_constant(rows: pd.DataFrame, head_dim: int) -> float:
-    """The c of the line base ≥ c·L that tells best which trials work within the trained length.
-
-    >>> rows, _, head_dim = kept_trials()
-    >>> round(fitted_constant(rows, head_dim), 1)
-    0.7
-    """
-    inside = rows[rows.inside]
-    margin = margins(inside, head_dim)["aliasing (A2)"]
-    factor, _ = best_constant(inside.far >= WORKS, margin)
-    return float(factor) * float(aliasing_bound(1))
-
-
-def _facts_of_bounds(rows: pd.DataFrame, head_dim: int) -> dict[str, str]:
-    """Trials below and above each bound, how many contradict it, and the factor on it that fits best."""
-    table = compared(rows, head_dim).set_index(["region", "bound"])
-    found = {}
-    for (short, name), region in itertools.product(_SHORT.items(), ("inside", "beyond")):
-        own = table.loc[(region, name)]
-        found[f"{short}-{region}-below"] = f"{own.fails_right + own.fails_wrong:.0f}"
-        found[f"{short}-{region}-below-work"] = f"{own.fails_wrong:.0f}"
-        found[f"{short}-{region}-above"] = f"{own.works_right + own.works_wrong:.0f}"
-        found[f"{short}-{region}-above-fail"] = f"{own.works_wrong:.0f}"
-        found[f"{short}-{region}-factor"] = f"{own.factor:.2g}"
-    fitted = table.loc["inside"].loc[list(DEMANDS)]
-    aliasing = margins(rows, head_dim)["aliasing (A2)"]
-    lenient = {
-        name: calibration(rows[rows.inside][measure] >= min(THRESHOLDS), aliasing[rows.inside])["wrong_below"]
-        for name, measure in (("lenient", "accuracy"), ("half-far", "far"))
-    }
-    return found | {
-        "best": f"{fitted.best.mean():.2f}",
-        "constant": f"{fitted_constant(rows, head_dim):.1f}",
-        **{name: f"{share:.0%}" for name, share in lenient.items()},
-    }
-
-
-def _facts_of_orders(rows: pd.DataFrame, head_dim: int) -> dict[str, str]:
-    found = {}
-    for short in ("a3", "men"):
-        value, low, high = gain_over_base(rows, _SHORT[short], "beyond", head_dim)
-        found[f"gain-{short}"] = f"{value:.2f} ({low:.2f} to {high:.2f})"
-    for region, chosen in regions(rows).items():
-        found[f"rank-base-{region}"] = f"{ranking(rows[chosen].far >= WORKS, rows[chosen].base):.2f}"
-    beyond = rows[~rows.inside]
-    found["rank-seen-beyond"] = f"{ranking(beyond.far >= WORKS, beyond.trained / beyond.length):.2f}"
-    return found
-
-
-def _facts_of_depth(rows: pd.DataFrame) -> dict[str, str]:
-    differences = depth_differences(rows)
-    by_base = differences.groupby(["inside", "base"]).difference.mean()
-    return {
-        "depth-worst": f"{-by_base[True].min():.2f}",
-        "depth-beyond": f"{by_base[False].abs().max():.2f}",
-    }
-
-
-def _facts_of_depth_again(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, str]:
-    """What a second layer changes at the trained length before more steps and after them."""
-    keys = ["seed", "trained", "base"]
-    both = depth_differences(before).merge(depth_differences(after), on=keys, suffixes=("_before", "_after"))
-    by_base = both.groupby("base")[["difference_before", "difference_after"]].mean()
-    found = {}
-    for when in ("before", "after"):
-        found[f"depth-{when}"] = f"{-both[f'difference_{when}'].mean():.2f}"
-        for base in (8, 32):
-            found[f"depth-{when}-{base}"] = signed(by_base[f"difference_{when}"][base])
-    return found

@@ -1,6 +1,6 @@
 """Numbers as the prose of the book writes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,6 +21,16 @@ def signed(value: float, digits: int = 2) -> str:
     ('+0.50', '−1.3')
     """
     return minus(f"{value:+.{digits}f}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Several names in a sentence.
+
+    >>> listed(["one"]), listed(["one", "two"]), listed(["one", "two", "three"])
+    ('one', 'one and two', 'one, two and three')
+    """
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def rounded_up(value: float, digits: int) -> str:

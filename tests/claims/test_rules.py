@@ -119,6 +119,19 @@ RISELESS = ROWS["A4-trained practice"].refuted_by["budgets"]["400"]
 RISING = RISELESS | {"factor": 1.5, "factor_low": 1.2, "factor_high": 1.9}  # the smallest base that works
 
 
+SMALL_BASES = BOUND["converged"]["32"]  # a trained length at which every base learns
+
+
+def learning(*lengths):
+    """Numbers of a trained bound: its lengths, each changed from one at which every base learns."""
+    names = ("32", "64")
+    return {"converged": {name: SMALL_BASES | each for name, each in zip(names, lengths, strict=False)}}
+
+
+NEVER = {"all_fail": True, "suffices": False}  # below the bound
+PARTLY = {"all_fail": False, "suffices": False}
+
+
 def budgets(*numbers):
     """Numbers by the steps of training, first the usual ones."""
     return {"budgets": dict(zip(("400", "1,200"), numbers, strict=False))}
@@ -147,28 +160,23 @@ CASES = [
         {"known_accepted": 0, "known_rejected": 1, "decided_accepted": 0, "decided_rejected": 1},
         HOLDS,
     ),
-    ("A2-trained practice", budgets(OBEYED, OBEYED), HOLDS),
-    ("A2-trained practice", budgets(OBEYED), HOLDS),
-    ("A2-trained practice", budgets(OBEYED | {"ratio": 2.5}), CAVEAT),
-    ("A2-trained practice", budgets(OBEYED | {"lax_below_work": 20}), CAVEAT),
-    ("A2-trained practice", budgets(OBEYED | {"inside_below_work": 15}, OBEYED), CAVEAT),
-    ("A2-trained practice", budgets(OBEYED, OBEYED | {"inside_below_work": 15}), CAVEAT),
-    ("A2-trained practice", budgets(BROKEN, OBEYED), REFUTED),
-    ("A2-trained practice", budgets(OBEYED | {"inside_below": 0, "inside_below_work": 0}, OBEYED), HOLDS),
-    ("A2-trained practice", budgets(OBEYED | {"inside_below": 0, "inside_below_work": 0}), NOT_TESTABLE),
-    ("A2-trained practice", budgets(OBEYED | {"ratio": float("nan")}), NOT_TESTABLE),
     ("A3 formula", {"similarity_at_bound": 0.95, "true_base": 13_000.0}, HOLDS),
     ("A3 formula", {"similarity_at_bound": 0.95}, CAVEAT),
     ("A3 consequence", collapsing(everywhere=True), HOLDS),
     ("A3 consequence", collapsing(everywhere=False), CAVEAT),
     ("A3 consequence", {"learned": {task: {"below": 15, "above": 2} for task in TASKS}}, NOT_TESTABLE),
     ("A3 practice", RIGHT, HOLDS),
-    ("A3-trained practice", budgets(OBEYED, OBEYED), HOLDS),
     ("A4 formula", {"joint": 0.011, "half_joint": 0.0058}, HOLDS),
     ("A4 formula", {"joint": 0.009, "half_joint": 0.0058}, CAVEAT),
     ("A4 consequence", {"cosine": 0.9}, HOLDS),
     ("A4 consequence", {"cosine": 0.97}, CAVEAT),
     ("A4 practice", RIGHT, HOLDS),
+    ("A2-trained practice", learning(NEVER, NEVER), HOLDS),
+    ("A2-trained practice", learning(NEVER), CAVEAT),  # at one length only
+    ("A2-trained practice", learning(NEVER, PARTLY), CAVEAT),
+    ("A2-trained practice", learning(NEVER, {}), REFUTED),
+    ("A2-trained practice", learning(), NOT_TESTABLE),
+    ("A3-trained practice", learning(NEVER, NEVER), HOLDS),
     ("A4-trained practice", budgets(RISING, RISING), HOLDS),
     ("A4-trained practice", budgets(RISING, RISING | {"inside_below_work": 30}), CAVEAT),
     ("A4-trained practice", budgets(RISING | {"factor_low": 1.1, "factor_high": 1.3}), CAVEAT),
@@ -323,15 +331,37 @@ def earlier_verdicts(name, numbers):
 @pytest.mark.parametrize(
     ("changed", "verdicts"),
     [
-        ({}, [HOLDS, REFUTED]),
-        ({"pooled": OBEYED}, [HOLDS, HOLDS]),
-        (budgets(OBEYED | {"inside_above_fail": 20}), [CAVEAT, REFUTED]),
-        (budgets(OBEYED | {"inside_below_work": 25}) | {"pooled": OBEYED | {"ratio": 3}}, [REFUTED, CAVEAT]),
-        (budgets(OBEYED | {"inside_above_fail": 80}), [NOT_TESTABLE, REFUTED]),
+        ({}, [HOLDS, REFUTED, REFUTED]),
+        ({"pooled": OBEYED}, [HOLDS, HOLDS, REFUTED]),
+        (budgets(OBEYED | {"inside_above_fail": 20}), [CAVEAT, REFUTED, HOLDS]),
+        (
+            budgets(OBEYED | {"inside_below_work": 25}) | {"pooled": OBEYED | {"ratio": 3}},
+            [REFUTED, CAVEAT, CAVEAT],
+        ),
+        (budgets(OBEYED | {"inside_above_fail": 80}), [NOT_TESTABLE, REFUTED, HOLDS]),
     ],
 )
 def test_a_trained_bound_by_the_rules_before(changed, verdicts):
     assert earlier_verdicts("A2-trained", BOUND | changed) == verdicts
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        (budgets(OBEYED, OBEYED), HOLDS),
+        (budgets(OBEYED), HOLDS),
+        (budgets(OBEYED | {"ratio": 2.5}), CAVEAT),
+        (budgets(OBEYED | {"lax_below_work": 20}), CAVEAT),
+        (budgets(OBEYED | {"inside_below_work": 15}, OBEYED), CAVEAT),
+        (budgets(OBEYED, OBEYED | {"inside_below_work": 15}), CAVEAT),
+        (budgets(BROKEN, OBEYED), REFUTED),
+        (budgets(OBEYED | {"inside_below": 0, "inside_below_work": 0}, OBEYED), HOLDS),
+        (budgets(OBEYED | {"inside_below": 0, "inside_below_work": 0}), NOT_TESTABLE),
+        (budgets(OBEYED | {"ratio": float("nan")}), NOT_TESTABLE),
+    ],
+)
+def test_a_trained_bound_by_the_rule_of_fixed_steps(changed, verdict):
+    assert earlier_verdicts("A2-trained", BOUND | changed)[-1] == verdict
 
 
 @pytest.mark.parametrize(

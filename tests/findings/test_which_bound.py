@@ -191,16 +191,6 @@ def test_within_training_a_large_base_works_and_the_smallest_does_not(grid):
     assert four.iloc[-3:].is_monotonic_increasing
 
 
-def test_answers_are_lost_in_the_octave_of_half_a_turn(tables):
-    asked = tables["distances"].query("layers == 1 and trained == length")
-    accuracy = asked.groupby(["trained", "base", "octave"]).accuracy.mean()
-    for length, base, octave in ((64, 4, 8), (64, 8, 16), (32, 8, 16)):
-        assert octave <= findings.which_bound.half_turn(base, HEAD_DIM) < 2 * octave
-        assert accuracy[length, base, octave] < accuracy[length, base, octave // 2] - 0.4
-    assert accuracy[32, 16, 16] > 0.9
-    assert accuracy[64, 16, 16] < 0.6  # half a turn does not explain everything
-
-
 def test_each_bound_errs_on_one_side_within_training(grid):
     found = findings.which_bound.compared(grid, HEAD_DIM).set_index(["region", "bound"])
     strict = list(findings.which_bound.DEMANDS)[1:]
@@ -225,16 +215,6 @@ def test_which_bound_is_closer_hangs_on_the_definition(grid):
     for threshold in (0.5, 0.7):
         every = balanced("accuracy", threshold)
         assert every["aliasing (A2)"] > every["stability (A3)"]
-
-
-def test_no_bound_orders_better_than_another_and_length_adds_to_the_base(grid):
-    found = findings.which_bound.compared(grid, HEAD_DIM).set_index(["region", "bound"]).ranking
-    for region in ("inside", "beyond"):
-        assert np.ptp(found[region][list(findings.which_bound.DEMANDS)]) < 0.02
-    assert found["inside", findings.which_bound.UNTURNED] > 0.95
-    assert found["beyond", findings.which_bound.UNTURNED] > 0.8
-    for name in ("stability (A3)", "Men et al."):
-        assert findings.which_bound.gain_over_base(grid, name, "beyond", HEAD_DIM)[1] > 0
 
 
 def test_with_more_steps_a_base_below_aliasing_works(grid, again):
@@ -272,16 +252,3 @@ def test_a_second_layer_costs_within_training_and_nothing_beyond(grid, again):
     before, after = (each.groupby("base").mean() for each in (before, after))
     assert after[32] > -0.05 > before[32]
     assert after[8] < -0.1 < before[8]
-
-
-def test_the_facts_of_the_chapter_are_those_of_the_tables(tables, grid, again):
-    found = findings.which_bound.facts(tables, head_dim=HEAD_DIM)
-    compared = findings.which_bound.compared(grid, HEAD_DIM).set_index(["region", "bound"])
-    own = compared.loc[("beyond", "stability (A3)")]
-    assert found["which-a3-beyond-above-fail"] == f"{own.works_wrong:.0f}"
-    assert found["which-models"] == str(len(grid[findings.which_bound.MODEL].drop_duplicates()))
-    longer = kept("which_bound_longer")[0]["training"]
-    found = findings.which_bound.facts_of_longer(grid, again, longer, steps=1000, head_dim=HEAD_DIM)
-    mean = again.query("length == 64 and layers == 2 and base == 8").far.mean()
-    assert found["which-after-two"] == f"{mean:.2f}"
-    assert found["which-steps-longer"] == "1,000"
