@@ -296,7 +296,7 @@ class _Reader:
         if not statement.text:
             raise self.error(part.line, "an exercise must have a statement")
         if not sections.get(answer_title, Text("", 0)).text:
-            raise self.error(part.line, f"an exercise of grade {grade} must have text below `### {answer_title}`")
+            raise self.error(part.line, f"a .{grade} exercise must have text below `### {answer_title}`")
         self.refuse_odd_code(part.line, code, "Hint" in sections)
         return Exercise(
             title,
