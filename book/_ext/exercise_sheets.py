@@ -1,5 +1,6 @@
 """Where the exercises stand, and their prose as plain Markdown: what pages and the zip for a class share."""
 
+import json
 import re
 from collections.abc import Callable
 from functools import partial
@@ -18,14 +19,11 @@ def sheet_files(root: Path) -> dict[str, Path]:
 
 def chapter_titles(root: Path) -> dict[str, str]:
     """The titles of chapters and pages, by their labels."""
-    import nbformat
-
     titles = {}
     for file in sorted((root / "notebooks").glob("*.ipynb")):
-        cells = nbformat.v4.reads(file.read_text(encoding="utf-8")).cells
-        titles |= dict(
-            LABELED.findall("\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown"))
-        )
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        prose = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        titles |= dict(LABELED.findall("\n\n".join(prose)))
     for file in sorted((root / "book").glob("*.md")):
         titles |= dict(LABELED.findall(file.read_text(encoding="utf-8")))
     return titles
