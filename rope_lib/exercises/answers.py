@@ -163,11 +163,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple | np.ndarray):
         items = [_shown(item) for item in list(value)[:4]]
         return f"[{', '.join(items)}{', …' if len(value) > 4 else ''}]"
-    return repr(value)
+    return repr(value) if len(repr(value)) <= 40 else f"{type(value).__name__}(…)"
 
 
 def _argument(value: Any) -> str:
     """A value as a call shows it: in Python's own spelling."""
     if isinstance(value, int) and abs(value) >= 10_000:
         return f"{value:_}"
-    return _shown(value) if isinstance(value, list | tuple | np.ndarray) else repr(value)
+    return repr(value) if isinstance(value, int | float) else _shown(value)

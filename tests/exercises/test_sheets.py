@@ -21,9 +21,6 @@ from rope_lib.exercises.source import GRADES, docstring_end, read_sheet
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "book" / "exercises").glob("*.md"))
 UNFINISHED = {  # chapters whose exercises are being written: take a name out when its file is whole
-    "06_goldilocks_zone",
-    "07_retrofits",
-    "08_case_studies",
     "09_past_training_length",
     "10_clusters_and_sinks",
     "11_dispersal",
@@ -37,8 +34,6 @@ UNFINISHED = {  # chapters whose exercises are being written: take a name out wh
     "18_which_bound",
     "19_precision_by_intervention",
     "20_better_than_rope_id",
-    "atlas",
-    "read_the_rotation",
 }
 
 every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -197,7 +192,8 @@ def test_code_fits_a_page(file):
     sheet = read_sheet(file)
     for item in (*sheet.questions, *sheet.exercises):
         for role, code in item.code.items():
-            assert max(map(len, code.text.splitlines())) <= (100 if role in ("start", "solution") else 110)
+            limit = 100 if role in ("start", "solution") else 110
+            assert not [line for line in code.text.splitlines() if len(line) > limit], item.label
 
 
 # nbgrader
