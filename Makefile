@@ -12,7 +12,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models book pdf look test quick checks report notebooks tables attack bench fuzz pins clean
+.PHONY: help setup models book pdf class look test quick checks report notebooks tables attack bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -56,6 +56,9 @@ book: setup  ## build the website into _build/html; warnings are errors
 
 pdf: book  ## print the whole book into _build/rope-companion.pdf, with Chromium
 	$(PY) tools/pdf.py
+
+class: setup  ## zips for a class: exercises to hand out, their solutions apart, and both for nbgrader
+	$(PY) tools/classroom.py
 
 look: setup  ## walk through the built book in Chromium: console, links, weight, accessibility
 	$(PY) tools/browse.py check

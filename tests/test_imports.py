@@ -33,6 +33,7 @@ FLOORS = {
     "models": floor("theory", " ".join(HEAVY)),
     "runs": floor("", "torch transformers matplotlib"),
     "figures": floor("", "torch transformers pandas scipy"),
+    "exercises": floor("", " ".join(HEAVY)),
     "measure": floor(f"{JUDGING} runs", "matplotlib scipy"),
     "train": floor(f"{JUDGING} runs measure", "matplotlib scipy transformers"),
     "findings": floor(COMPUTING, "torch transformers matplotlib"),
@@ -209,7 +210,9 @@ def test_importing_the_package_loads_nothing(root):
     assert not loaded_by("import rope_lib", root) & (HEAVY | {"numpy"})
 
 
-@pytest.mark.parametrize("name", ["theory", "models", "runs", "figures", "findings", "claims", "cli"])
+@pytest.mark.parametrize(
+    "name", ["theory", "models", "runs", "figures", "exercises", "findings", "claims", "cli"]
+)
 def test_importing_a_floor_loads_none_of_what_it_refuses(root, name):
     refused = FLOORS[name].refused
     assert refused

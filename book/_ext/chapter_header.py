@@ -7,6 +7,7 @@ table, which a test holds to the library; what a chapter builds on stands in `bo
 import tomllib
 from pathlib import Path
 
+from chapter_exercises import ID as EXERCISES
 from chapter_parts import verdict_rows
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -18,9 +19,18 @@ NO_CHAPTERS = ("claims", "atlas")  # pages to look things up in
 
 
 def minutes(document: nodes.Element) -> int:
-    """The minutes that a page's prose, lists and tables take to read, at least one."""
-    words = sum(len(node.astext().split()) for kind in COUNTED for node in document.findall(kind))
+    """The minutes that a page's prose, lists and tables take, at least one; exercises come on top."""
+    words = sum(words_of(document, kind) for kind in COUNTED)
+    words -= sum(words_of(part, kind) for part in document.findall(is_exercises) for kind in COUNTED)
     return max(1, round(words / WORDS_A_MINUTE))
+
+
+def words_of(part: nodes.Element, kind: type[nodes.Element]) -> int:
+    return sum(len(node.astext().split()) for node in part.findall(kind))
+
+
+def is_exercises(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.section) and EXERCISES in node["ids"]
 
 
 def builds_on(root: Path) -> dict[str, list[str]]:
@@ -38,7 +48,7 @@ class ChapterHeader(SphinxPostTransform):
             return
         root = Path(self.env.srcdir)
         rows = [
-            ("Time", [[nodes.Text(f"about {minutes(self.document)} minutes")]]),
+            ("Time", [[nodes.Text(f"about {minutes(self.document)} minutes{self.exercises()}")]]),
             ("Builds on", [[self.link(f"{FOLDER}{page}")] for page in builds_on(root).get(name, [])]),
             ("Tests", self.claims(name, root)),
             ("Next", [[self.link(page)] for page in [self.next_page()] if page]),
@@ -46,6 +56,11 @@ class ChapterHeader(SphinxPostTransform):
         items = [self.item(label, parts) for label, parts in rows if parts]
         box = nodes.container("", nodes.definition_list("", *items), classes=["chapter-header"])
         title.parent.insert(title.parent.index(title) + 1, box)
+
+    def exercises(self) -> str:
+        """How many exercises a page has, as the end of a phrase."""
+        found = sum("exercise" in node["classes"] for node in self.document.findall(nodes.Admonition))
+        return f", and {found} exercises" if found else ""
 
     def item(self, label: str, parts: list[list[nodes.Node]]) -> nodes.definition_list_item:
         line = nodes.paragraph()

@@ -104,10 +104,7 @@ def build_wheel(root: Path, folder: Path) -> Path:
 
 
 def build(root: Path, target: Path) -> None:
-    """Write the zip, whole or not at all.
-
-    Raises ExtensionError if it is larger than `LIMIT`, or if its wheel cannot be built.
-    """
+    """Write the zip to take along. Raises ExtensionError as `build_wheel` and `write_zip` do."""
     with tempfile.TemporaryDirectory() as scratch:
         wheel = build_wheel(root, Path(scratch))
         content = {"README.md": README.format(wheel=wheel.name).encode(), wheel.name: wheel.read_bytes()}
@@ -116,14 +113,25 @@ def build(root: Path, target: Path) -> None:
             *sorted((root / "notebooks").glob("*.ipynb")),
         ]
         content |= {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
-        made = Path(scratch) / NAME
+        write_zip(target, content)
+
+
+def write_zip(target: Path, content: dict[str, bytes]) -> None:
+    """Write files into a zip, below one folder of its name; the same files make the same zip.
+
+    It is written whole or not at all. Raises ExtensionError if it is larger than `LIMIT`.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch) / target.name
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in content.items():
                 entry = zipfile.ZipInfo(f"{target.stem}/{name}", EARLIEST)
                 entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
                 archive.writestr(entry, data)
         if made.stat().st_size > LIMIT:
-            raise ExtensionError(f"{NAME} must stay below {LIMIT / MEGABYTE:g} MB, got {size_of(made)}")
+            raise ExtensionError(
+                f"{target.name} must stay below {LIMIT / MEGABYTE:g} MB, got {size_of(made)}"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(made, target)
 
