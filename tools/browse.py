@@ -2,9 +2,10 @@
 
     check [PAGE ...]    every page, or those named, opened from the folder as from a USB stick: no error in
     the console, no request that fails or leaves the site, every link and anchor leads somewhere, equations
-    are set, nothing is wider than a phone, a page weighs at most 1.5 MB, and axe-core finds no violation of
-    WCAG A or AA in either color mode. A line for each fault; the exit status is 1 if there is any. shots
-    [PAGE ...]    pictures at three widths in both color modes, into _build/shots, for a person to look at
+    are set, nothing is wider than a phone, a slide holds what is on it, a page weighs at most 1.5 MB, and
+    axe-core finds no violation of WCAG A or AA in either color mode. A line for each fault; the exit status
+    is 1 if there is any.
+    shots [PAGE ...]    pictures at three widths in both color modes, into _build/shots, to look at
 
 Chromium and its driver come from the system (Debian: chromium, chromium-driver), axe-core from the wheel
 axe-playwright-python, of which only axe.min.js is used, or from the file that the variable AXE names.
@@ -40,6 +41,31 @@ Promise.resolve(globalThis.MathJax?.startup?.promise).then(() => document.fonts.
 VIOLATIONS = """const done = arguments[1], options = {runOnly: arguments[0], resultTypes: ['violations']};
 axe.run(document, options).then((found) => done(found.violations.map(
     ({id, nodes}) => `${id}: ${nodes.length} × ${nodes[0].html.slice(0, 120)}`)))"""
+
+# What of a deck reaches beyond the part of its slide that is for it: the last 44 pixels are for the links.
+BEYOND = """const done = arguments[0];
+const measure = async () => {
+    await Promise.allSettled([...document.images].map((image) => image.decode()));
+    const found = [];
+    Reveal.getSlides().forEach((slide, index) => {
+        Reveal.slide(index);
+        const box = slide.getBoundingClientRect(), scale = Reveal.getScale();
+        for (const element of slide.querySelectorAll('.frame *')) {
+            if (element.closest('aside, mjx-assistive-mml')) continue;
+            const part = element.getBoundingClientRect();
+            const down = (part.bottom - box.top) / scale - 676;
+            const right = (part.right - box.left) / scale - 1240;
+            if (down > 1 || right > 1) {
+                found.push(`slide ${index + 1} is too ${down > 1 ? 'tall' : 'wide'}, by `
+                    + `${Math.round(Math.max(down, right))} px: ${element.tagName.toLowerCase()}`);
+                return;
+            }
+        }
+    });
+    done(found);
+};
+if (Reveal.isReady()) measure();
+else Reveal.on('ready', measure);"""
 
 
 def axe() -> str:
@@ -140,6 +166,13 @@ def dead_links(page: Path) -> Iterator[str]:
             yield f"a link leads to no place of {target.name}: {address}"
 
 
+def beyond_slides(driver, page: Path) -> list[str]:
+    """What is too large for its slide, a line for each slide of a deck, at 1280 by 720 pixels."""
+    resize(driver, 1280, 720)
+    show(driver, page, "light")
+    return driver.execute_async_script(BEYOND)
+
+
 def faults(driver, page: Path, rules: str) -> Iterator[str]:
     """What is wrong with a page, a line each."""
     yield from dead_links(page)
@@ -154,6 +187,8 @@ def faults(driver, page: Path, rules: str) -> Iterator[str]:
     if heavy > WEIGHT:
         yield f"weighs {heavy / 1e6:.2f} MB"
     yield from (f"an equation is not set: {text}" for text in driver.execute_script(UNSET))
+    if 'class="reveal"' in page.read_text(encoding="utf-8"):
+        yield from beyond_slides(driver, page)
     resize(driver, 1440, 1000)
     for mode in MODES:
         show(driver, page, mode)

@@ -1,4 +1,4 @@
-"""The head of a chapter: how long it takes, what it builds on, the claims that it tests, what is next.
+"""The head of a chapter: how long it takes, what it builds on, what it tests, its slides, what is next.
 
 Time is counted from the page's words, claims come from the library, and their verdicts from the README's
 table, which a test holds to the library; what a chapter builds on stands in `book/chapters.toml`.
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chapter_exercises import ID as EXERCISES
 from chapter_parts import verdict_rows
+from decks import decks_with
 from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
@@ -51,6 +52,7 @@ class ChapterHeader(SphinxPostTransform):
             ("Time", [[nodes.Text(f"about {minutes(self.document)} minutes{self.exercises()}")]]),
             ("Builds on", [[self.link(f"{FOLDER}{page}")] for page in builds_on(root).get(name, [])]),
             ("Tests", self.claims(name, root)),
+            ("Slides", [[self.link(deck)] for deck in decks_with(name, root)]),
             ("Next", [[self.link(page)] for page in [self.next_page()] if page]),
         ]
         items = [self.item(label, parts) for label, parts in rows if parts]

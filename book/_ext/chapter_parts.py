@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from docutils import nodes
@@ -33,6 +34,7 @@ class Figure:
     alt: str
     drawn_by: str  # a function of rope_lib.figures, empty where the cell calls none by its name
     data: tuple[str, ...]  # the kept results that its notebook draws from
+    tags: tuple[str, ...]  # of its cell
     png: bytes
 
 
@@ -54,14 +56,20 @@ def figures_of(notebook: Path) -> Iterator[Figure]:
                 alt=about.get("image", {}).get("alt", ""),
                 drawn_by=".".join(drawn.groups()) if drawn else "",
                 data=data,
+                tags=tuple(cell["metadata"].get("tags", ())),
                 png=base64.b64decode("".join(png)),
             )
 
 
+@cache
+def _figures(notebook: Path, changed: int) -> tuple[Figure, ...]:
+    return tuple(figures_of(notebook))
+
+
 def all_figures(root: Path) -> list[Figure]:
-    return [
-        figure for notebook in sorted((root / "notebooks").glob("*.ipynb")) for figure in figures_of(notebook)
-    ]
+    """The named figures of all notebooks; a notebook that has not changed is read once."""
+    notebooks = sorted((root / "notebooks").glob("*.ipynb"))
+    return [figure for notebook in notebooks for figure in _figures(notebook, notebook.stat().st_mtime_ns)]
 
 
 class ChapterFigure(SphinxDirective):
