@@ -18,7 +18,7 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 FOLDER = "notebooks/"
-NOTE = "The text is written for the defaults; where it says how to rerun a page with others: "
+NOTE = "The text is written for the defaults. ", " says how to run the page with others."
 RERUN = "book/how_to_read", "#section-take-along"
 
 
@@ -91,9 +91,7 @@ def parameters_of(notebook: Path) -> list[Parameter]:
     for statement in ast.parse(source).body:
         target, value = statement.targets[0], statement.value
         pairs = (
-            zip(target.elts, value.elts, strict=True)
-            if isinstance(target, ast.Tuple)
-            else [(target, value)]
+            zip(target.elts, value.elts, strict=True) if isinstance(target, ast.Tuple) else [(target, value)]
         )
         for name, default in pairs:
             written = ast.get_source_segment(source, default)
@@ -137,7 +135,7 @@ class ParameterTable(SphinxPostTransform):
         fold = [
             nodes.raw("", opened, format="html"),
             table(found),
-            nodes.paragraph("", "", nodes.Text(NOTE), link, nodes.Text(".")),
+            nodes.paragraph("", "", nodes.Text(NOTE[0]), link, nodes.Text(NOTE[1])),
             nodes.raw("", "</details>", format="html"),
         ]
         at = title.parent.index(title) + 1
