@@ -42,6 +42,19 @@ def test_what_is_no_address_is_refused(extensions, value):
         address("REPOSITORY", value)
 
 
+def test_a_notebook_of_a_repository_on_github_can_be_run_elsewhere(extensions):
+    from repository import launchers
+
+    found = launchers("https://github.com/owner/name", "notebooks/atlas.ipynb")
+    assert found == {
+        "Colab": "https://colab.research.google.com/github/owner/name/blob/colab/notebooks/atlas.ipynb",
+        "Binder": "https://mybinder.org/v2/gh/owner/name/HEAD?labpath=notebooks%2Fatlas.ipynb",
+    }
+    assert launchers("https://github.com/owner/name", "") == {}  # a page that is no notebook
+    assert launchers("https://host/owner/name", "notebooks/atlas.ipynb") == {}
+    assert launchers("", "notebooks/atlas.ipynb") == {}
+
+
 def test_a_sitemap_names_whole_addresses(extensions):
     from repository import sitemap
 
