@@ -72,7 +72,7 @@ def test_a_page_that_runs_a_model_installs_it_from_the_source_given(portable, ra
 
 
 def test_without_a_wheel_or_a_source_one_line_says_what_to_do(portable, ran):
-    with pytest.raises(ModuleNotFoundError, match=r"^\['rope_lib'\] must be installed: put the wheel"):
+    with pytest.raises(ModuleNotFoundError, match=r"^\['rope_lib'\] must be installed: put a wheel"):
         ran(cell_of(portable, "1"), "rope_lib")
 
 
