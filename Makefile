@@ -12,7 +12,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models book pdf class look test quick checks report notebooks tables attack bench fuzz pins clean
+.PHONY: help setup models book pdf class look test quick rerun checks report notebooks tables attack bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -84,6 +84,11 @@ quick: checks  ## what takes under a minute: lint, types, notebooks, tests that 
 	@$(QUICK) $(HALF) >_build/quick.log 2>&1 & pid=$$!; \
 	  $(QUICK) $(addprefix --ignore=,$(HALF)) tests rope_lib; second=$$?; \
 	  wait $$pid; first=$$?; cat _build/quick.log; exit $$((first | second))
+
+# Half an hour on two cores, so it is no part of `make test`. What a notebook printed last is in _build/rerun.
+rerun: setup  ## execute every notebook with a second set of parameters, under papermill
+	@mkdir -p _build/rerun
+	$(PY) -m pytest -m rerun --durations=0 --basetemp _build/rerun tests/notebooks
 
 report: setup  ## report on a model: MODEL=path/to/model, by default the packaged SmolLM2-135M
 	.venv/bin/rope-lib report $(if $(MODEL),"$(MODEL)")

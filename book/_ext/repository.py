@@ -3,12 +3,13 @@
 Both are variables of the environment, or of `make`, and empty unless somebody who publishes the book sets
 them: no copy points at a place that is not its own. With SITE the pages name their canonical address and a
 picture for those who link to them, and a sitemap is written, all of which need whole addresses.
+With a REPOSITORY on GitHub, pages that are notebooks open in Colab and on Binder.
 """
 
 import os
 from html import escape
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from sphinx.errors import ExtensionError
 
@@ -30,9 +31,29 @@ def read_settings(app, config) -> None:
     config.html_baseurl = f"{site}/" if site else ""
 
 
+def launchers(repository: str, notebook: str) -> dict[str, str]:
+    """Addresses that run a notebook of a repository, by the names of the services; none outside GitHub.
+
+    Colab opens the copy on the branch `colab`, which installs what is missing there.
+
+    >>> launchers("https://github.com/owner/name", "notebooks/atlas.ipynb")["Colab"]
+    'https://colab.research.google.com/github/owner/name/blob/colab/notebooks/atlas.ipynb'
+    """
+    place = urlsplit(repository)
+    if place.netloc != "github.com" or not notebook:
+        return {}
+    name = place.path.strip("/").removesuffix(".git")
+    return {
+        "Colab": f"https://colab.research.google.com/github/{name}/blob/colab/{quote(notebook)}",
+        "Binder": f"https://mybinder.org/v2/gh/{name}/HEAD?labpath={quote(notebook, safe='')}",
+    }
+
+
 def tell(app, pagename, templatename, context, doctree) -> None:
     context["repository"] = app.config.repository
     context["site"] = app.config.html_baseurl
+    is_notebook = app.env.doc2path(pagename, base=False).endswith(".ipynb") if doctree else False
+    context["launchers"] = launchers(app.config.repository, f"{pagename}.ipynb" if is_notebook else "")
 
 
 def sitemap(site: str, pages: list[str]) -> str:

@@ -2,8 +2,8 @@
 
 A notebook that is downloaded alone lacks the library and the kept tables. The zip holds both, and a README
 that says how to run a notebook anywhere. It is built before the pages, which state its size; a build whose
-inputs have not changed keeps the one that is there. Weights of models stay out of it: a wheel carries tables
-and texts only.
+inputs have not changed keeps the one that is there. Of models it holds the two small ones that were trained
+for the book, on which chapters repeat a part of what they tell.
 """
 
 import hashlib
@@ -15,19 +15,20 @@ import zipfile
 from pathlib import Path
 
 from execution_cache import input_files
+from portable import CELL, MODEL, portable_notebooks
 from sphinx.errors import ExtensionError
 
 SIZE_HERE = "TAKE_AWAY_SIZE"  # in a page's text, where the size is to stand
 NAME = "rope-companion.zip"  # below _static
 MEGABYTE = 1_000_000
-LIMIT = 25 * MEGABYTE
+LIMIT = 40 * MEGABYTE
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # a zip's first day: the same files make the same zip
 REQUIREMENTS = ("requirements.txt", "requirements-torch.txt", "requirements-model.txt")
 
 README = """# RoPE, measured: to take along
 
 `notebooks/` holds every chapter, executed. `{wheel}` is the library `rope_lib` with its command `rope-lib`,
-and in it the kept results that the chapters draw from. Weights of trained models are not included.
+and in it the kept results that the chapters draw from, with the two byte models that were trained for them.
 
 Python 3.11, 3.12 or 3.13. In this folder, on Linux or macOS:
 
@@ -51,6 +52,9 @@ To change the cells by hand, use any notebook editor with this environment; for 
     .venv/bin/pip install jupyterlab
     .venv/bin/jupyter lab notebooks
 
+In an environment that lacks something, as in Colab, the first code cell of a notebook installs it from the
+wheel beside it or in the folder above, and says so; it then takes the newest versions, not those of the book.
+
 Code under the MIT license, text and figures under CC BY 4.0.
 """
 
@@ -66,7 +70,7 @@ def parts(root: Path) -> list[Path]:
 
 
 def digest(root: Path) -> str:
-    total = hashlib.sha256(README.encode())
+    total = hashlib.sha256((README + CELL + MODEL).encode())
     for file in parts(root):
         total.update(
             f"{file.relative_to(root).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
@@ -108,11 +112,9 @@ def build(root: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         wheel = build_wheel(root, Path(scratch))
         content = {"README.md": README.format(wheel=wheel.name).encode(), wheel.name: wheel.read_bytes()}
-        files = [
-            *(root / name for name in (*REQUIREMENTS, "LICENSE")),
-            *sorted((root / "notebooks").glob("*.ipynb")),
-        ]
-        content |= {file.relative_to(root).as_posix(): file.read_bytes() for file in files}
+        content |= {name: (root / name).read_bytes() for name in (*REQUIREMENTS, "LICENSE")}
+        notebooks = portable_notebooks(root, source="")  # the wheel is there
+        content |= {f"notebooks/{name}": text.encode() for name, text in notebooks.items()}
         write_zip(target, content)
 
 

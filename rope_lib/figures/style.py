@@ -4,9 +4,12 @@ Figures are opaque white, so that they look the same on a light and on a dark pa
 """
 
 import base64
+import hashlib
 import io
 import math
+import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import matplotlib
@@ -33,6 +36,10 @@ STAGE_NAMES = {"pre": "before rotation", "post": "after rotation"}
 WIDTH = 5.6  # inches
 DPI = 140
 MAX_BYTES = 100_000
+
+# Where this variable names a folder, as when the book is built, a figure that is shown leaves its numbers
+# there too, in a file named by the hash of its image.
+DATA_FOLDER = "ROPE_LIB_FIGURE_DATA"
 
 Grid: TypeAlias = NDArray[Any]  # of Axes, rows × columns: numpy has no type for an array of these
 
@@ -84,8 +91,13 @@ def _shown(figure: Figure) -> str:
     from IPython.core.pylabtools import print_figure
 
     # Without a Software entry the same figure is the same file under every version of matplotlib.
-    png = print_figure(figure, fmt="png", dpi=DPI, metadata={"Software": None})
-    return base64.b64encode(lighter(png)).decode()
+    png = lighter(print_figure(figure, fmt="png", dpi=DPI, metadata={"Software": None}))
+    if folder := os.environ.get(DATA_FOLDER):
+        from .data import csv_of
+
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(folder, f"{hashlib.sha256(png).hexdigest()}.csv").write_text(csv_of(figure), encoding="utf-8")
+    return base64.b64encode(png).decode()
 
 
 def axes(*, height: float = 3.4) -> tuple[Figure, Axes]:

@@ -1,5 +1,6 @@
 """What the extensions make of a page: what it loads, what is said of it, where its code and figures go."""
 
+import hashlib
 import re
 import struct
 import zlib
@@ -40,6 +41,19 @@ def test_what_is_no_address_is_refused(extensions, value):
 
     with pytest.raises(ExtensionError, match="REPOSITORY must be an address"):
         address("REPOSITORY", value)
+
+
+def test_a_notebook_of_a_repository_on_github_can_be_run_elsewhere(extensions):
+    from repository import launchers
+
+    found = launchers("https://github.com/owner/name", "notebooks/atlas.ipynb")
+    assert found == {
+        "Colab": "https://colab.research.google.com/github/owner/name/blob/colab/notebooks/atlas.ipynb",
+        "Binder": "https://mybinder.org/v2/gh/owner/name/HEAD?labpath=notebooks%2Fatlas.ipynb",
+    }
+    assert launchers("https://github.com/owner/name", "") == {}  # a page that is no notebook
+    assert launchers("https://host/owner/name", "notebooks/atlas.ipynb") == {}
+    assert launchers("", "notebooks/atlas.ipynb") == {}
 
 
 def test_a_sitemap_names_whole_addresses(extensions):
@@ -180,6 +194,28 @@ def test_what_is_no_png_is_refused(extensions, tmp_path):
     (tmp_path / "a.png").write_bytes(b"GIF89a" + bytes(40))
     with pytest.raises(ValueError, match=r"a\.png must be a PNG image"):
         png_size(tmp_path / "a.png")
+
+
+def test_a_figure_offers_the_numbers_of_its_image_once(extensions, tmp_path):
+    from figure_data import serve, with_data
+
+    page, kept = tmp_path / "site" / "notebooks" / "page.html", tmp_path / "kept"
+    images = tmp_path / "site" / "_images"
+    for folder in (page.parent, images, kept):
+        folder.mkdir(parents=True)
+    for name in ("a", "b"):
+        (images / f"{name}.png").write_bytes(name.encode())
+    (kept / f"{hashlib.sha256(b'a').hexdigest()}.csv").write_text("x,y\n")
+    image, caption = '<img src="../_images/{0}.png">', "<figcaption>On it.</figcaption>"
+    figure = f'<figure class="x" id="fig-{{0}}">{image}{caption}</figure>'
+    html = figure.format("a") + "<p></p>" + figure.format("b")
+    find = serve(page, tmp_path / "site", kept)
+    once = with_data(html, find)
+    link = '<p class="figure-data"><a href="../_static/figure_data/fig-a.csv" download>'
+    assert once.count("figure-data") == 1  # the other has none
+    assert f"On it.{link}" in once.partition("<p></p>")[0]
+    assert (tmp_path / "site" / "_static" / "figure_data" / "fig-a.csv").read_text() == "x,y\n"
+    assert with_data(once, find) == once
 
 
 # Setup code.

@@ -29,7 +29,9 @@ def test_the_zip_holds_the_wheel_with_its_results_and_every_notebook(take_away, 
     with zipfile.ZipFile(tmp_path / "rope-companion" / wheel) as library:
         inside = library.namelist()
     assert any(name.endswith(".parquet") for name in inside)
-    assert not any(name.endswith((".safetensors", ".gguf", ".pt")) for name in inside)
+    weights = {name for name in inside if name.endswith((".safetensors", ".gguf", ".pt"))}
+    byte_models = ("rope", "rope_id")
+    assert weights == {f"rope_lib/results/byte_models/{name}/model.safetensors" for name in byte_models}
 
 
 def test_a_changed_notebook_is_another_zip(take_away, root, tmp_path, monkeypatch):
