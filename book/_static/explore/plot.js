@@ -80,7 +80,7 @@
     axis(d3.axisBottom(along), xTicks, x.format ?? formatOf(x), `translate(0 ${bottom})`);
     axis(d3.axisLeft(up), yTicks, y.format ?? formatOf(y), `translate(${left} 0)`);
     group.append("text").attr("class", "axis-label").attr("x", right).attr("y", bottom + 34).attr("text-anchor", "end").text(x.label);
-    group.append("text").attr("class", "axis-label").attr("x", 2).attr("y", top - 11).text(y.label);
+    group.append("text").attr("class", "axis-label").attr("x", left < 100 ? 2 : left - 30).attr("y", top - 11).text(y.label);
     clips += 1;
     const clip = `explore-clip-${clips}`;
     group.append("clipPath").attr("id", clip).append("rect").attr("x", left).attr("y", top - 1)
@@ -99,6 +99,15 @@
     const first = Math.ceil(Math.log10(Math.max(from, 1e-30)) - 1e-9), last = Math.floor(Math.log10(to) + 1e-9);
     if (scale === "symlog") return [0, ...powers(0, last, most - 1)];
     return powers(first, last, most);
+  }
+
+  /* Those of some values, ascending, that have room for their labels on an axis of so many pixels; the last has. */
+  function roomy(values, axis, pixels, room = 48) {
+    const at = scaleOf(axis).range([0, pixels]), kept = [];
+    for (const value of [...values].reverse()) {
+      if (!kept.length || at(kept[0]) - at(value) >= room) kept.unshift(value);
+    }
+    return kept;
   }
 
   function powers(first, last, most) {
@@ -163,5 +172,5 @@
   /* How many, in words where there are none. */
   const many = (number) => (number === 0 ? "none" : count(number));
 
-  global.explorePlot = { anchorAt, band, count, decade, frame, label, line, many, power, rule, spread, stage };
+  global.explorePlot = { anchorAt, band, count, decade, frame, label, line, many, power, roomy, rule, spread, stage };
 })(globalThis);
