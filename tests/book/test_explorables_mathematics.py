@@ -7,7 +7,7 @@ import pytest
 
 from rope_lib.findings import retrofits
 from rope_lib.findings.kept import kept
-from rope_lib.findings.pair_weights import by_head, effective_pairs
+from rope_lib.findings.pair_weights import by_head
 from rope_lib.findings.spectra import by_distance
 from rope_lib.findings.zone import counts, places
 from rope_lib.models.case_studies import case_studies
@@ -70,11 +70,14 @@ def test_zone(shown, drawn_data):
 
 
 def test_retrofits(shown):
-    names = {"default": "default", **{scaling: scaling for scaling in (*retrofits.SCHEMES.values(), "dynamic")}}
+    names = {
+        "default": "default",
+        **{scaling: scaling for scaling in (*retrofits.SCHEMES.values(), "dynamic")},
+    }
     views = [
-        {"scheme": scheme, "factor": factor, "trained": trained, "length": trained * times, "base": base, "dim": dim}
-        for scheme, (factor, times), trained, base, dim in itertools.product(
-            names, ((8, 8), (4, 16), (1.7, 3)), (4096,), (1e4, 5e5), (8, 128)
+        {"scheme": name, "factor": factor, "trained": 4096, "length": 4096 * times, "base": base, "dim": dim}
+        for name, (factor, times), base, dim in itertools.product(
+            names, ((8, 8), (4, 16), (1.7, 3)), (1e4, 5e5), (8, 128)
         )
     ]  # fmt: skip
     unseen = 0
@@ -95,7 +98,11 @@ def test_retrofits(shown):
         close(found["seen"], table.turns)
         close(found["slowed"], table.slowed)
         close(found["reached"], view["length"] * freqs / (2 * np.pi))
-        assert found["known"] is None if np.isinf(told["known"]) else found["known"] == pytest.approx(told["known"])
+        assert (
+            found["known"] is None
+            if np.isinf(told["known"])
+            else found["known"] == pytest.approx(told["known"])
+        )
         unseen += told["unseen"] > 0
     assert 0 < unseen < len(views)
 
@@ -117,7 +124,9 @@ def test_every_number_type_rounds_as_the_librarys(shown):
         ]
     )
     for dtype in SIGNIFICAND_BITS:
-        found = shown.run("return arguments[0].map(ropeRounding.ROUND[arguments[1]])", numbers.tolist(), dtype)
+        found = shown.run(
+            "return arguments[0].map(ropeRounding.ROUND[arguments[1]])", numbers.tolist(), dtype
+        )
         np.testing.assert_array_equal(np.array(found, float), round_to(numbers, dtype), err_msg=dtype)
 
 
@@ -142,7 +151,7 @@ def test_precision(shown):
     views = [
         {"scheme": scheme, "angle": angle, "table": table, "position": position, "base": base}
         for base, (scheme, angle, table), position in itertools.product(
-            (1e4, 1e9), settings, (257, 60_001, 1_000_000)
+            (1e4, 1e9), settings, (257, 1_000_000)
         )
         if angle != "float16" or position < 65_000
     ]
@@ -176,28 +185,21 @@ def test_the_schemes_of_the_library_can_all_be_set(shown):
 
 def test_head(shown, drawn_data):
     weights = kept("head_weights")[0]["weights"]
-    places_of = [
-        (number, layer["layer"], head)
-        for number, model in enumerate(drawn_data["head"])
-        for layer in model["layers"][::7]
-        for head in range(0, len(layer["weights"]), 3)
-    ]
-    views = [
-        {"model": number, "layer": layer, "head": head, "pair": 5, "distance": 1234}
-        for number, layer, head in places_of
-    ]
-    for view, found in zip(views, shown.compute("head", views), strict=True):
-        model = drawn_data["head"][view["model"]]
-        rows = weights[(weights.model == model["model"]) & (weights.layer == view["layer"])]
-        own = by_head(rows).loc[view["layer"], view["head"]].to_numpy()
-        freqs = frequencies(model["layers"][view["layer"]]["base"], 2 * own.size)
-        close(found["weights"], own, atol=1e-4)
-        close(found["own"], own @ np.cos(1234 * freqs), atol=1e-3)
-        close(found["equal"], bank_similarity(1234, freqs))
-        close(found["one"], np.cos(1234 * freqs[5]))
-        close(found["effective"], 1 / np.sum(own**2), rtol=1e-2)
-        texts = rows.groupby("text").apply(lambda part: effective_pairs(part)[view["layer"], view["head"]])
-        assert found["effective"] >= texts.min() * 0.99  # a mean of weights is no more peaked than each
+    for number, model in enumerate(drawn_data["head"]):
+        means = by_head(weights[weights.model == model["model"]])
+        heads = means.index[::29]
+        views = [
+            {"model": number, "layer": layer, "head": head, "pair": 5, "distance": 1234}
+            for layer, head in heads.tolist()
+        ]
+        for place, found in zip(heads, shown.compute("head", views), strict=True):
+            own = means.loc[place].dropna().to_numpy()
+            freqs = frequencies(model["layers"][place[0]]["base"], 2 * own.size)
+            close(found["weights"], own, atol=1e-4)
+            close(found["own"], own @ np.cos(1234 * freqs), atol=1e-3)
+            close(found["equal"], bank_similarity(1234, freqs))
+            close(found["one"], np.cos(1234 * freqs[5]))
+            close(found["effective"], 1 / np.sum(own**2), rtol=1e-2)
 
 
 def test_clusters(shown, drawn_data):
@@ -210,8 +212,8 @@ def test_clusters(shown, drawn_data):
         ]
         for view, found in zip(views, shown.compute("clusters", views), strict=True):
             rows = geometry["heads"].query(
-                "model == @model['model'] and role == 'key' and stage == @view['stage'] and layer == @model['layer']"
-                " and head == @model['head'] and length == @view['length']"
+                "model == @model['model'] and role == 'key' and stage == @view['stage']"
+                " and layer == @model['layer'] and head == @model['head'] and length == @view['length']"
             )
             assert found["spread"] == pytest.approx(np.degrees(np.arccos(rows.mean_cosine.mean())), abs=0.01)
             assert found["measured"] == view["length"]
