@@ -12,7 +12,7 @@ PAGE = "book/calculator"
 FOLDER = "calculator"  # below _static
 SCRIPTS = (  # page.js comes last
     "rope.js", "atlas.js", "record.js", "compare.js", "fragment.js",
-    "drawing.js", "state.js", "combobox.js", "page.js",
+    "numbers.js", "drawing.js", "state.js", "combobox.js", "page.js",
 )  # fmt: skip
 STYLE = "calculator.css"
 

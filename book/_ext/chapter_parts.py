@@ -79,19 +79,25 @@ class ChapterFigure(SphinxDirective):
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        found = next((f for f in all_figures(Path(self.env.srcdir)) if f.name == self.arguments[0]), None)
-        if found is None:
-            raise self.error(f"no executed notebook has a figure named {self.arguments[0]!r}")
-        self.env.note_dependency(f"notebooks/{found.page}.ipynb")
-        target = Path(self.env.srcdir) / FOLDER / f"{found.name.replace(':', '-')}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.is_file() or target.read_bytes() != found.png:
-            target.write_bytes(found.png)
-        image = nodes.image(uri=f"/{target.relative_to(self.env.srcdir).as_posix()}", alt=found.alt)
+        image = chapter_image(self, self.arguments[0])
         caption = nodes.caption()
         self.state.nested_parse(self.content, self.content_offset, caption)
         text = nodes.caption("", "", *(child for node in caption.children for child in node.children))
         return [nodes.figure("", image, text, classes=["from-chapter"])]
+
+
+def chapter_image(directive: SphinxDirective, name: str) -> nodes.image:
+    """The named figure as an image, which Sphinx copies. Raises the directive's error if there is none."""
+    env = directive.env
+    found = next((figure for figure in all_figures(Path(env.srcdir)) if figure.name == name), None)
+    if found is None:
+        raise directive.error(f"no executed notebook has a figure named {name!r}")
+    env.note_dependency(f"notebooks/{found.page}.ipynb")
+    target = Path(env.srcdir) / FOLDER / f"{found.name.replace(':', '-')}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.is_file() or target.read_bytes() != found.png:
+        target.write_bytes(found.png)
+    return nodes.image(uri=f"/{target.relative_to(env.srcdir).as_posix()}", alt=found.alt)
 
 
 class FigureIndex(SphinxDirective):

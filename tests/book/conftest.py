@@ -3,7 +3,7 @@
 import pytest
 
 # Helpers whose failed assertions are to explain themselves as those of tests do.
-pytest.register_assert_rewrite("calculator_answers", "calculator_page")
+pytest.register_assert_rewrite("calculator_answers", "calculator_page", "explorable_page")
 
 
 def pytest_collection_modifyitems(items):

@@ -98,5 +98,5 @@
     };
   }
 
-  global.ropeRecord = { judge, recordSentence, seenAngles, seenSentence, trackRecord };
+  global.ropeRecord = { judge, recordSentence, seenAngles, seenByEachPair, seenSentence, trackRecord };
 })(globalThis);
