@@ -6,6 +6,8 @@ from itertools import pairwise
 import mpmath
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.rivals import (
@@ -224,6 +226,36 @@ def test_critical_base_and_limit():
         2 * np.pi * 1e6 ** (92 / 128), rel=1e-12
     )
     assert liu_extrapolation_limit(4096, 128, 1e4, [1e4, 1e6]).shape == (2,)
+
+
+def log_uniform(low, high):
+    return st.floats(np.log(low), np.log(high)).map(np.exp)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    trained=st.integers(7, 10**7),
+    tuned=st.integers(7, 10**7),
+    base=log_uniform(2, 1e9),
+    tuned_base=log_uniform(2, 1e9),
+    head_dim=st.integers(1, 256).map(lambda pairs: 2 * pairs),
+)
+def test_liu_et_al_against_mpmath(trained, tuned, base, tuned_base, head_dim):
+    with mpmath.workdps(40):
+        turns, tuned_turns = (mpmath.log(length / (2 * mpmath.pi)) for length in (trained, tuned))
+        pairs = mpmath.mpf(head_dim) / 2 * turns / mpmath.log(base)
+        assume(abs(pairs - mpmath.nint(pairs)) > 1e-9)  # where float64 may round to the other side
+        dimension = min(2 * mpmath.ceil(pairs), head_dim)
+        critical = mpmath.mpf(base) ** (tuned_turns / turns)
+        limit = 2 * mpmath.pi * mpmath.mpf(tuned_base) ** (dimension / head_dim)
+    assert liu_critical_dimension(trained, head_dim, base) == dimension
+    if critical < 1e300:
+        # A power magnifies the rounding of its exponent by its own logarithm.
+        error = 1e-14 * (1 + abs(float(mpmath.log(critical))))
+        assert liu_critical_base(trained, tuned, base) == pytest.approx(float(critical), rel=error)
+    assert liu_extrapolation_limit(trained, head_dim, base, tuned_base) == pytest.approx(
+        float(limit), rel=1e-13
+    )
 
 
 # Bad input
