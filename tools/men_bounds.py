@@ -3,7 +3,7 @@
     python tools/men_bounds.py [--all]
 
 Adds the rows that `rope_lib/models/men_bounds.csv` lacks, or with `--all` computes every row afresh. A row
-takes from milliseconds to a minute; one that takes longer than LIMIT is left out and reported.
+takes from milliseconds to minutes; one that takes longer than LIMIT is left out and reported.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import csv
 import multiprocessing
 import sys
 from collections.abc import Iterable, Mapping
+from decimal import ROUND_CEILING, Decimal, localcontext
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,8 +40,13 @@ def needed(models: Iterable[AtlasModel]) -> set[Place]:
 
 
 def written(base: float) -> str:
-    """A base as the table writes it: 7 significant digits, as many as the search resolves."""
-    return f"{float(f'{base:.7g}'):.15g}"
+    """A base as the table writes it: 10 significant digits, rounded up, so that it passes as well.
+
+    >>> written(4293.437567003)
+    '4293.437568'
+    """
+    with localcontext(prec=10, rounding=ROUND_CEILING):
+        return f"{+Decimal(base):f}"
 
 
 def read(table: Path) -> dict[Place, str]:
@@ -69,7 +75,7 @@ def main() -> None:
         with multiprocessing.Pool(1) as pool:  # a process of its own, which a timeout can end
             try:
                 base = pool.apply_async(men_minimum_base, (context, head_dim)).get(LIMIT)
-            except (multiprocessing.TimeoutError, ValueError, OverflowError) as error:
+            except (multiprocessing.TimeoutError, ValueError, ArithmeticError) as error:
                 why = str(error) or f"no base within {LIMIT} s"
                 print(f"{context},{head_dim} left out: {why}", file=sys.stderr)
                 continue

@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from rope_lib.models.checks import shortened, shown
-from rope_lib.models.record import BOUND_NAMES, base_text, layers_text, scaling_and_length
+from rope_lib.models.record import BOUND_NAMES, base_text, holds, layers_text, scaling_and_length
 from rope_lib.models.spec import scopes
 from rope_lib.models.summary import record_sentence
 
@@ -105,8 +105,7 @@ def _rotary_lines(record: Mapping[str, Json], rotary: Mapping[str, Json], scope:
         if value is None:
             yield _row(BOUND_NAMES[name], "not tabulated for this context")
         else:
-            holds = effective < value if name == "precision" else effective >= value
-            mark = click.style("holds", fg="green") if holds else click.style("fails", fg="red")
+            mark = click.style("holds", fg="green") if holds(rotary, name) else click.style("fails", fg="red")
             yield _row(BOUND_NAMES[name], f"{base_text(value):<{_VALUE}}  {mark}")
     without = rotary["verdict_without_scaling"]
     changed = f"  ({without} without the scaling)" if without != rotary["verdict"] else ""

@@ -1,4 +1,4 @@
-"""The base that Men et al. (2405.14591) ask for, from a table, because computing it takes seconds."""
+"""The base that Men et al. (2405.14591) ask for, from a table: computing it takes up to minutes."""
 
 import csv
 from functools import lru_cache

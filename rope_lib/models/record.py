@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..theory.rivals import first_negative
 from .case_studies import CaseStudy
 from .men_bounds import men_bound
 from .spec import ModelSpec, scopes
@@ -23,6 +24,9 @@ BOUND_NAMES = {
     "men": "Men et al.",
 }
 
+# Distances searched for a negative sum of cosines: it takes some 10 ms.
+FARTHEST = 2**24
+
 # How to say that a value does not come from the file.
 _WEAK = {"class_default": "is not in the file: the default of its class", "assumed": "is assumed"}
 
@@ -31,8 +35,10 @@ def record(verdict: Verdict) -> dict[str, Any]:
     """The JSON object of a verdict at one context, as plain Python values.
 
     Layers count from 0. `context` is null for a model without rotary that declares none. `inv_freq` is in
-    radians per token, at the context of the verdict. `men` is the base that Men et al. (2405.14591) ask for,
-    null where it is not tabulated. What stands beside the verdict:
+    radians per token, at the context of the verdict. `men` is the least base that passes the test of Men et
+    al. (2405.14591), null where it is not tabulated. Larger bases may fail that test, so each spectrum is put
+    to it: `first_negative` is the first distance at which its sum of cosines is negative, of those that its
+    layers see and at most 2^24; null where there is none or some pairs rest. What stands beside the verdict:
 
     `record`       how many case studies the bounds misjudge at this epsilon and dtype, and how many two
                    simpler rules do: `track_record.TrackRecord`
@@ -90,6 +96,20 @@ def _cases(verdict: Verdict, stages: Mapping[str, Stage | None]) -> dict[str, An
     return {**asdict(found), "own": named(found.own), "nearest": named(found.nearest)}
 
 
+def holds(rotary: Mapping[str, Any], name: str) -> bool:
+    """Whether a spectrum of a record meets a bound: its effective base by paper A, its sums by Men et al.
+
+    >>> bounds = {"precision": 2**23, "men": 83_764}
+    >>> spectrum = {"effective_base": 1e5, "bounds": bounds, "first_negative": 8_000}
+    >>> holds(spectrum, "precision"), holds(spectrum, "men")
+    (True, False)
+    """
+    bound, base = rotary["bounds"][name], rotary["effective_base"]
+    if name == "men":
+        return rotary["first_negative"] is None
+    return bool(base < bound if name == "precision" else base >= bound)
+
+
 def warnings(spec: ModelSpec) -> tuple[str, ...]:
     """What puts a whole verdict in doubt: a tuple of sentences.
 
@@ -109,6 +129,7 @@ def _rotary_record(judged: RotaryVerdict, context: float, training: Stage | None
     rotary = judged.rotary
     seen = seen_angles(rotary, training, context) if training else None
     inv_freq, attention_factor = rotary.spectrum(context)
+    turning, limit = bool(inv_freq.all()), int(min(float(judged.context_length), FARTHEST))
     return {
         "layers": list(rotary.layers),
         "kind": rotary.kind,
@@ -122,8 +143,9 @@ def _rotary_record(judged: RotaryVerdict, context: float, training: Stage | None
         "effective_base": float(judged.effective_base),
         "bounds": {
             **{name: float(bound) for name, bound in judged.bounds.items()},
-            "men": men_bound(float(judged.context_length), rotary.rotary_dim) if inv_freq.all() else None,
+            "men": men_bound(float(judged.context_length), rotary.rotary_dim) if turning else None,
         },
+        "first_negative": first_negative(inv_freq, limit) if turning else None,
         "verdict": judged.verdict,
         "verdict_without_scaling": judged.verdict_without_scaling,
         "seen_angles": None

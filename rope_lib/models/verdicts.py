@@ -1,6 +1,6 @@
 """Paper A's bounds put together into one verdict on a model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -21,6 +21,8 @@ VERDICTS = ("infeasible", "beyond_precision", "aliased", "unstable", "unstable_a
 # From the worst to the best: a model's verdict is that of its worst spectrum.
 WORST_FIRST = ("infeasible", "aliased", "unstable", "beyond_precision", "unstable_at_depth", "stable")
 NO_ROPE = "no_rope"  # the verdict on a model in which no layer rotates
+
+_ALPHABETIC = np.argsort(WORST_FIRST)
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,53 @@ def judge(
     >>> [str(verdict) for verdict in judge(spec, context=[8192, 131_072, 1_000_000]).verdict]
     ['stable', 'unstable_at_depth', 'infeasible']
     """
-    if context is None:
-        context = spec.declared_context
-    if context is None and spec.rotaries:
-        raise ValueError(f"{spec.name} declares no context: give one")
-    contexts = np.asarray(np.nan) if context is None else positive("context", context)
+    contexts = _contexts(spec, context)
     rotaries = tuple(_judge_rotary(rotary, contexts, epsilon, dtype) for rotary in spec.rotaries)
     return Verdict(spec, contexts, epsilon, dtype, rotaries, _worst(rotaries, contexts, epsilon, dtype))
 
 
+def judge_all(
+    specs: Iterable[ModelSpec],
+    *,
+    epsilon: ArrayLike = 0.95,
+    dtype: ArrayLike = "float32",
+    context: ArrayLike | None = None,
+) -> NDArray[np.str_]:
+    """The verdicts of `judge` on many models in one pass over arrays: `(models, …)`.
+
+    `epsilon`, `dtype` and `context` broadcast to the axes after the first; without a context each model is
+    judged at its declared one. Millions of verdicts take a second, where `judge` spends most of its time
+    between small arrays. Raises ValueError as `judge`.
+
+    >>> from rope_lib.models.atlas import atlas_model
+    >>> models = [atlas_model("Llama 3 8B"), atlas_model("Llama 2 7B")]
+    >>> judge_all(models, context=[2_048, 131_072]).tolist()
+    [['stable', 'unstable_at_depth'], ['unstable_at_depth', 'aliased']]
+    """
+    specs = list(specs)
+    contexts = [_contexts(spec, context) for spec in specs]
+    shape = np.broadcast_shapes(np.shape(epsilon), np.shape(dtype), *(each.shape for each in contexts))
+    spectra = [(model, rotary) for model, spec in enumerate(specs) for rotary in spec.rotaries]
+    ranks = np.full((len(specs), *shape), len(WORST_FIRST), dtype=np.int8)
+    if spectra:
+        bases = _in_front([_effective_base(rotary, contexts[model]) for model, rotary in spectra], shape)
+        seen = _in_front([_seen(rotary, contexts[model]) for model, rotary in spectra], shape)
+        layers = _in_front([len(rotary.layers) for _, rotary in spectra], shape)
+        of_spectra = np.broadcast_to(_ranks(bases, seen, layers, epsilon, dtype), (len(spectra), *shape))
+        models, firsts = np.unique([model for model, _ in spectra], return_index=True)
+        ranks[models] = np.minimum.reduceat(of_spectra, firsts)
+    return np.asarray(_named(ranks))
+
+
+def _in_front(arrays: Sequence[ArrayLike], shape: tuple[int, ...]) -> Floats:
+    """Arrays, broadcast to one shape, stacked on a first axis, before axes that broadcast to `shape`."""
+    stacked = np.stack(np.broadcast_arrays(*arrays)).astype(np.float64)
+    length, *axes = stacked.shape
+    return stacked.reshape(length, *(1,) * (len(shape) - len(axes)), *axes)
+
+
 def _judge_rotary(rotary: Rotary, context: Floats, epsilon: ArrayLike, dtype: ArrayLike) -> RotaryVerdict:
-    seen = context if rotary.window is None else np.minimum(context, rotary.window)
-    layers = len(rotary.layers)
+    seen, layers = _seen(rotary, context), len(rotary.layers)
     effective_base = _effective_base(rotary, context)
     bounds = FrozenDict(
         aliasing=aliasing_bound(seen),
@@ -91,6 +128,20 @@ def _judge_rotary(rotary: Rotary, context: Floats, epsilon: ArrayLike, dtype: Ar
         classify(base, seen, layers, epsilon=epsilon, dtype=dtype) for base in (effective_base, rotary.base)
     )
     return RotaryVerdict(rotary, seen, effective_base, bounds, with_scaling, without)
+
+
+def _contexts(spec: ModelSpec, context: ArrayLike | None) -> Floats:
+    """The contexts to judge a model at: NaN where none is given, declared or needed."""
+    if context is None:
+        context = spec.declared_context
+    if context is None and spec.rotaries:
+        raise ValueError(f"{spec.name} declares no context: give one")
+    return np.asarray(np.nan) if context is None else positive("context", context)
+
+
+def _seen(rotary: Rotary, context: Floats) -> Floats:
+    """How much of a context the layers of a spectrum see."""
+    return context if rotary.window is None else np.minimum(context, rotary.window)
 
 
 def _effective_base(rotary: Rotary, context: Floats) -> Any:
@@ -110,9 +161,8 @@ def _worst(
         shape = np.broadcast_shapes(context.shape, np.shape(epsilon), np.shape(dtype))
         return np.full(shape, NO_ROPE) if shape else NO_ROPE
     verdicts = np.broadcast_arrays(*(rotary.verdict for rotary in rotaries))
-    rank = np.min([[WORST_FIRST.index(name) for name in verdict.flat] for verdict in verdicts], axis=0)
-    worst = np.array(WORST_FIRST)[rank].reshape(verdicts[0].shape)
-    return worst if worst.ndim else str(worst)
+    ranks = [_ALPHABETIC[np.searchsorted(WORST_FIRST, each, sorter=_ALPHABETIC)] for each in verdicts]
+    return _named(np.min(ranks, axis=0))
 
 
 def classify(
@@ -141,6 +191,17 @@ def classify(
     >>> [str(verdict) for verdict in classify(10_000, [2_048, 4_096, 131_072], 32)]
     ['unstable_at_depth', 'unstable', 'aliased']
     """
+    return _named(_ranks(effective_base, context_length, num_layers, epsilon, dtype))
+
+
+def _ranks(
+    effective_base: ArrayLike,
+    context_length: ArrayLike,
+    num_layers: ArrayLike,
+    epsilon: ArrayLike,
+    dtype: ArrayLike,
+) -> NDArray[np.int8]:
+    """`classify`, each verdict by its place in WORST_FIRST."""
     base = above_one("effective_base", effective_base)
     context = positive("context_length", context_length)
     layers = whole("num_layers", num_layers, 1)
@@ -152,8 +213,15 @@ def classify(
         base < stability_bound(context, epsilon),
         base < zone.lower,
     )
-    verdict = np.select(np.broadcast_arrays(*conditions), VERDICTS[:-1], default=VERDICTS[-1])
-    return verdict if verdict.ndim else str(verdict)
+    *places, best = (np.int8(WORST_FIRST.index(name)) for name in VERDICTS)
+    ranks: NDArray[np.int8] = np.select(np.broadcast_arrays(*conditions), places, default=best)
+    return ranks
+
+
+def _named(ranks: NDArray[np.int8]) -> Names:
+    """The verdicts at places in WORST_FIRST, and NO_ROPE after the last: a string for a single one."""
+    names = np.array([*WORST_FIRST, NO_ROPE])[ranks]
+    return names if np.ndim(names) else str(names)
 
 
 def disagreements(

@@ -13,7 +13,7 @@ from IPython.display import Markdown
 from rope_lib.figures import tables
 from rope_lib.findings.breaks import FEW
 from rope_lib.findings.kept import Json
-from rope_lib.models.record import BOUND_NAMES, base_text, scaling_text
+from rope_lib.models.record import BOUND_NAMES, base_text, holds, scaling_text
 from rope_lib.models.spec import scopes
 from rope_lib.models.summary import record_sentence
 
@@ -152,16 +152,17 @@ def bounds(found: Findings) -> Markdown:
     rows = []
     for rotary in found.record["rotaries"]:
         of = f" ({rotary['kind']} attention)" if len(found.record["rotaries"]) > 1 else ""
-        for name, bound in rotary["bounds"].items():
-            rows.append([BOUND_NAMES[name] + of, *_bound_cells(name, bound, rotary["effective_base"])])
+        for name in rotary["bounds"]:
+            rows.append([BOUND_NAMES[name] + of, *_bound_cells(rotary, name)])
     return tables.markdown(rows, ["bound", "on the base", "effective base", "holds"])
 
 
-def _bound_cells(name: str, bound: float | None, base: float) -> tuple[str, str, str]:
+def _bound_cells(rotary: Mapping[str, Json], name: str) -> tuple[str, str, str]:
+    bound, base = rotary["bounds"][name], base_text(rotary["effective_base"])
     if bound is None:
-        return "not tabulated here", base_text(base), "–"
-    side, holds = ("below", base < bound) if name == "precision" else ("at least", base >= bound)
-    return f"{side} {base_text(bound)}", base_text(base), "yes" if holds else "no"
+        return "not tabulated here", base, "–"
+    side = "below" if name == "precision" else "at least"
+    return f"{side} {base_text(bound)}", base, "yes" if holds(rotary, name) else "no"
 
 
 def verdict(found: Findings) -> Markdown:

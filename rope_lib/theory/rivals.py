@@ -23,16 +23,16 @@ from .arguments import (
     positive,
     whole,
 )
-from .oscillators import bank_similarity, frequencies, similarity_blocks
+from .dips import EPSILON, dips, uncertainty
+from .islands import all_bad_below
+from .oscillators import frequencies
 from .precision import exact_phase, exact_phase_of
-
-# Bases tried for each doubling by `men_minimum_base`. The condition is not monotone in the base, so the scan
-# can miss an island narrower than one step, 0.54 %. At head_dim 128, for 1k to 64k tokens in doublings, ten
-# times as many steps found one such island: at 16k, 1.0 % lower (231,644 for 234,051).
-BASES_PER_DOUBLING = 128
 
 # Distances searched for a negative similarity, unless the caller sets another limit.
 LIMIT = 10_000_000
+
+# How far above the bases shown to fail, relatively, `men_minimum_base` looks for one that passes: by turns.
+GAPS = (1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6)
 
 
 def first_negative(inv_freq: ArrayLike, limit: int = LIMIT) -> int | None:
@@ -65,57 +65,53 @@ def men_first_negative(base: float, head_dim: int, limit: int = LIMIT) -> int | 
     """
     base, head_dim = one(above_one, "base", base), int(one(even, "head_dim", head_dim, 2))
     bank = frequencies(base, head_dim)
-    return _first_negative(bank, limit, lambda distances: exact_phase(distances, base, head_dim))
+    blur = (2 + np.log(base)) * EPSILON  # the exponent's rounding counts ln base times
+    return _first_negative(bank, limit, lambda distances: exact_phase(distances, base, head_dim), blur)
 
 
 def _first_negative(
-    freqs: Floats, limit: int, exact_phases: Callable[[NDArray[np.int64]], Floats]
+    freqs: Floats, limit: int, exact_phases: Callable[[Floats], Floats], blur: float = 0.0
 ) -> int | None:
     """The first distance of a negative sum; `exact_phases` decide where float64 leaves the sign open."""
     limit = int(one(whole, "limit", limit, 1))
-    for first, similarity in similarity_blocks(freqs, stop=limit + 1, start=1):
-        # An angle m·θ_i carries a relative error of at most 3 ε: of θ_i, its product, and the sum that the
-        # cosine and sine of coarse + fine stand for. 8 ε leaves room for the mean over the bank.
-        uncertainty = 8 * np.finfo(float).eps * (1 + (first + similarity.size) * np.abs(freqs).mean())
-        below = similarity < -uncertainty
-        certain = int(np.argmax(below)) if below.any() else below.size
-        doubtful = np.flatnonzero(similarity[:certain] < uncertainty)
+    for distances, sums in dips(freqs, 1, limit + 1, blur):
+        doubt = uncertainty(freqs, float(distances[-1]), blur)
+        negative = sums < -doubt
+        certain = int(np.argmax(negative)) if negative.any() else negative.size
+        doubtful = np.flatnonzero(sums[:certain] <= doubt)
         if doubtful.size:
-            below[doubtful] = np.cos(exact_phases(first + doubtful)).sum(axis=-1) < 0
-        if below.any():
-            return first + int(np.argmax(below))
+            negative[doubtful] = np.cos(exact_phases(distances[doubtful])).sum(axis=-1) < 0
+        if negative.any():
+            return int(distances[np.argmax(negative)])
     return None
 
 
 def men_minimum_base(context: int, head_dim: int) -> float:
-    """The smallest base that a scan finds with Σ_i cos(m·θ_i) ≥ 0 for every m ≤ `context`.
+    """The least base with Σ_i cos(m·θ_i) ≥ 0 for every whole distance m from 1 to `context`.
 
-    Men et al. take the infimum over all bases. The condition is not monotone in the base, so the scan
-    goes upward from the minimum for half the context (which no longer context can undercut), 128 bases
-    to a doubling, and bisects the last step to a relative 1e-6. Raises ValueError for a context that is not a
-    whole number ≥ 1, or a head_dim not even and at least 4.
+    It is the infimum that Men et al. define, over all bases above 1. No smaller base passes, but some larger
+    ones fail: bases that pass lie in islands among others that do not. The value returned passes, and every
+    base below it by more than a relative 1e-6 (from 16 channels on, 1e-9) is shown to fail, see
+    `islands.all_bad_below`. Raises ValueError for a context that is not a whole number ≥ 1, or a head_dim not
+    even and at least 4, and ArithmeticError where float64 cannot tell the sums from zero: at head_dim 4, for
+    355 tokens or more.
 
     >>> round(men_minimum_base(1_000, 128))
     4206
+    >>> [men_first_negative(base, 64, limit=65_536) for base in (4.868e6, 4.9e6)]  # an island, and above it
+    [None, 50745]
     """
     context = int(one(whole, "context", context, 1))
     head_dim = int(one(even, "head_dim", head_dim, 4))
-
-    def holds(base: float) -> bool:
-        # Most bases of the scan fail early, where a few direct sums are cheaper than a block.
-        near = bank_similarity(np.arange(1, min(context, 512) + 1), frequencies(base, head_dim))
-        return bool(near.min() > -1e-9) and men_first_negative(base, head_dim, limit=context) is None
-
-    step = 2 ** (1 / BASES_PER_DOUBLING)
-    high = step if context <= 2 else men_minimum_base(context // 2, head_dim)
-    if holds(high):
-        return high
-    while not holds(high):
-        low, high = high, high * step
-    while high / low > 1 + 1e-6:
-        middle = float(np.sqrt(low * high))
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+    failing = np.exp(all_bad_below(head_dim, context))
+    for gap in GAPS:
+        base = float(failing * (1 + gap))
+        if men_first_negative(base, head_dim, limit=context) is None:
+            return base
+    raise ArithmeticError(
+        f"the least base for a context of {context} and head_dim {head_dim} lies near {failing:.6g}, "
+        "where float64 cannot tell the sums from zero"
+    )
 
 
 def liu_critical_dimension(

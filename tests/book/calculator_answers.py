@@ -25,7 +25,7 @@ def judged(model, context, epsilon=0.95, dtype="float32"):
     """The library's verdict as the calculator's JSON has it."""
     found = record(judge(model, context=context, epsilon=epsilon, dtype=dtype))
     for rotary in found["rotaries"]:
-        del rotary["bounds"]["men"]
+        del rotary["bounds"]["men"], rotary["first_negative"]
     return {key: value for key, value in plain(found).items() if key not in LEFT_OUT}
 
 

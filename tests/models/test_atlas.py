@@ -12,7 +12,7 @@ import pytest
 from rope_lib.models.atlas import CONFIDENCE, atlas, atlas_model, parse_model
 from rope_lib.models.men_bounds import men_bound, men_bounds
 from rope_lib.models.verdicts import VERDICTS, judge
-from rope_lib.theory.rivals import men_minimum_base
+from rope_lib.theory.rivals import men_first_negative, men_minimum_base
 
 
 @pytest.fixture(scope="module")
@@ -276,12 +276,19 @@ def test_fields_must_be_all_there_and_no_others():
 # Men et al.'s bases
 
 
-CHEAP = [(128, 64), (512, 128), (1024, 64), (1024, 128), (2048, 16)]
+CHEAP = [(128, 64), (512, 128), (1024, 64), (1024, 128), (2048, 16), (8192, 256), (65_536, 64)]
 
 
 @pytest.mark.parametrize(("context", "head_dim"), CHEAP)
-def test_the_table_of_men_et_al_is_what_the_scan_gives(context, head_dim):
-    assert men_bound(context, head_dim) == float(f"{men_minimum_base(context, head_dim):.7g}")
+def test_the_table_of_men_et_al_is_what_the_search_gives(context, head_dim):
+    assert men_bound(context, head_dim) == pytest.approx(men_minimum_base(context, head_dim), rel=1e-9)
+
+
+@pytest.mark.parametrize(("place", "base"), men_bounds().items())
+def test_each_base_of_the_table_passes_and_the_next_smaller_fails(place, base):
+    context, head_dim = place
+    assert men_first_negative(base, head_dim, limit=int(context)) is None
+    assert men_first_negative(base * (1 - 3e-9), head_dim, limit=int(context)) is not None
 
 
 def test_the_table_of_men_et_al_covers_the_atlas():

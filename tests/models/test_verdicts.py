@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from rope_lib.models import judge, read_model
-from rope_lib.models.record import reasons, record
+from rope_lib.models import atlas, judge, judge_all, read_model
+from rope_lib.models.record import holds, reasons, record
 from rope_lib.models.verdicts import VERDICTS, WORST_FIRST, classify
-from rope_lib.theory.bounds import aliasing_bound, precision_wall, stability_bound
+from rope_lib.theory.bounds import SIGNIFICAND_BITS, aliasing_bound, precision_wall, stability_bound
 
 LLAMA = {
     "model_type": "llama",
@@ -205,3 +205,52 @@ def test_reasons_name_the_deciding_bound_and_what_was_not_in_the_file():
     assert "depth bound 2,315,558" in lines[0]
     assert any("base is not in the file" in line and "mixtral in transformers" in line for line in lines)
     assert any("beyond the declared context" in line for line in reasons(judged(LLAMA, context=200_000)))
+
+
+# Many models at once
+
+CONTEXTS = np.geomspace(512, 2**24, 13).round()[:, None, None]
+EPSILONS = np.array([0.5, 0.8, 0.9, 0.95, 0.99])[:, None]
+
+
+@pytest.fixture(scope="module")
+def everything():
+    return judge_all(atlas(), context=CONTEXTS, epsilon=EPSILONS, dtype=list(SIGNIFICAND_BITS))
+
+
+def test_judging_all_at_once_is_judging_one_by_one(everything):
+    assert everything.shape == (len(atlas()), 13, 5, 4)
+    assert set(everything.flat) == {*VERDICTS, "no_rope"}
+    for model, verdicts in zip(atlas(), everything, strict=True):
+        alone = judge(model, context=CONTEXTS, epsilon=EPSILONS, dtype=list(SIGNIFICAND_BITS))
+        np.testing.assert_array_equal(verdicts, alone.verdict, err_msg=model.name)
+
+
+def test_judging_all_at_once_is_judging_at_each_number_alone(everything):
+    places = zip(*np.unravel_index(np.arange(0, everything.size, 97), everything.shape), strict=True)
+    for model, context, epsilon, dtype in places:
+        options = {"context": CONTEXTS.flat[context], "epsilon": EPSILONS.flat[epsilon]}
+        alone = judge(atlas()[model], **options, dtype=list(SIGNIFICAND_BITS)[dtype])
+        assert everything[model, context, epsilon, dtype] == alone.verdict
+
+
+def test_judging_all_without_a_context_takes_the_declared_ones():
+    models = [model for model in atlas() if model.declared_context or not model.rotaries]
+    assert judge_all(models).tolist() == [judge(model).verdict for model in models]
+    with pytest.raises(ValueError, match="declares no context"):
+        judge_all([*models, read_model({**LLAMA, "max_position_embeddings": None})])
+    assert judge_all([]).shape == (0,)
+
+
+# Men et al.
+
+
+def test_men_et_al_is_put_to_the_spectrum_and_not_to_the_base():
+    config = {**LLAMA, "head_dim": 64, "max_position_embeddings": 65_536, "rope_theta": 5e6}
+    (rotary,) = record(judged(config))["rotaries"]
+    assert rotary["bounds"]["men"] < rotary["base"] < 1.03 * rotary["bounds"]["men"]  # above the least base
+    assert 1 < rotary["first_negative"] <= 65_536  # and not on an island of those that pass
+    assert not holds(rotary, "men")
+    (rotary,) = record(judged({**config, "rope_theta": rotary["bounds"]["men"]}))["rotaries"]
+    assert rotary["first_negative"] is None
+    assert holds(rotary, "men")

@@ -81,6 +81,45 @@ def test_the_closed_form_of_equal_weights_against_many_digits(length):
                 assert abs(found[a, b] - complex(exact)) < 1e-15 * max(1, length) ** 0.5
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(1e-6, 3.1), min_size=2, max_size=2, unique=True), st.integers(1, 10**6))
+def test_the_closed_form_of_equal_weights_over_drawn_frequencies(inv_freq, length):
+    found = uniform_coherence(inv_freq, length)
+    with mpmath.workdps(60):
+        signed = [mpmath.mpf(sign * each) for sign in (1, -1) for each in inv_freq]
+        exact = [[geometric_mean_of(a - b, length) for b in signed] for a in signed]
+    # The difference of two frequencies is rounded, and turns with every token.
+    error = np.finfo(float).eps * (4 + 2 * length * max(inv_freq))
+    assert np.max(np.abs(found - np.array(exact, dtype=complex))) <= error
+
+
+def geometric_mean_of(angle, length):
+    """The mean of exp(j·angle·p) over the positions p = 0 … length - 1, by the geometric sum."""
+    root = mpmath.expj(angle)
+    return complex(1 if angle == 0 else (1 - mpmath.expj(angle * length)) / (1 - root) / length)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.floats(0, 3.1), min_size=2, max_size=2),
+    st.lists(st.floats(0.01, 1), min_size=4, max_size=4),
+    st.lists(st.floats(0.1, 2), min_size=1, max_size=12),
+)
+def test_the_ratio_over_drawn_clouds_against_many_digits(inv_freq, v, u):
+    with mpmath.workdps(40):
+        rows = []
+        for position, weight in enumerate(u):
+            angles = [position * mpmath.mpf(each) for each in inv_freq]
+            turned = [
+                mpmath.mpc(*pair) * mpmath.expj(angle)
+                for pair, angle in zip([v[::2], v[1::2]], angles, strict=True)
+            ]
+            rows.append([weight * part for z in turned for part in (z.real, z.imag)])
+        largest = mpmath.svd_r(mpmath.matrix(rows), compute_uv=False)[0]
+        exact = largest / (mpmath.norm(u) * mpmath.norm(v))
+    assert first_singular_value_ratio(v, u, inv_freq) == pytest.approx(float(exact), rel=1e-13)
+
+
 def test_many_directions_at_once_agree_with_each_alone():
     directions, found = (
         np.random.default_rng(2).normal(size=(3, 2, 8)),

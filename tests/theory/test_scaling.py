@@ -262,19 +262,34 @@ def references(base, dim, factor, trained, context):
     }
 
 
+def assert_as_published(base, dim, factor, trained, context):
+    """Every type to a relative 1e-13; returns the types."""
+    with mpmath.workdps(40):
+        table = references(base, dim, factor, trained, context)
+    for name, (scaling, parameters, expected, attention_factor) in table.items():
+        ours = scaled_frequencies(scaling, base, dim, parameters, context)
+        np.testing.assert_allclose(ours[0], np.array(expected, float), rtol=1e-13, atol=0, err_msg=name)
+        assert ours[1] == pytest.approx(float(attention_factor), rel=1e-13), name
+    return {scaling for scaling, *_ in table.values()}
+
+
 @pytest.mark.parametrize("base", [100, 10_000, 500_000, 10**9])
 @pytest.mark.parametrize("dim", [8, 64, 128])
 def test_published_formulas(base, dim):
-    seen = set()
-    for factor, trained, context in [(1, 4096, 4096), (4, 4096, 4000), (8, 8192, 40_000), (40, 500, 20_000)]:
-        with mpmath.workdps(40):
-            table = references(base, dim, factor, trained, context)
-        for name, (scaling, parameters, expected, attention_factor) in table.items():
-            ours = scaled_frequencies(scaling, base, dim, parameters, context)
-            np.testing.assert_allclose(ours[0], np.array(expected, float), rtol=1e-13, atol=0, err_msg=name)
-            assert ours[1] == pytest.approx(float(attention_factor), rel=1e-13), name
-            seen.add(scaling)
-    assert seen == SCALINGS.keys()
+    for point in [(1, 4096, 4096), (4, 4096, 4000), (8, 8192, 40_000), (40, 500, 20_000)]:
+        assert assert_as_published(base, dim, *point) == SCALINGS.keys()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    base=log_uniform(50, 1e10),
+    dim=st.integers(1, 16).map(lambda eighths: 8 * eighths),
+    factor=log_uniform(1.01, 200),
+    trained=st.integers(500, 10**6),
+    stretch=log_uniform(0.1, 300),
+)
+def test_published_formulas_over_drawn_numbers(base, dim, factor, trained, stretch):
+    assert_as_published(base, dim, factor, trained, max(1, round(stretch * trained)))
 
 
 # Published values
