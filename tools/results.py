@@ -10,6 +10,7 @@ fails.
 """
 
 import inspect
+import tempfile
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from rope_lib.findings.spectra import condensed
 from rope_lib.runs.experiments import kind_of, run_grid, save_collected
 from rope_lib.runs.grid import SIZES, Grid, read_grid
 from rope_lib.runs.mark import output_folder
-from rope_lib.runs.store import JsonObject, Tables, read_provenance, read_tables
+from rope_lib.runs.store import JsonObject, Tables, digest, read_provenance, read_tables
 
 # Grids of experiments
 
@@ -43,17 +44,20 @@ def grid(
     workers: int | None = None,
     scheduler: str | None = None,
     finished: bool = False,
+    verify: int | None = None,
 ) -> None:
     """Run what is missing of a grid: about a minute on one core for each cell of the default size.
 
-    Cells that were kept before, by the same code, are not run again. With `finished` nothing is run: the
-    cells that an interrupted run finished are kept. What is kept is small: answers are summarized by octave
-    of their distance.
+    Cells that were kept before are not run again; for those of other code see `check_code`. With `finished`
+    nothing else is run: the cells that an interrupted run finished are kept. What is kept is small: answers
+    are summarized by octave of their distance.
     """
     name, options = (file.stem, "") if size == SIZES[0] else (f"{file.stem}_{size}", f" --size {size}")
     every = read_grid(file, size)
     inputs = kind_of(every, file).inputs()
-    before = kept_before(name, inputs)
+    before = kept_before(name)
+    if before:
+        check_code(before, file, size, inputs, verify)
     done = frozenset(before["cells"].cell) if before else frozenset[str]()
     if finished:
         folder = output_folder(None, f"rope-sweep-{every.name}")
@@ -64,7 +68,10 @@ def grid(
         folder, swept = run_grid(file, size=size, workers=workers, scheduler=scheduler, done=done)
         if swept.failed:
             raise click.ClickException(f"{file.stem}: {len(swept.failed)} cells failed, nothing is kept")
-    tables = joined(before, condensed(read_tables(folder)), every)
+    now = condensed(read_tables(folder))
+    if finished and "cells" in now:
+        check_code(joined(None, now, every), file, size, inputs, verify)
+    tables = joined(before, now, every)
     about = {
         "inputs": read_provenance(folder)["inputs"],
         "cells": len(every.cells),
@@ -74,13 +81,49 @@ def grid(
     kept.keep(name, tables, command=file.stem + options, about=about)
 
 
-def kept_before(name: str, inputs: JsonObject) -> Tables | None:
-    """The tables of a grid that were kept, if they name their cells and the same code made them."""
+def kept_before(name: str) -> Tables | None:
+    """The tables of a grid that were kept, if they name their cells."""
     if not (kept.RESULTS / name).exists():
         return None
-    made = read_provenance(kept.RESULTS / name)["inputs"]
     tables = read_tables(kept.RESULTS / name)
-    return tables if "cell" in tables["cells"] and inputs.items() <= made.items() else None
+    return tables if "cell" in tables["cells"] else None
+
+
+def check_code(tables: Tables, file: Path, size: str, inputs: JsonObject, verify: int | None) -> None:
+    """Refuse cells that other code made, unless `verify` of them, run again, come out the same.
+
+    Raises ClickException where they do not, or where there are such cells and nothing is to be verified.
+    """
+    cells = tables["cells"][tables["cells"].inputs != digest(inputs)]
+    if cells.empty:
+        return
+    if verify is None:
+        raise click.ClickException(
+            f"{file.stem}: {len(cells)} cells come from other code or versions: add --verify N to run N of "
+            "them again and trust the others if those come out alike, or move the result away to run all"
+        )
+    chosen = cells.sample(min(verify, len(cells)), random_state=0)
+    others = frozenset(cell.digest for cell in read_grid(file, size).cells) - set(chosen.cell)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, _ = run_grid(file, size=size, out=Path(scratch) / "again", done=others)
+        again = condensed(read_tables(folder))
+    axes = [name for name in cells.columns[: cells.columns.get_loc("cell")] if name in again["cells"]]
+    for name in ("ended", "summary"):
+        if name not in tables:
+            continue
+        one, two = (_of_cells(each[name], chosen[axes]) for each in (tables, again))
+        shared = [column for column in one if column in two]
+        if not one[shared].reset_index(drop=True).equals(two[shared].reset_index(drop=True)):
+            raise click.ClickException(
+                f"{file.stem}: {name} of {len(chosen)} cells run again must be as kept, and differs: move "
+                "the result away to run all of them again"
+            )
+
+
+def _of_cells(table: pd.DataFrame, axes: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table that have the axes of some cells, in a fixed order."""
+    order = [*axes.columns, *(name for name in ("variant", "length") if name in table)]
+    return table.merge(axes.drop_duplicates(), on=list(axes.columns)).sort_values(order)
 
 
 def joined(before: Tables | None, now: Tables, every: Grid) -> Tables:
@@ -88,8 +131,8 @@ def joined(before: Tables | None, now: Tables, every: Grid) -> Tables:
 
     Raises ClickException where the grid no longer has a cell that was kept: its rows would be lost.
     """
-    finished = now["cells"][now["cells"].finished.astype(bool)]
-    now = dict(now) | {"cells": finished}
+    if "cells" in now:
+        now = dict(now) | {"cells": now["cells"][now["cells"].finished.astype(bool)]}
     if before is None:
         return now
     gone = set(before["cells"].cell) - {cell.digest for cell in every.cells}
@@ -168,6 +211,9 @@ class Command(click.Command):
 @click.option("--size", type=click.Choice(SIZES), help="Of a grid: `full` is for a GPU.")
 @click.option("--workers", type=click.IntRange(1), help="Of a grid: worker processes on this machine.")
 @click.option("--finished", is_flag=True, default=None, help="Of a grid: run nothing, keep what is finished.")
+@click.option(
+    "--verify", type=click.IntRange(1), help="Of a grid: trust cells of earlier code if N come out the same."
+)
 @click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
 @click.option("--texts", type=click.IntRange(1), help="Of mechanism: how many texts, from the first.")
 @click.option("--longest", type=click.IntRange(2), help="Of geometry: the most tokens of an input.")

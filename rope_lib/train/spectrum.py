@@ -29,7 +29,6 @@ from rope_lib.theory.arguments import (
     share as unit_share,
 )
 from rope_lib.theory.bounds import SIGNIFICAND_BITS
-from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.precision import FLOAT64_ANGLE, Arithmetic, round_to
 from rope_lib.theory.scaling import ORIGINAL_LENGTH, SCALINGS, rope_id_temperature, scaled_frequencies
 
@@ -40,8 +39,6 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
         for name, scaling in SCALINGS.items()
     },
     "nope": (),
-    "resonance": (),
-    "soft_clip": (),
     "band": ("share", "shortest_period", "turns"),
     "explicit": ("inv_freq", "attention_factor"),
 }
@@ -148,9 +145,9 @@ def _tables(rotation: Rotation, length: int, shift: int) -> tuple[Floats, Floats
 class Spectrum:
     """A spectrum by name: one of theory's scalings, or one that only experiments need.
 
-    `nope` rotates nothing; `resonance` and `soft_clip` are the functions of that name. `explicit` lists
-    `inv_freq` itself. `band` is RoPE-ID with other numbers: `share` (0.5) of the pairs rotate, the fastest
-    once in `shortest_period` (32) tokens, the slowest `turns` (2) times in the length of training.
+    `nope` rotates nothing. `explicit` lists `inv_freq` itself. `band` is RoPE-ID with other numbers:
+    `share` (0.5) of the pairs rotate, the fastest once in `shortest_period` (32) tokens, the slowest `turns`
+    (2) times in the length of training.
 
     A scaling that stretches (`linear`, `ntk`, `yarn`, `llama3`, …) without a `factor` of its own follows the
     length of each input, as if an oracle told it: the factor is that length over the length of training, at
@@ -198,10 +195,6 @@ class Spectrum:
         pairs = int(one(even, "head_dim", head_dim, 2)) // 2
         if self.scaling == "nope":
             return np.zeros(pairs), 1.0
-        if self.scaling in _FROM_DEFAULT:
-            return _FROM_DEFAULT[self.scaling](
-                frequencies(self.base, head_dim), parameters[ORIGINAL_LENGTH]
-            ), 1.0
         if self.scaling == "band":
             own = {name: value for name, value in parameters.items() if name != ORIGINAL_LENGTH}
             return band(pairs, trained=parameters[ORIGINAL_LENGTH], **own), 1.0
@@ -235,40 +228,6 @@ def band(
     inv_freq[:rotating] = np.geomspace(fastest, slowest, rotating)
     return inv_freq
 
-
-def resonance(inv_freq: Floats, trained: float) -> Floats:
-    """Each pair's period rounded to whole tokens, `(pairs,)`: Resonance RoPE (Wang et al. 2403.00071).
-
-    Only pairs that turn at least once in the `trained` length are rounded; those come back to the same phases
-    beyond it, so that nothing new is seen there.
-
-    >>> (2 * np.pi / resonance(np.array([1.0, 0.01]), 128)).round(3)
-    array([  6.   , 628.319])
-    """
-    period = 2 * np.pi / inv_freq
-    return np.where(period <= trained, 2 * np.pi / np.round(period), inv_freq)
-
-
-def soft_clip(inv_freq: Floats, trained: float) -> Floats:
-    """The pairs that turn less than once in the `trained` length slowed smoothly to a stop, `(pairs,)`.
-
-    After CoPE's soft clip of slow pairs (2602.05258), whose formula we could not see: here a factor falls by
-    half a cosine, over the logarithm of the frequency, from 1 at one turn to 0 at the slowest pair.
-
-    >>> soft_clip(np.array([1.0, 2 * np.pi / 128, 0.001, 0.0001]), 128).round(5)
-    array([1.000e+00, 4.909e-02, 3.000e-04, 0.000e+00])
-    """
-    once, slowest = 2 * np.pi / trained, inv_freq.min()
-    if slowest >= once:
-        return inv_freq
-    share = np.clip(np.log(once / inv_freq) / np.log(once / slowest), 0, 1)
-    return inv_freq * (1 + np.cos(np.pi * share)) / 2
-
-
-_FROM_DEFAULT = {
-    "resonance": resonance,
-    "soft_clip": soft_clip,
-}  # of RoPE's frequencies, and the trained length
 
 SIDES = ("fast", "slow")  # of a spectrum
 

@@ -6,6 +6,7 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import click
 import pandas as pd
 import pytest
 import torch
@@ -17,7 +18,7 @@ from rope_lib.measure import load
 from rope_lib.measure.text import reference_text, text_sha256
 from rope_lib.runs.experiments import KINDS, run_grid
 from rope_lib.runs.grid import make_grid, read_grid
-from rope_lib.runs.store import read_provenance, read_tables
+from rope_lib.runs.store import read_provenance, read_tables, save_tables
 from rope_lib.train.config import Config
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -392,6 +393,7 @@ def test_help_lists_every_result(results):
     assert all(f"\n  {name} " in found.output for name in results.MAKERS)
 
 
+@pytest.mark.slow
 def test_a_grid_goes_on_from_the_cells_that_were_kept(results, tmp_path, monkeypatch):
     file = tmp_path / "tiny.toml"
     file.write_text(TINY_GRID.replace("[10, 100]", "[10]"), "utf-8")
@@ -405,6 +407,7 @@ def test_a_grid_goes_on_from_the_cells_that_were_kept(results, tmp_path, monkeyp
     assert read_provenance(tmp_path / "results" / "tiny")["finished"] == 2
 
 
+@pytest.mark.slow
 def test_what_an_interrupted_run_finished_can_be_kept(results, tmp_path):
     file = tmp_path / "tiny.toml"
     file.write_text(TINY_GRID, "utf-8")
@@ -416,3 +419,22 @@ def test_what_an_interrupted_run_finished_can_be_kept(results, tmp_path):
     assert (made["finished"], made["cells"]) == (1, 2)
     results.grid(file, workers=1)
     assert read_provenance(tmp_path / "results" / "tiny")["finished"] == 2
+
+
+@pytest.mark.slow
+def test_cells_of_other_code_are_trusted_if_some_come_out_the_same(results, tmp_path):
+    file, kept_at = tmp_path / "tiny.toml", tmp_path / "results" / "tiny"
+    file.write_text(TINY_GRID, "utf-8")
+    results.grid(file, workers=1)
+    made, tables = read_provenance(kept_at), dict(read_tables(kept_at))
+    tables["cells"] = tables["cells"].assign(inputs="of other code")
+    shutil.rmtree(tmp_path / "rope-sweep-tiny")
+    save_tables(kept_at, tables, made)
+    with pytest.raises(click.ClickException, match="2 cells come from other code or versions: add --verify"):
+        results.grid(file, workers=1)
+    results.grid(file, workers=1, verify=1)
+    assert not list((tmp_path / "rope-sweep-tiny" / "cells").glob("[!.]*"))
+    tables["summary"] = tables["summary"].assign(nll=tables["summary"].nll + 1e-9)
+    save_tables(kept_at, tables, made)
+    with pytest.raises(click.ClickException, match="summary of 1 cells run again must be as kept"):
+        results.grid(file, workers=1, verify=1)
