@@ -1,7 +1,6 @@
 """Every notebook runs with other parameters than its own, and refuses a bad one in one clear line."""
 
 import ast
-import os
 import tomllib
 from pathlib import Path
 
@@ -114,7 +113,6 @@ def test_papermill_shows_the_line_and_no_traceback(tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @every_notebook
-def test_a_notebook_runs_with_its_second_parameters(notebook, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+def test_a_notebook_runs_with_its_second_parameters(notebook, tmp_path):
     run = executed(notebook, tmp_path, SECOND[notebook.stem])
     assert all(cell.execution_count for cell in run.cells if cell.cell_type == "code" and cell.source)
