@@ -113,7 +113,8 @@ ATTACKS := $(filter-out %/conftest.py,$(wildcard tests/attack/*.py))
 attack: setup  ## attack the readers, the commands and their saves: hostile files, odd options, kills; an hour
 	@set -e; for script in $(ATTACKS); do echo "$$script"; PYTHONPATH=$(CURDIR) $(PY) "$$script"; done
 
-bench: setup  ## run every script in benchmarks
+# For numbers to keep, on a machine that does nothing else: each provenance states its load.
+bench: setup  ## run every script in benchmarks, which keep their times in results/bench
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "$$script"; $(PY) "$$script"; done
 
 pins:  ## update requirements.txt from pyproject.toml, keeping pins that still fit (none with UPGRADE=--upgrade)

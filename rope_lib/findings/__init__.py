@@ -12,6 +12,7 @@ __all__ = [
     "angle_errors",
     "atlas",
     "attention_entropy",
+    "benchmarks",
     "better",
     "break_race",
     "break_rules",

@@ -1,5 +1,8 @@
 """The bounds of Men et al. and of Liu et al."""
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from itertools import pairwise
 
@@ -105,6 +108,23 @@ def test_memory_at_ten_million_positions():
         tracemalloc.stop()
     assert peak < 20e6
     assert peak > 1e5  # numpy's arrays are traced
+
+
+SEARCHES = """
+from rope_lib.theory.rivals import men_first_negative, men_minimum_base
+print(men_first_negative(1e10, 128), men_first_negative(500_000, 128), men_minimum_base(2_048, 128))
+"""
+
+
+def test_one_thread_and_two_find_the_same():
+    found = []
+    for threads in ("1", "2"):
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        environment = {**os.environ, **dict.fromkeys(names, threads)}
+        command = [sys.executable, "-c", SEARCHES]
+        found.append(subprocess.run(command, env=environment, capture_output=True, check=True).stdout.split())
+    assert found[0][:2] == found[1][:2] == [b"5995519", b"18438"]
+    assert float(found[0][2]) == pytest.approx(float(found[1][2]), rel=1e-9)
 
 
 # The same over any spectrum

@@ -23,6 +23,8 @@ from rope_lib.train.config import Config
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 GRIDS = sorted(path.stem for path in EXPERIMENTS.glob("*.toml") if "\nkind = " in path.read_text("utf-8"))
+# `bench` holds those of the scripts in `benchmarks`: see tests/book/test_benchmarks_page.py.
+FOLDERS = sorted(path.name for path in RESULTS.iterdir() if path.is_dir() and path.name != "bench")
 # What made results before `tools/results.py` did; see results/README.md.
 EARLIER = "python tools/(experiments.py )?{name}(.py)?( --.*)?"
 
@@ -77,8 +79,7 @@ def unmatched(folders, makers, grids):
 
 
 def test_every_result_has_a_maker_and_every_grid_a_name(results):
-    folders = [path.name for path in RESULTS.iterdir() if path.is_dir()]
-    assert unmatched(folders, results.MAKERS, GRIDS) == set()
+    assert unmatched(FOLDERS, results.MAKERS, GRIDS) == set()
     assert {"spectra", "interventions"} <= set(results.MAKERS)
 
 
@@ -136,7 +137,7 @@ def test_what_is_kept_belongs_to_the_grid_that_is_here(name):
     assert cells.inputs.nunique() == 1  # one code and one set of versions made them all
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in RESULTS.iterdir() if path.is_dir()))
+@pytest.mark.parametrize("name", FOLDERS)
 def test_the_recorded_command_names_the_result(name):
     command = read_provenance(RESULTS / name)["command"]
     now = f"python tools/results.py {name.removesuffix('_full')}( --.*)?"

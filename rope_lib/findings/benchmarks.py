@@ -1,0 +1,51 @@
+"""What a benchmark found: the times of its contestants, and how much slower than ours the others are."""
+
+import pandas as pd
+
+from .kept import Provenance
+
+
+def times(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row for each task and contestant, in the order of the runs.
+
+    `runs` has the columns task, contestant, round, cpu, wall and scale, as `benchmarks/harness` writes them;
+    times are in seconds, and `scale` is what the whole task takes over the part that was timed. `cpu` and
+    `wall` are medians over the rounds. `slower` is the median ratio of a contestant's CPU time to that of the
+    task's first contestant in the same round; `least` and `most` are the extremes of that ratio.
+
+    >>> rows = [("t", "ours", 1, 1.0, 2.0, 1.0), ("t", "theirs", 1, 3.0, 9.0, 10.0),
+    ...         ("t", "ours", 2, 2.0, 2.0, 1.0), ("t", "theirs", 2, 8.0, 9.0, 10.0)]
+    >>> runs = pd.DataFrame(rows, columns=["task", "contestant", "round", "cpu", "wall", "scale"])
+    >>> times(runs)[["contestant", "cpu", "slower", "least", "most"]].values.tolist()
+    [['ours', 1.5, 1.0, 1.0, 1.0], ['theirs', 55.0, 35.0, 30.0, 40.0]]
+    """
+    scaled = runs.assign(cpu=runs.cpu * runs.scale, wall=runs.wall * runs.scale)
+    first = scaled.groupby("task", sort=False).contestant.transform("first")
+    ours = scaled[scaled.contestant == first].set_index(["task", "round"]).cpu
+    places = pd.MultiIndex.from_frame(scaled[["task", "round"]])
+    scaled["ratio"] = scaled.cpu.to_numpy() / ours.loc[places].to_numpy()
+    groups = scaled.groupby(["task", "contestant"], sort=False)
+    found = groups.agg(
+        cpu=("cpu", "median"),
+        wall=("wall", "median"),
+        slower=("ratio", "median"),
+        least=("ratio", "min"),
+        most=("ratio", "max"),
+        rounds=("round", "nunique"),
+    )
+    return found.reset_index()
+
+
+def machine(provenance: Provenance) -> str:
+    """One sentence on where a benchmark ran, on what day, with which versions, and how busy the machine was.
+
+    >>> machine({"processor": "A CPU", "cores": 2, "utc": "2026-11-27T10:00:00+00:00", "python": "3.11.7",
+    ...          "versions": {"numpy": "2.4"}, "load_before": [1.5, 1, 1], "load_after": [3.0, 1, 1]})
+    'A CPU, 2 cores, one thread used; 2026-11-27; Python 3.11.7, numpy 2.4; load 1.5 before and 3.0 after.'
+    """
+    versions = "".join(f", {name} {number}" for name, number in provenance["versions"].items())
+    before, after = provenance["load_before"][0], provenance["load_after"][0]
+    return (
+        f"{provenance['processor']}, {provenance['cores']} cores, one thread used; {provenance['utc'][:10]}; "
+        f"Python {provenance['python']}{versions}; load {before:.1f} before and {after:.1f} after."
+    )
