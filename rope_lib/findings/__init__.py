@@ -41,6 +41,7 @@ __all__ = [
     "published_breaks",
     "retrofit_costs",
     "retrofits",
+    "rivals",
     "rounding",
     "safe_spectra",
     "same_tokens",
