@@ -43,6 +43,7 @@ __all__ = [
     "published_breaks",
     "retrofit_costs",
     "retrofits",
+    "rivals",
     "rounding",
     "safe_spectra",
     "same_tokens",

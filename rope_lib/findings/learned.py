@@ -7,14 +7,13 @@ trained.
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
 from rope_lib.train.tasks import TASKS, make_task
 
 from .kept import Tables
-from .stats import holm, student_interval
-from .wording import listed, with_interval
+from .stats import holm, student_interval, student_p
+from .wording import and_list, with_interval
 
 FEWEST = 4  # seeds from which on a base is said to suffice or to fail
 EPSILON = 0.95  # the similarity to keep, as reported second-hand for paper A
@@ -134,9 +133,7 @@ def base_of_the_length(rows: pd.DataFrame, stretch: int = FAR) -> pd.DataFrame:
         pairs = (by_base[float(length)] - by_base[float(LARGE)]).dropna()
         if len(pairs) >= FEWEST:
             mean, low, high = student_interval(pairs)
-            spread = pairs.std(ddof=1) / np.sqrt(len(pairs))
-            p = 2 * student.sf(abs(mean) / spread, len(pairs) - 1) if spread > 0 else float(mean == 0)
-            found.append((task, length, len(pairs), mean, low, high, p))
+            found.append((task, length, len(pairs), mean, low, high, student_p(pairs)))
     table = pd.DataFrame(found, columns=["task", "trained", "seeds", "mean", "low", "high", "p"])
     return table.assign(p=holm(table.p))
 
@@ -198,7 +195,7 @@ def sentence(rows: pd.DataFrame) -> str:
         f"{NAMES[task]} at base {base:g} and {length} tokens ({count})"
         for (task, base, length), count in never.items()
     ]
-    return f"Of {len(rows)} models {int(rows.learned.sum())} learned; the others are {listed(which)}."
+    return f"Of {len(rows)} models {int(rows.learned.sum())} learned; the others are {and_list(which)}."
 
 
 def _from_to(low: int, high: int) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from scipy.stats import t as student
@@ -36,35 +35,6 @@ def partial_spearman(x: ArrayLike, y: ArrayLike, given: ArrayLike) -> float:
     """
     ranks = rankdata(given)
     return _correlation(*(_residuals(rankdata(values), ranks) for values in (x, y)))
-
-
-def rank_agreement(ours: pd.Series, theirs: pd.Series) -> tuple[float, float]:
-    """Spearman's correlation of two Series over the names that both have, and how often chance does as well.
-
-    The second number is the share of all orders of `ours` whose correlation is at least as high. Tied values
-    have the mean of their ranks.
-
-    >>> theirs = pd.Series([1, 2, 3, 4], ["a", "b", "c", "d"])
-    >>> rank_agreement(theirs * 2, theirs)
-    (1.0, 0.041666666666666664)
-    """
-    names = theirs.index.intersection(ours.index)
-    x, y = ours[names].to_numpy(), theirs[names].to_numpy()
-    found = spearman(x, y)
-    orders = [spearman(np.array(order), y) for order in itertools.permutations(x)]
-    return found, float(np.mean(np.array(orders) >= found - 1e-12))
-
-
-def pairwise_agreement(ours: pd.Series, theirs: pd.Series) -> tuple[int, int]:
-    """How many pairs of names that both Series have are in the same order: (that number, all pairs).
-
-    >>> pairwise_agreement(pd.Series({"a": 1, "b": 3, "c": 2}), pd.Series({"a": 1, "b": 2, "c": 3}))
-    (2, 3)
-    """
-    names = theirs.index.intersection(ours.index)
-    pairs = list(itertools.combinations(names, 2))
-    same = sum((ours[a] - ours[b]) * (theirs[a] - theirs[b]) > 0 for a, b in pairs)
-    return int(same), len(pairs)
 
 
 def clustered_interval(
@@ -141,20 +111,52 @@ def student_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
-def holm(p: ArrayLike) -> Floats:
-    """p-values of several tests adjusted by Holm's step-down method, in the order given.
+def student_p(values: ArrayLike) -> float:
+    """How likely a mean of paired differences this far from 0 is by chance: Student's test, two-sided.
 
-    Calling those below 0.05 significant errs in one or more of all tests with a probability of at most 5 %.
+    Differences that do not vary have 1 if all are 0, else 0. Raises ValueError for fewer than 2 differences.
 
-    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    >>> round(student_p([0.1, 0.2, 0.3]), 3), student_p([0.0, 0.0]), student_p([1.0, 1.0])
+    (0.074, 1.0, 0.0)
+    """
+    values = np.asarray(values, dtype=float)
+    if values.size < 2:
+        raise ValueError(f"values must be at least 2 differences, got {values.size}")
+    error = values.std(ddof=1) / np.sqrt(values.size)
+    if error == 0:
+        return float(values.mean() == 0)
+    return float(2 * student.sf(abs(values.mean()) / error, values.size - 1))
+
+
+def holm(chances: ArrayLike) -> Floats:
+    """Probabilities by chance, adjusted for their number by Holm's method; in the order given.
+
+    The smallest of m counts m times, the next m - 1 times, and none less than one before it. To call those
+    below 5 % real is wrong about any of them at most 5 % of the time. Source: Holm 1979.
+
+    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
     [0.03, 0.06, 0.06]
     """
-    values = np.asarray(p, dtype=float)
-    order = np.argsort(values)
-    stepped = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
+    chances = np.asarray(chances, dtype=float)
+    order = np.argsort(chances, kind="stable")
+    adjusted = np.maximum.accumulate(chances[order] * np.arange(chances.size, 0, -1))
+    found = np.empty_like(chances)
+    found[order] = np.minimum(adjusted, 1.0)
+    return found
+
+
+def least_told(number: int, *, level: float = 0.05, sides: int = 2) -> float:
+    """The smallest rank correlation of `number` names that chance reaches at most at `level`; NaN for none.
+
+    Of five names only +1 (and -1) is told on two sides.
+
+    >>> least_told(5), round(least_told(5, sides=1), 6), least_told(3)
+    (1.0, 0.9, nan)
+    """
+    ranks = range(number)
+    found = np.array([spearman(order, ranks) for order in itertools.permutations(ranks)])
+    told = [value for value in np.unique(found.round(12)) if np.mean(found >= value - 1e-9) * sides <= level]
+    return float(min(told, default=np.nan))
 
 
 def effect_size(values: ArrayLike) -> np.float64:

@@ -1,6 +1,6 @@
 """Numbers as the prose of the book writes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -15,22 +15,24 @@ def minus(text: str) -> str:
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign, plus or minus.
+    """A number with its sign, plus or minus; a dash for NaN.
 
-    >>> signed(0.5), signed(-1.26, 1)
-    ('+0.50', '−1.3')
+    >>> signed(0.5), signed(-1.26, 1), signed(float("nan"))
+    ('+0.50', '−1.3', '–')
     """
+    if np.isnan(value):
+        return "–"
     return minus(f"{value:+.{digits}f}")
 
 
-def listed(names: Sequence[str]) -> str:
-    """Several names in a sentence.
+def and_list(names: Iterable[object]) -> str:
+    """Names as a sentence lists them, "none" where there are none.
 
-    >>> listed(["one"]), listed(["one", "two"]), listed(["one", "two", "three"])
-    ('one', 'one and two', 'one, two and three')
+    >>> and_list("abc"), and_list(["a", "b"]), and_list([])
+    ('a, b and c', 'a and b', 'none')
     """
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+    *first, last = [str(name) for name in names] or ["none"]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def rounded_up(value: float, digits: int) -> str:

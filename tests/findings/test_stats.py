@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import spearmanr, ttest_1samp
 
@@ -30,25 +29,30 @@ def test_a_correlation_with_what_does_not_vary_is_not_a_number():
     assert np.isnan(findings.stats.partial_spearman([1, 2, 3], [2, 1, 3], [10, 20, 30]))
 
 
-def test_rank_agreement_is_spearmans_and_its_chance_counts_all_orders():
-    random = np.random.default_rng(1)
-    names = list("abcde")
-    ours, theirs = (pd.Series(random.normal(size=5), names) for _ in range(2))
-    found, chance = findings.stats.rank_agreement(ours[::-1], theirs)
-    assert found == pytest.approx(spearmanr(ours, theirs).statistic)
-    orders = [spearmanr(order, theirs).statistic for order in itertools.permutations(ours)]
-    assert chance == pytest.approx(np.mean(np.array(orders) >= found - 1e-9))
+def test_a_paired_test_is_students():
+    values = np.random.default_rng(2).normal(0.5, 1, 6)
+    assert findings.stats.student_p(values) == pytest.approx(ttest_1samp(values, 0).pvalue)
+    with pytest.raises(ValueError, match="values must be at least 2 differences, got 1"):
+        findings.stats.student_p([1.0])
 
 
-def test_names_that_only_one_side_has_are_left_out():
-    ours, theirs = pd.Series({"a": 1, "b": 2, "x": 0}), pd.Series({"b": 5, "a": 9, "y": 3})
-    assert findings.stats.rank_agreement(ours, theirs)[0] == -1
-    assert findings.stats.pairwise_agreement(ours, theirs) == (0, 1)
+def test_holm_rejects_what_stepping_down_rejects():
+    for seed in range(20):
+        chances = np.random.default_rng(seed).uniform(0, 0.1, 4)
+        rejected, order = np.zeros(4, bool), np.argsort(chances)
+        for rank, place in enumerate(order):
+            if chances[place] * (4 - rank) >= 0.05:
+                break
+            rejected[place] = True
+        assert ((findings.stats.holm(chances) < 0.05) == rejected).all()
 
 
-def test_equal_values_agree_with_no_order():
-    theirs = pd.Series({"a": 1, "b": 2})
-    assert findings.stats.pairwise_agreement(pd.Series({"a": 1, "b": 1}), theirs) == (0, 1)
+def test_what_is_told_from_chance_counts_all_orders():
+    orders = [spearmanr(order, range(6)).statistic for order in itertools.permutations(range(6))]
+    least = findings.stats.least_told(6)
+    assert np.mean(np.array(orders) >= least - 1e-9) <= 0.025
+    below = max(value for value in orders if value < least - 1e-9)
+    assert np.mean(np.array(orders) >= below - 1e-9) > 0.025
 
 
 def clustered(random, clusters=30, size=6):
