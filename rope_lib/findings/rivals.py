@@ -115,7 +115,7 @@ def shares(tables: Tables, plan: Plan) -> pd.DataFrame:
     rows = rows.merge(
         tables["ended"].assign(learned=lambda each: each.met.notna())[[*cell, "learned"]], on=cell
     )
-    chance = rows.name.map(plan.chances)
+    chance = rows.name.map(plan.chances).astype(float)
     rows = rows.assign(above=(rows.accuracy - chance) / (1 - chance), stretch=rows.length // plan.trained)
     keys = ["name", "system", "temperature", "seed"]
     start = rows[rows.stretch == 1].set_index(keys).above
