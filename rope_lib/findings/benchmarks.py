@@ -49,3 +49,23 @@ def machine(provenance: Provenance) -> str:
         f"{provenance['processor']}, {provenance['cores']} cores, one thread used; {provenance['utc'][:10]}; "
         f"Python {provenance['python']}{versions}; load {before:.1f} before and {after:.1f} after."
     )
+
+
+def learned_per_hour(runs: pd.DataFrame) -> pd.DataFrame:
+    """Models that learned for each core-hour of training, by contestant.
+
+    `runs` has the columns of `times`, steps and learned; so have the rows trained, learned, steps (their
+    median), per_hour and less, which is how many times
+    fewer models a contestant makes in an hour than the first one, over all tasks together.
+
+    >>> rows = [("t", "ours", 0, 36.0, 100, True), ("t", "theirs", 0, 72.0, 400, True),
+    ...         ("t", "ours", 1, 36.0, 100, True), ("t", "theirs", 1, 72.0, 400, False)]
+    >>> runs = pd.DataFrame(rows, columns=["task", "contestant", "round", "cpu", "steps", "learned"])
+    >>> learned_per_hour(runs)[["contestant", "per_hour", "less"]].values.tolist()
+    [['ours', 100.0, 1.0], ['theirs', 25.0, 4.0]]
+    """
+    groups = runs.groupby("contestant", sort=False)
+    found = groups.agg(trained=("learned", "size"), learned=("learned", "sum"), steps=("steps", "median"))
+    found["per_hour"] = found.learned / groups.cpu.sum() * 3_600
+    found["less"] = found.per_hour.iloc[0] / found.per_hour
+    return found.reset_index()
