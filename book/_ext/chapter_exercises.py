@@ -65,9 +65,6 @@ class ChapterExercises(SphinxDirective):
         sheet = read(file)
         found = [
             self.parsed(INTRODUCTION.format(address=f"../_static/{STATIC}/{name}.ipynb")),
-            raw(
-                f'<p><a href="../_static/{STATIC}/{name}.ipynb" download>The exercises as a notebook</a>.</p>'
-            ),
         ]
         for question in sheet.questions:
             found += self.question(question)
