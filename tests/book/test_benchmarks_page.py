@@ -1,0 +1,62 @@
+"""The tables of benchmarks on the book's page, and the kept benchmarks that it draws."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from rope_lib.findings.benchmarks import times
+from rope_lib.findings.kept import RESULTS, kept
+
+KEPT = sorted(path.name for path in (RESULTS / "bench").iterdir() if path.is_dir())
+
+
+@pytest.fixture
+def extension(monkeypatch, root):
+    monkeypatch.syspath_prepend(root / "book" / "_ext")
+    import benchmark_tables
+
+    return benchmark_tables
+
+
+def test_a_table_names_the_contestants_and_their_ratios(extension):
+    rows = [
+        ("a < b", name, number, cpu, cpu, 1.0)
+        for number in (1, 2)
+        for name, cpu in (("ours", 0.5), ("sums", 60))
+    ]
+    found = times(pd.DataFrame(rows, columns=["task", "contestant", "round", "cpu", "wall", "scale"]))
+    html = extension.table("a < b", found)
+    assert "<caption>a &lt; b</caption>" in html
+    assert "<td>500 ms</td><td>1.0</td>" in html
+    assert "<td>1.0 min</td><td>120</td>" in html
+    assert re.findall(r"width:(\d+)%", html) == ["2", "100"]
+
+
+def test_every_kept_benchmark_has_its_script_and_its_place_on_the_page(root):
+    page = (root / "book" / "benchmarks.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^```\{benchmark\} (\w+)$", page, re.MULTILINE)) == KEPT
+    assert len(KEPT) >= 2
+    for name in KEPT:
+        tables, provenance = kept(f"bench/{name}")
+        assert provenance["command"] == f"python benchmarks/{name}.py"
+        assert (root / "benchmarks" / f"{name}.py").is_file()
+        assert times(tables["runs"]).rounds.min() >= 5
+
+
+def test_the_targets_of_the_page_are_met():
+    """Cold by ten times; a million verdicts a second; scans by a hundred times, in memory that stays flat."""
+    verdicts, _ = kept("bench/verdicts")
+    found = times(verdicts["runs"]).set_index("contestant")
+    assert found.slower["AutoConfig.from_pretrained"] >= 10
+    count = int(found.task["judge_all"].split()[0].replace(",", ""))
+    assert count / found.cpu["judge_all"] >= 1e6
+    scans, _ = kept("bench/scans")
+    direct = times(scans["runs"]).query("contestant.str.startswith('direct')").set_index("task").slower
+    least = direct[direct.index.str.startswith("least base")]
+    assert direct.drop(least.index).min() >= 100
+    assert least.is_monotonic_increasing  # it grows with the context
+    assert least.iloc[-1] >= 100
+    peaks = scans["memory"].set_index(["function", "length"]).bytes
+    assert peaks["men_first_negative", 10**7] < 1.2 * peaks["men_first_negative", 10**5]
+    assert peaks.max() < 2e6
