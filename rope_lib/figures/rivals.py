@@ -115,7 +115,7 @@ def steps(models: pd.DataFrame, titles: Mapping[str, str], systems: Sequence[str
 
 
 def _side_by_side(models: pd.DataFrame) -> pd.Series:
-    """How far the mark of each model stands from its system's place, so that seeds do not overlap."""
+    """How far the mark of each model stands from its system's place, so that seeds stay apart."""
     seeds = models.groupby("system")
     return (seeds.cumcount() - (seeds.seed.transform("size") - 1) / 2) * 0.1
 

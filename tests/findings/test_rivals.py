@@ -1,5 +1,7 @@
 """The rules of the grid `rivals`, on made-up tables whose answers are known by hand."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -201,5 +203,5 @@ def test_the_facts_say_what_the_tables_hold():
 def test_the_facts_of_the_kept_tables_have_no_gap():
     tables, made_by = kept("rivals")
     found = rivals.facts(tables, rivals.planned(made_by))
-    assert all("nan" not in text for text in found.values())
+    assert not [text for text in found.values() if re.search(r"\bnan\b", text)]
     assert found["rivals-order-told"] == "1"
