@@ -1,7 +1,7 @@
 """What the explorables draw that was measured, from the kept results: plain values, which JSON can hold."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -165,35 +165,30 @@ def plain(values: Iterable[float]) -> list[float | None]:
     return [None if math.isnan(value) else round(float(value), 4) for value in values]
 
 
-DISTANCES = {  # kept results with answers at many distances, and what they are called
-    "spectra": "the spectra of paper B and others",
-    "better": "the chosen band, tested anew",
-}
-FEWEST = 5  # octaves of distance within the trained length that a task must have
+FEWEST = 4  # octaves of distance within the trained length that a task must have
 
 
 def distance() -> list[dict[str, Any]]:
-    """Accuracy by the distance of the answer, for every spectrum of the kept experiments that have it.
+    """Accuracy by the distance of the answer, for every spectrum of the kept result `rivals`.
 
     For each task the `lengths`, `temperatures` and `systems`; `accuracy` holds rows [system, temperature,
     length, octave, mean over seeds, lowest, highest, fewest questions of a seed], the first two as places in
     those lists. Tasks whose answers lie at few distances are left out.
     """
-    from rope_lib.findings.better import PROPOSAL
     from rope_lib.findings.kept import kept
-    from rope_lib.findings.spectra import SYSTEMS, TEMPERATURES, systems
+    from rope_lib.findings.rivals import SYSTEMS
+    from rope_lib.findings.spectra import TEMPERATURES, systems
+
+    def octaves(rows: Any) -> int:
+        """Octaves of distance within the trained length."""
+        return int(rows[rows.length == rows.length.min()].octave.nunique())
 
     tasks = []
-    known = {**SYSTEMS, ("band", "trained"): PROPOSAL}
-    parts = [
-        (f"{task}: {title}", rows)
-        for result, title in DISTANCES.items()
-        for task, rows in by_task(kept(result)[0]["distances"])
-        if rows[rows.length == rows.length.min()].octave.nunique() >= FEWEST
-    ]
-    for task, rows in parts:
-        named = systems(rows, known)
-        names = [name for name in known.values() if name in set(named.system)]
+    by_task = [(task, rows) for task, rows in kept("rivals")[0]["distances"].groupby("name")]
+    by_task = [(task, rows) for task, rows in by_task if octaves(rows) >= FEWEST]
+    for task, rows in sorted(by_task, key=lambda one: -octaves(one[1])):
+        named = systems(rows, SYSTEMS)
+        names = [name for name in SYSTEMS.values() if name in set(named.system)]
         warmth = [each for each in TEMPERATURES.values() if each in set(named.temperature)]
         groups = named.groupby(["system", "temperature", "length", "octave"])
         found = groups.agg(
@@ -204,7 +199,7 @@ def distance() -> list[dict[str, Any]]:
         )
         tasks.append(
             {
-                "task": task,
+                "task": str(task).replace("_", " "),
                 "trained": int(rows.length.min()),  # every model is tested at this length and multiples of it
                 "lengths": sorted(map(int, named.length.unique())),
                 "systems": names,
@@ -217,13 +212,3 @@ def distance() -> list[dict[str, Any]]:
             }
         )
     return tasks
-
-
-def by_task(distances: Any) -> Iterator[tuple[str, Any]]:
-    """The rows of each task by its name; an experiment on one task only does not name it."""
-    if "name" in distances:
-        yield from (
-            (str(name).replace("_", " "), rows) for name, rows in distances.groupby("name", sort=False)
-        )
-    else:
-        yield "recall", distances

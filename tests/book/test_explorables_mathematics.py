@@ -8,7 +8,8 @@ import pytest
 from rope_lib.findings import retrofits
 from rope_lib.findings.kept import kept
 from rope_lib.findings.pair_weights import by_head
-from rope_lib.findings.spectra import by_distance
+from rope_lib.findings.rivals import SYSTEMS
+from rope_lib.findings.spectra import systems
 from rope_lib.findings.zone import counts, places
 from rope_lib.models.case_studies import case_studies
 from rope_lib.models.verdicts import classify
@@ -242,13 +243,15 @@ def place(model):
 
 
 def test_distance(shown, drawn_data):
-    distances = kept("spectra")[0]["distances"]
+    distances = kept("rivals")[0]["distances"]
+    rows = systems(distances[distances.name == "recall"], SYSTEMS)
     first = drawn_data["distance"][0]
     views = [
         {"length": length, "heat": heat} for length in first["lengths"] for heat in first["temperatures"]
     ]
     for view, found in zip(views, shown.compute("distance", views), strict=True):
-        expected = by_distance(distances, view["length"], view["heat"])
+        own = rows[(rows.length == view["length"]) & (rows.temperature == view["heat"])]
+        expected = own.pivot(index=["system", "seed"], columns="octave", values="accuracy")
         means, worst = expected.groupby("system").mean(), expected.groupby("system").min()
         assert found["curves"].keys() == set(means.index)
         for name, curve in found["curves"].items():

@@ -19,7 +19,7 @@
 
   const first = TASKS[0];
   const controls = [
-    { name: "task", label: "Experiment", kind: "choice", value: 0, options: TASKS.map(({ task }, at) => [at, task]) },
+    { name: "task", label: "Task", kind: "choice", value: 0, options: TASKS.map(({ task }, at) => [at, task]) },
     {
       name: "length", label: "Length of the input", kind: "choice", value: first.lengths[2],
       options: (values) => taskOf(values).lengths.map((length) => [length, `${plot.count(length)} tokens`]),
@@ -33,15 +33,15 @@
   const steps = [
     {
       do: "Ask within the trained length", set: { ...start, length: first.trained, heat: "none" },
-      see: "Nearly every spectrum finds nearly every answer, however far back it lies.",
+      see: "Every spectrum finds nearly every answer, however far back it lies.",
     },
     {
       do: "Ask in the longest input", set: { ...start, length: first.lengths.at(-1), heat: "none" },
-      see: "RoPE still finds what is near, and loses what lies farther back than an input of training was long. RoPE-ID loses some everywhere.",
+      see: "RoPE still finds what is near, and loses what lies farther back than an input of training was long. RoPE-ID finds it all the way.",
     },
     {
       do: "Let a temperature sharpen the scores", set: { ...start, length: first.lengths.at(-1), heat: "by position" },
-      see: "Near answers come back in both. Far ones come back in RoPE-ID and not in RoPE: no temperature mends angles that were never seen.",
+      see: "RoPE finds a little more of what is far, and not much: no temperature mends angles that were never seen.",
     },
   ];
 
