@@ -63,9 +63,7 @@ class ChapterExercises(SphinxDirective):
         file = sheet_files(Path(self.env.srcdir))[name]
         self.env.note_dependency(file.relative_to(self.env.srcdir).as_posix())
         sheet = read(file)
-        found = [
-            self.parsed(INTRODUCTION.format(address=f"../_static/{STATIC}/{name}.ipynb")),
-        ]
+        found = [self.parsed(INTRODUCTION.format(address=f"../_static/{STATIC}/{name}.ipynb"))]
         for question in sheet.questions:
             found += self.question(question)
         for exercise in sheet.exercises:
