@@ -39,7 +39,7 @@ Python 3.11, 3.12 or 3.13. In this folder, on Linux or macOS:
 
 On Windows write `.venv\\Scripts` for `.venv/bin`. Where something is yours to write, a function raises
 NotImplementedError with a hint. Write it and run the cell below it. That cell says whether you are right; if
-not, it shows your answer beside the true value.
+not, it shows your answer beside the true value. Its code is folded: it names mistakes that are easily made.
 
 Code under the MIT license, text under CC BY 4.0.
 """

@@ -20,6 +20,11 @@ DIRECTIVE = "chapter-exercises"
 STATIC = "exercises"  # below _static
 SECTION = f"## Exercises\n\n```{{{DIRECTIVE}}}\n```"
 ID = "exercises"  # of the section
+INTRODUCTION = (
+    '<a href="{address}" download>This notebook</a> has the exercises and checks your answers. It needs the '
+    "library, which {{ref}}`the zip <section:take-along>` has. {{ref}}`Their grades <section:exercises>` say "
+    "what is to be done."
+)
 
 
 def add_section(app, docname: str, source: list[str]) -> None:
@@ -58,12 +63,7 @@ class ChapterExercises(SphinxDirective):
         file = sheet_files(Path(self.env.srcdir))[name]
         self.env.note_dependency(file.relative_to(self.env.srcdir).as_posix())
         sheet = read(file)
-        found = [
-            self.parsed(introduction(sheet)),
-            raw(
-                f'<p><a href="../_static/{STATIC}/{name}.ipynb" download>The exercises as a notebook</a>.</p>'
-            ),
-        ]
+        found = [self.parsed(INTRODUCTION.format(address=f"../_static/{STATIC}/{name}.ipynb"))]
         for question in sheet.questions:
             found += self.question(question)
         for exercise in sheet.exercises:
@@ -78,7 +78,7 @@ class ChapterExercises(SphinxDirective):
         container = nodes.container()
         self.state.nested_parse(StringList(text.splitlines(), source=""), self.content_offset, container)
         for section in container.findall(nodes.section):
-            section["ids"] = []  # that of every exercise is the same, so that none leads anywhere
+            section["ids"] = [f"part-{self.env.new_serialno('exercises')}"]  # all have the same otherwise
         return container
 
     def question(self, question) -> Iterator[nodes.Node]:
@@ -95,6 +95,27 @@ class ChapterExercises(SphinxDirective):
             yield self.parsed(f"{verdict(option)} {option.feedback.text}")
             yield raw("</details></div>")
         yield raw('</div><button type="submit" hidden>Check</button><div role="status"></div></form>')
+
+
+class ExerciseIndex(SphinxDirective):
+    """All exercises by chapter, each with its grade: for whoever puts together a problem sheet."""
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir)
+        lines = ["| chapter | exercises |", "| --- | --- |"]
+        for name, file in sheet_files(root).items():
+            self.env.note_dependency(file.relative_to(root).as_posix())
+            entries = [index_entry(exercise) for exercise in read(file).exercises]
+            lines.append(f"| {{doc}}`/{CHAPTERS}{name}` | {'; '.join(entries)} |")
+        container = nodes.container(classes=["made-table"])
+        self.state.nested_parse(StringList(lines, source=""), self.content_offset, container)
+        return [container]
+
+
+def index_entry(exercise) -> str:
+    """An exercise in the index of all: a link by its title, its grade, and whether it is done by hand."""
+    by_hand = ", by hand" if exercise.by_hand else ""
+    return f"{{ref}}`{exercise.title} <{exercise.label}>` ({exercise.grade}{by_hand})"
 
 
 def is_plain(node: nodes.Node) -> bool:
@@ -117,12 +138,6 @@ def as_sentence(title: str) -> str:
 
 def verdict(option) -> str:
     return "**Right.**" if option.is_right else "**No.**"
-
-
-def introduction(sheet) -> str:
-    """What stands above the exercises."""
-    kinds = [f"{len(sheet.questions)} quick questions"] if sheet.questions else []
-    return f"{' and '.join([*kinds, f'{len(sheet.exercises)} exercises'])}."
 
 
 def as_myst(exercise) -> str:
@@ -187,6 +202,7 @@ def add_script(app, pagename, templatename, context, doctree) -> None:
 
 def setup(app) -> dict:
     app.add_directive(DIRECTIVE, ChapterExercises)
+    app.add_directive("exercise-index", ExerciseIndex)
     app.connect("builder-inited", write_notebooks)
     app.connect("env-get-outdated", with_new_sheets)
     app.connect("source-read", add_section)

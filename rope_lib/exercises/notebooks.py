@@ -16,6 +16,7 @@ from .source import GRADES, Exercise, Question, Sheet, docstring_end
 
 POINTS = {"check": 1, "compute": 2, "extend": 2, "open": 3}
 YOUR_ANSWER = "*Your answer:*"
+CHECKED = "The folded cell below a function that you write checks it."
 SCHEMA_VERSION = 3  # of nbgrader's cell metadata
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"  # nbgrader clears what stands between
 
@@ -104,7 +105,7 @@ def cells(sheet: Sheet, plain: Plain, *, solved: bool, marked: bool = False) -> 
 
 def _legend() -> str:
     meaning = "\n".join(f"- **{grade}**: {words};" for grade, words in GRADES.items())
-    return f"Each exercise has a grade:\n\n{meaning[:-1]}.\n\nRun the cells from top to bottom."
+    return f"Each exercise has a grade:\n\n{meaning[:-1]}.\n\nRun the cells from top to bottom. {CHECKED}"
 
 
 def _exercise(
@@ -169,6 +170,8 @@ def _notebook(made: list[ExerciseCell]) -> NotebookNode:
     )
     for cell in made:
         node = (new.new_code_cell if cell.is_code else new.new_markdown_cell)(cell.source, id=cell.id)
+        if cell.part == "check":  # it names mistakes, which nobody should read before making them
+            node.metadata["jupyter"] = {"source_hidden": True}
         notebook.cells.append(node)
     nbformat.validate(notebook)
     return notebook

@@ -224,6 +224,15 @@ def test_minutes_are_counted_from_prose_not_from_code(extensions):
     assert minutes(paragraph_page("word")) == 1
 
 
+def test_exercises_do_not_count_as_reading_time(extensions):
+    from chapter_header import minutes
+
+    page = paragraph_page(" ".join(["word"] * 400))
+    words = nodes.paragraph("", " ".join(["word"] * 400))
+    page.children[0] += nodes.section("", nodes.title("", "Exercises"), words, ids=["exercises"])
+    assert minutes(page) == 2
+
+
 def test_what_chapters_build_on_comes_before_them(extensions, root):
     from chapter_header import builds_on
 

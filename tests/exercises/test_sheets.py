@@ -67,6 +67,12 @@ def test_a_notebook_for_students_fails_only_where_something_is_to_be_written(fil
 
 
 @every_file
+def test_checks_are_folded_since_they_name_mistakes(file, plain):
+    for cell in student(read_sheet(file), plain).cells:
+        assert cell.metadata.get("jupyter", {}).get("source_hidden", False) == cell.id.endswith("-check")
+
+
+@every_file
 def test_a_notebook_for_students_does_not_give_a_solution_away(file, plain):
     sheet = read_sheet(file)
     handed_out = "\n".join(cell.source for cell in student(sheet, plain).cells)
