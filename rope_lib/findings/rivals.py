@@ -392,7 +392,9 @@ def _facts_of_rules(models: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> dic
         "local": f"blur it: {and_list(blurred)}" if blurred else "do not blur it",
         "rope-as-much": and_list(TASK_NAMES[task] for task in equal[REFERENCE]),
         "band-as-much": and_list(TASK_NAMES[task] for task in equal[OWN_BAND]),
-        "doubted": f"{and_list(doubted)} gives cause" if doubted else "Neither gives cause",
+        "doubted": f"{and_list(doubted)} {'give' if len(doubted) > 1 else 'gives'} cause"
+        if doubted
+        else "Neither gives cause",
     }
 
 
