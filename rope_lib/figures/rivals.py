@@ -79,7 +79,7 @@ def _ends(axes: Axes, ends: Mapping[str, float], lowest: float) -> None:
     heights = style.apart([max(end, lowest + gap / 2) - 0.02 for end in ends.values()], gap)
     above = max(0.0, heights.max(initial=0.0) - 1.04)
     heights = np.maximum(heights - above, lowest)
-    right = float(np.max(axes.lines[0].get_xdata())) if axes.lines else 1.0
+    right = float(np.asarray(axes.lines[0].get_xdata())[-1]) if axes.lines else 1.0
     for name, height in zip(ends, heights, strict=True):
         style.label_line(axes, right, height, name, COLORS[name], xytext=(4, -2), fontsize=8)
 

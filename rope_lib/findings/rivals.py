@@ -168,7 +168,7 @@ def intervals(values: pd.Series, by: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def tested(differences: Mapping[str, pd.Series], plan: Plan) -> pd.DataFrame:
+def paired_tests(differences: Mapping[str, pd.Series], plan: Plan) -> pd.DataFrame:
     """Student's test of paired differences in each task, with Holm's adjustment for the number of tasks.
 
     `differences` has a Series by seed for each task that has any. Columns, by task of the plan: seeds, mean,
@@ -194,16 +194,16 @@ def _outcome(seeds: int, mean: float, chance: float) -> str:
 
 
 def contrast(rows: pd.DataFrame, plan: Plan, one: str, other: str, stretch: int = FAR) -> pd.DataFrame:
-    """What system `one` keeps less what `other` keeps, each as published: `tested` in each task."""
+    """What system `one` keeps less what `other` keeps, each as published: `paired_tests` in each task."""
     kept = kept_by_seed(published(rows), stretch)
-    return tested(_by_task(kept[one] - kept[other]), plan)
+    return paired_tests(_by_task(kept[one] - kept[other]), plan)
 
 
 def temperature(rows: pd.DataFrame, plan: Plan, system: str = RIVAL, stretch: int = FAR) -> pd.DataFrame:
-    """What a system keeps with RoPE-ID's temperature less what it keeps without: `tested` in each task."""
+    """What a system keeps with RoPE-ID's temperature less what it keeps without: `paired_tests`."""
     own = rows[(rows.system == system) & (rows.stretch == stretch)]
     kept = own.pivot(index=["task", "seed"], columns="temperature", values="kept")
-    return tested(_by_task(kept["by position"] - kept["none"]), plan)
+    return paired_tests(_by_task(kept["by position"] - kept["none"]), plan)
 
 
 def price(models: pd.DataFrame, plan: Plan, one: str = RIVAL, other: str = REFERENCE) -> pd.DataFrame:
@@ -294,7 +294,7 @@ def seeds_so_far(tables: Tables, plan: Plan) -> str:
 
 
 def told(table: pd.DataFrame) -> str:
-    """The outcomes of a table of `tested` or `price` as a clause: on which tasks above, on which below, ….
+    """The outcomes of a table of `paired_tests` or `price` as a clause: on which tasks above, below, ….
 
     >>> told(pd.DataFrame({"outcome": ["above", "not told apart"]}, ["recall", "look_back"]))
     'above on recall; not told apart on look back'
@@ -392,7 +392,9 @@ def _facts_of_rules(models: pd.DataFrame, rows: pd.DataFrame, plan: Plan) -> dic
         "local": f"blur it: {and_list(blurred)}" if blurred else "do not blur it",
         "rope-as-much": and_list(TASK_NAMES[task] for task in equal[REFERENCE]),
         "band-as-much": and_list(TASK_NAMES[task] for task in equal[OWN_BAND]),
-        "doubted": f"{and_list(doubted)} gives cause" if doubted else "Neither gives cause",
+        "doubted": f"{and_list(doubted)} {'give' if len(doubted) > 1 else 'gives'} cause"
+        if doubted
+        else "Neither gives cause",
     }
 
 

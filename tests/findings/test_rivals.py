@@ -108,7 +108,7 @@ def test_rope_id_is_published_with_its_temperature_and_the_others_without(rows):
                            ((0.2, -0.21, 0.1), "not told apart"), ((0.2,), "too few seeds")]
 )  # fmt: skip
 def test_a_paired_difference_has_one_of_four_outcomes(shift, outcome):
-    found = rivals.tested({"recall": pd.Series(shift)}, PLAN)
+    found = rivals.paired_tests({"recall": pd.Series(shift)}, PLAN)
     assert found.outcome["recall"] == outcome
     assert found.outcome["look_back"] == "too few seeds"
     assert found.seeds.tolist() == [len(shift), 0]
@@ -118,9 +118,9 @@ def test_a_paired_difference_has_one_of_four_outcomes(shift, outcome):
 
 def test_holm_makes_a_difference_that_is_told_alone_count_for_the_number_of_tasks():
     values = pd.Series([0.1, 0.2, 0.3, 0.05, 0.1])
-    alone = rivals.tested({"recall": values}, rivals.Plan({"recall": 0}, SCALINGS, (), 64, 1))
+    alone = rivals.paired_tests({"recall": values}, rivals.Plan({"recall": 0}, SCALINGS, (), 64, 1))
     many = {f"task {number}": 0.0 for number in range(9)}
-    among = rivals.tested({"recall": values}, rivals.Plan({"recall": 0, **many}, SCALINGS, (), 64, 1))
+    among = rivals.paired_tests({"recall": values}, rivals.Plan({"recall": 0, **many}, SCALINGS, (), 64, 1))
     assert alone.outcome["recall"] == "above"
     assert among.outcome["recall"] == "not told apart"
     assert among.chance["recall"] == pytest.approx(10 * alone.chance["recall"])
