@@ -13,10 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SECOND = tomllib.loads(Path(__file__).with_name("second_parameters.toml").read_text(encoding="utf-8"))
 
-# The chapters of Part III say their parameters' ranges in no cell yet: what they refuse is not tested.
+# Two chapters of Part III say their parameters' ranges in no cell yet: what they refuse is not tested.
 WITHOUT_RANGES = {
-    "17_trained_spectra",
-    "18_which_bound",
     "19_precision_by_intervention",
     "20_better_than_rope_id",
 }
