@@ -13,12 +13,6 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SECOND = tomllib.loads(Path(__file__).with_name("second_parameters.toml").read_text(encoding="utf-8"))
 
-# Two chapters of Part III say their parameters' ranges in no cell yet: what they refuse is not tested.
-WITHOUT_RANGES = {
-    "19_precision_by_intervention",
-    "20_better_than_rope_id",
-}
-
 every_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -65,7 +59,7 @@ def test_no_set_is_left_over():
 def test_a_bad_value_of_any_parameter_ends_in_one_line(table, notebook):
     found = table.parameters_of(notebook)
     without = [each.name for each in found if not each.allowed]
-    assert not without or notebook.stem in WITHOUT_RANGES
+    assert without == []
     for each in found:
         for value in bad_values(eval(each.default)) if each.allowed else ():
             with pytest.raises(ParameterError) as caught:
@@ -79,7 +73,7 @@ def test_a_bad_value_of_any_parameter_ends_in_one_line(table, notebook):
 @every_notebook
 def test_every_parameter_is_explained(table, notebook):
     unexplained = [each.name for each in table.parameters_of(notebook) if not each.meaning]
-    assert not unexplained or notebook.stem in WITHOUT_RANGES
+    assert unexplained == []
 
 
 def test_at_the_defaults_no_notebook_contradicts_its_text():
