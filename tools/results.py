@@ -113,11 +113,14 @@ def check_code(tables: Tables, file: Path, size: str, inputs: JsonObject, verify
             continue
         one, two = (_of_cells(each[name], chosen[axes]) for each in (tables, again))
         shared = [column for column in one if column in two]
-        if not one[shared].reset_index(drop=True).equals(two[shared].reset_index(drop=True)):
+        rows = (each[shared].reset_index(drop=True) for each in (one, two))
+        try:
+            pd.testing.assert_frame_equal(*rows, check_dtype=False, check_exact=True)
+        except AssertionError:
             raise click.ClickException(
                 f"{file.stem}: {name} of {len(chosen)} cells run again must be as kept, and differs: move "
                 "the result away to run all of them again"
-            )
+            ) from None
 
 
 def _of_cells(table: pd.DataFrame, axes: pd.DataFrame) -> pd.DataFrame:

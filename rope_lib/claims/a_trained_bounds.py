@@ -349,8 +349,8 @@ CLAIMS = (
         standing="reconstructed",
         chapter="18_which_bound",
         in_short=(
-            "with enough steps models learn at every base below the bound, down to a base of 1.2; a small "
-            "base makes that slow"
+            "models learn at bases below the bound, two tasks of three down to a base of 1.2; a small base "
+            "makes that slow"
         ),
         practice=Row(
             measure=partial(measure_learned, "A2", "aliasing (A2)"),

@@ -20,6 +20,7 @@ EPSILON = 0.95  # the similarity to keep, as reported second-hand for paper A
 BOUNDS = {"A2": aliasing_bound, "A3": lambda length: stability_bound(length, EPSILON)}
 LARGE = 100_000  # the base with which a base of the trained length is compared
 FAR = 4  # times the trained length
+LENGTHS = 2  # of training, at which a finding must be the same
 
 # Where a place, and not a content, must be found.
 BY_PLACE = ("copy", "look_back")
@@ -140,7 +141,7 @@ def base_of_the_length(rows: pd.DataFrame, stretch: int = FAR) -> pd.DataFrame:
 
 def verdict_on_base_of_the_length(table: pd.DataFrame) -> str:
     """What the rule says: "better" or "worse" in two of three tasks at every length, else "undecided"."""
-    if table.empty:
+    if table.trained.nunique() < LENGTHS:
         return "undecided"
     sure = table.assign(sign=np.sign(table["mean"]).where(table.p < 0.05, 0.0))
     for name, sign in (("better", 1.0), ("worse", -1.0)):

@@ -29,6 +29,7 @@ TASK_NAMES = {"recall": "recall", "look_back": "look back", "copy": "copy", "ord
 RIVAL, REFERENCE = "RoPE-ID", "RoPE"  # the system that is tested, and the one that it should exceed
 OWN_BAND = "HighFreq"  # RoPE-ID's band on all pairs, without a silent half
 AS_PUBLISHED = {RIVAL: "by position"}  # the temperature that belongs to a system; others have none
+FEWEST = 4  # seeds from which on a difference is judged
 FAR, FARTHEST = spectra.RULER_STRETCH, 16  # lengths over that of training
 LEVEL = 0.05  # what a result may owe to chance
 MUCH = 0.9  # of what was learned: a system that keeps it carries a task
@@ -188,7 +189,7 @@ def paired_tests(differences: Mapping[str, pd.Series], plan: Plan) -> pd.DataFra
 
 
 def _outcome(seeds: int, mean: float, chance: float) -> str:
-    if seeds < 2:
+    if seeds < FEWEST:
         return FEW
     return OPEN if chance >= LEVEL else ABOVE if mean > 0 else BELOW
 

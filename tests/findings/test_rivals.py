@@ -46,6 +46,12 @@ def made(missing=()):
     return {"ended": pd.DataFrame(ended), "summary": pd.DataFrame(summary)}
 
 
+@pytest.fixture(autouse=True)
+def two_are_enough(monkeypatch):
+    """The made-up tables have three seeds."""
+    monkeypatch.setattr(rivals, "FEWEST", 2)
+
+
 @pytest.fixture
 def tables():
     return made()
@@ -114,6 +120,12 @@ def test_a_paired_difference_has_one_of_four_outcomes(shift, outcome):
     assert found.seeds.tolist() == [len(shift), 0]
     if len(shift) > 1:
         assert found.loc["recall", ["mean", "low", "high"]].tolist() == pytest.approx(student_interval(shift))
+
+
+def test_a_difference_of_three_seeds_is_not_judged(monkeypatch):
+    monkeypatch.undo()
+    for shift, outcome in (((0.2, 0.21, 0.22), "too few seeds"), ((0.2, 0.21, 0.22, 0.2), "above")):
+        assert rivals.paired_tests({"recall": pd.Series(shift)}, PLAN).outcome["recall"] == outcome
 
 
 def test_holm_makes_a_difference_that_is_told_alone_count_for_the_number_of_tasks():
