@@ -12,7 +12,7 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from rope_lib.findings.benchmarks import machine, times
+from rope_lib.findings.benchmarks import learned_per_hour, machine, times
 from rope_lib.findings.kept import RESULTS, kept
 
 HEAD = "".join(f'<th scope="col">{name}</th>' for name in ("who", "CPU time", "times ours", "on a log scale"))
@@ -56,6 +56,19 @@ def table(task: str, rows: pd.DataFrame) -> str:
     return f'<table class="table bench">{caption}<thead><tr>{HEAD}</tr></thead><tbody>{body}</tbody></table>'
 
 
+def learned_table(runs: pd.DataFrame) -> str:
+    """The HTML table of how many models learned in a core-hour, over all tasks together."""
+    names = ("who", "learned", "steps, median", "models an hour", "times fewer")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row.contestant)}</th><td>{row.learned} of {row.trained}</td>'
+        f"<td>{row.steps:,.0f}</td><td>{two_digits(row.per_hour)}</td><td>{two_digits(row.less)}</td></tr>"
+        for row in learned_per_hour(runs).itertuples()
+    )
+    caption = "<caption>models that learned for each hour of one core, all tasks together</caption>"
+    return f'<table class="table bench">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
 class Benchmark(SphinxDirective):
     required_arguments = 1
 
@@ -68,6 +81,8 @@ class Benchmark(SphinxDirective):
         self.env.note_dependency(str(RESULTS / "bench" / name / "provenance.json"))
         found = times(tables["runs"])
         html = "".join(table(task, rows) for task, rows in found.groupby("task", sort=False))
+        if "learned" in tables["runs"]:
+            html = learned_table(tables["runs"]) + html
         rounds = f"Medians of {found.rounds.min()} rounds or more, in brackets the extremes. "
         where = nodes.paragraph(text=rounds + machine(provenance))
         return [nodes.raw("", html, format="html"), where]

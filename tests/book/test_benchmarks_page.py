@@ -33,6 +33,15 @@ def test_a_table_names_the_contestants_and_their_ratios(extension):
     assert re.findall(r"width:(\d+)%", html) == ["2", "100"]
 
 
+def test_models_that_learned_are_counted_for_each_hour(extension):
+    rows = [("copy", "ours", 0, 36.0, 100, True), ("copy", "theirs", 0, 72.0, 400, False),
+            ("copy", "ours", 1, 36.0, 200, True), ("copy", "theirs", 1, 72.0, 400, True)]  # fmt: skip
+    columns = ["task", "contestant", "round", "cpu", "steps", "learned"]
+    html = extension.learned_table(pd.DataFrame(rows, columns=columns))
+    assert "<td>2 of 2</td><td>150</td><td>100</td><td>1.0</td>" in html
+    assert "<td>1 of 2</td><td>400</td><td>25</td><td>4.0</td>" in html
+
+
 def test_every_kept_benchmark_has_its_script_and_its_place_on_the_page(root):
     page = (root / "book" / "benchmarks.md").read_text(encoding="utf-8")
     assert sorted(re.findall(r"^```\{benchmark\} (\w+)$", page, re.MULTILINE)) == KEPT
