@@ -51,7 +51,8 @@ const measure = async () => {
         Reveal.slide(index);
         const box = slide.getBoundingClientRect(), scale = Reveal.getScale();
         for (const element of slide.querySelectorAll('.frame *')) {
-            if (element.closest('aside, mjx-assistive-mml')) continue;
+            // Parts of an equation may reach far beyond it, cut off by its own boxes.
+            if (element.closest('aside') || element.parentElement.closest('mjx-container')) continue;
             const part = element.getBoundingClientRect();
             const down = (part.bottom - box.top) / scale - 676;
             const right = (part.right - box.left) / scale - 1240;
