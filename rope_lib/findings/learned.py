@@ -11,12 +11,13 @@ import pandas as pd
 from rope_lib.theory.bounds import aliasing_bound, stability_bound
 from rope_lib.train.tasks import TASKS, make_task
 
+from . import stats
 from .kept import Tables
 from .stats import holm, student_interval, student_p
-from .wording import and_list, with_interval
+from .which_bound import EPSILON
+from .wording import and_list
 
-FEWEST = 4  # seeds from which on a base is said to suffice or to fail
-EPSILON = 0.95  # the similarity to keep, as reported second-hand for paper A
+FEWEST = 4  # seeds from which on a base is said to suffice or to fail, or a difference is judged
 BOUNDS = {"A2": aliasing_bound, "A3": lambda length: stability_bound(length, EPSILON)}
 LARGE = 100_000  # the base with which a base of the trained length is compared
 FAR = 4  # times the trained length
@@ -115,7 +116,7 @@ def above_chance(tables: Tables) -> pd.DataFrame:
     rows = tables["summary"].rename(columns={"name": "task"})
     rows = rows.assign(base=rows.base.astype(float), stretch=rows.length // rows.trained)
     chance = rows.task.map({name: make_task(name).chance for name in TASKS})
-    rows["above"] = (rows.accuracy - chance) / (1 - chance)
+    rows["above"] = stats.above_chance(rows.accuracy, chance)
     return rows[["task", "trained", "base", "seed", "stretch", "above"]]
 
 
@@ -158,7 +159,6 @@ def facts(tables: Tables) -> dict[str, str]:
     least, most = float(rows.base.min()), float(rows.base.max())
     result = {
         "learned-models": f"{len(rows)}",
-        "learned-learned": f"{int(rows.learned.sum())}",
         "learned-sentence": sentence(rows),
         "learned-bases": f"{rows.base.nunique()}",
         "learned-far": f"{FAR}",
@@ -170,13 +170,9 @@ def facts(tables: Tables) -> dict[str, str]:
     for length in lengths:
         seeds = rows[rows.trained == length].groupby(["task", "base"]).seed.nunique()
         result[f"learned-seeds-{length}"] = _from_to(seeds.min(), seeds.max())
-        for bound, demand in BOUNDS.items():
-            result[f"learned-{bound}-{length}"] = f"{float(demand(length)):.1f}"
     for (task, length, base), row in found.iterrows():
         if base in (least, most):
             result[f"learned-met-{task}-{length}-{'least' if base == least else 'most'}"] = f"{row.met:,.0f}"
-    for row in base_of_the_length(above_chance(tables)).to_dict(orient="records"):
-        result[f"learned-own-{row['task']}-{row['trained']}"] = with_interval(row, ".2f")
     return result
 
 

@@ -18,18 +18,17 @@ from rope_lib.runs.grid import make_grid
 from rope_lib.train.config import TRAINED
 from rope_lib.train.tasks import make_task
 
-from . import spectra
+from . import learned, spectra
 from .kept import Provenance, Tables
-from .stats import holm, least_told, spearman, student_interval, student_p
+from .stats import above_chance, holm, least_told, spearman, student_interval, student_p
 from .wording import and_list, signed
 
 SYSTEMS = {**spectra.SYSTEMS, ("resonance", TRAINED): "Resonance", ("cope", TRAINED): "CoPE"}
-TASK_NAMES = {"recall": "recall", "look_back": "look back", "copy": "copy", "order": "order"}
+TASK_NAMES = {**learned.NAMES, "order": "order"}
 
 RIVAL, REFERENCE = "RoPE-ID", "RoPE"  # the system that is tested, and the one that it should exceed
 OWN_BAND = "HighFreq"  # RoPE-ID's band on all pairs, without a silent half
 AS_PUBLISHED = {RIVAL: "by position"}  # the temperature that belongs to a system; others have none
-FEWEST = 4  # seeds from which on a difference is judged
 FAR, FARTHEST = spectra.RULER_STRETCH, 16  # lengths over that of training
 LEVEL = 0.05  # what a result may owe to chance
 MUCH = 0.9  # of what was learned: a system that keeps it carries a task
@@ -117,7 +116,7 @@ def shares(tables: Tables, plan: Plan) -> pd.DataFrame:
         tables["ended"].assign(learned=lambda each: each.met.notna())[[*cell, "learned"]], on=cell
     )
     chance = rows.name.map(plan.chances).astype(float)
-    rows = rows.assign(above=(rows.accuracy - chance) / (1 - chance), stretch=rows.length // plan.trained)
+    rows = rows.assign(above=above_chance(rows.accuracy, chance), stretch=rows.length // plan.trained)
     keys = ["name", "system", "temperature", "seed"]
     start = rows[rows.stretch == 1].set_index(keys).above
     inside = start.reindex(pd.MultiIndex.from_frame(rows[keys])).to_numpy()
@@ -189,7 +188,7 @@ def paired_tests(differences: Mapping[str, pd.Series], plan: Plan) -> pd.DataFra
 
 
 def _outcome(seeds: int, mean: float, chance: float) -> str:
-    if seeds < FEWEST:
+    if seeds < learned.FEWEST:
         return FEW
     return OPEN if chance >= LEVEL else ABOVE if mean > 0 else BELOW
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from scipy.stats import t as student
@@ -128,6 +129,15 @@ def student_p(values: ArrayLike) -> float:
     return float(2 * student.sf(abs(values.mean()) / error, values.size - 1))
 
 
+def above_chance(accuracy: pd.Series, chance: pd.Series) -> pd.Series:
+    """Accuracy on a scale from 0, for guessing, to 1, where every answer is right.
+
+    >>> above_chance(pd.Series([1.0, 0.5, 0.25]), pd.Series([0.5, 0.5, 0.5])).tolist()
+    [1.0, 0.0, -0.5]
+    """
+    return (accuracy - chance) / (1 - chance)
+
+
 def holm(chances: ArrayLike) -> Floats:
     """Probabilities by chance, adjusted for their number by Holm's method; in the order given.
 
@@ -168,17 +178,6 @@ def effect_size(values: ArrayLike) -> np.float64:
     values = np.asarray(values, dtype=float)
     spread = values.std(ddof=1)
     return values.mean() / spread if spread > 0 else np.float64(np.nan)
-
-
-def slope(lengths: ArrayLike, bases: ArrayLike) -> float:
-    """The slope of the line through log base against log length, NaN for fewer than two lengths.
-
-    >>> round(slope([1, 2, 4], [1, 4, 16]), 6)
-    2.0
-    """
-    x, y = np.log(np.asarray(lengths, float)), np.log(np.asarray(bases, float))
-    keep = np.isfinite(y)
-    return float(np.polyfit(x[keep], y[keep], 1)[0]) if np.unique(x[keep]).size > 1 else np.nan
 
 
 def calibration(works: ArrayLike, margin: ArrayLike) -> dict[str, float]:

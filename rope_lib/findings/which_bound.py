@@ -73,19 +73,6 @@ def trials_at(tables: Tables, trained: int) -> pd.DataFrame:
     return trials({name: tables[name].assign(trained=trained) for name in ("summary", "distances")})
 
 
-def kept_trials() -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """The trials of the kept results: (rows of `trials`, rows of `trials_at`, head_dim).
-
-    The second table holds the models that were trained again, for three times as many steps.
-
-    >>> rows, longer, head_dim = kept_trials()
-    >>> len(rows), len(longer), head_dim
-    (480, 90, 32)
-    """
-    (rows, longer), head_dim = kept_budgets()
-    return rows[1], longer[1], head_dim
-
-
 def kept_budgets() -> tuple[tuple[tuple[int, pd.DataFrame], ...], int]:
     """The trials of the kept results by the steps of training: (((steps, rows), …), head_dim).
 
@@ -183,7 +170,7 @@ def counterexamples(
     `ratio` is the base over the one demanded, `least` the accuracy of the worst seed. One lucky model is not
     a counterexample; a base at which every seed works is.
 
-    >>> rows, longer, head_dim = kept_trials()
+    >>> ((_, rows), (_, longer)), head_dim = kept_budgets()
     >>> found = counterexamples(trained_longest(rows, longer), "aliasing (A2)", head_dim)
     >>> found[["trained", "layers", "base"]].values.tolist(), found.ratio.round(2).tolist()
     ([[64, 1, 8]], [0.79])
@@ -230,7 +217,7 @@ def compared(
     see `stats.ranking`; factor and best, see `stats.best_constant`. The orders without a threshold (see
     `orders`) have NaN in all columns that need one.
 
-    >>> rows, _, head_dim = kept_trials()
+    >>> ((_, rows), _), head_dim = kept_budgets()
     >>> found = compared(rows, head_dim).set_index(["region", "bound"])
     >>> found.ranking.loc["beyond"].round(2)[["aliasing (A2)", "Men et al.", "the base alone"]].tolist()
     [0.93, 0.94, 0.89]

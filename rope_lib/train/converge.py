@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from .checkpoint import CHECKPOINT, KEPT, damaged, load_tensors, save_tensors
 from .config import Config, Convergence
-from .draws import draw, draw_evaluation
+from .draws import draw_evaluation
 from .evaluate import answers
-from .loop import autocast, build, generator_for, loss_of
+from .loop import autocast, build, follow_gradient, generator_for
 from .transformer import Transformer
 
 WARM_UP = 20  # steps in which the learning rates rise to their values
@@ -64,27 +64,17 @@ def train_until(
     now, mean = list(model.parameters()), list(average.parameters())
     path = Path(folder) / CHECKPOINT
     kept = path.with_name(KEPT)
-    tries, losses = _resume(kept if kept.exists() else path, config, model, average, optimizers)
+    tries = _resume(kept if kept.exists() else path, config, model, average, optimizers)
     step = int(tries[-1][0]) if tries else 0
+    losses: list[float] = []  # since the last try
     with tqdm(total=plan.steps, initial=step, desc="training", unit="step", disable=None) as progress:
         while (ended := why_ended(tries, stop, plan.steps)) is None:
             for each, first in zip(optimizers, rates, strict=True):
                 for group, rate in zip(each.param_groups, first, strict=True):
                     group["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
-            inputs = draw(task, generator_for(config.seed, "step", step), plan.batch, plan.length)
-            with autocast(plan.dtype, device):
-                loss = loss_of(model, inputs.to(device), rotation)
-            for each in optimizers:
-                each.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(now, plan.clip)
-            for each in optimizers:
-                each.step()
+            losses.append(follow_gradient(config, task, model, optimizers, rotation, step))
             step += 1
             follow(mean, now, step)
-            losses.append(loss.item())
-            if not math.isfinite(losses[-1]):
-                raise FloatingPointError(f"the loss must stay finite, got {losses[-1]} at step {step}")
             progress.update()
             if step % stop.every and step < plan.steps:
                 continue
@@ -169,10 +159,10 @@ def _resume(
     model: Transformer,
     average: Transformer,
     optimizers: Sequence[torch.optim.Optimizer],
-) -> tuple[Tries, list[float]]:
-    """Load a checkpoint, if there is one: the tries so far, and no losses since the last of them."""
+) -> Tries:
+    """Load a checkpoint, if there is one: the tries so far. A checkpoint is made right after a try."""
     if not path.exists():
-        return [], []
+        return []
     tensors, metadata = load_tensors(path, config.digest)
     try:
         tries = [tuple(each) for each in json.loads(metadata["tries"])]
@@ -191,4 +181,4 @@ def _resume(
             state[key] = kept if key == "step" else kept.to(weights.device)
     except (KeyError, ValueError, RuntimeError) as error:
         raise damaged(path, error) from None
-    return tries, []
+    return tries

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -98,16 +99,33 @@ def take_step(
     The inputs and the learning rate depend on the config and the number alone. Raises FloatingPointError
     where the loss is not finite.
     """
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(config.training, step)
+    return follow_gradient(config, task, model, (optimizer,), rotation, step)
+
+
+def follow_gradient(
+    config: Config,
+    task: Task,
+    model: Transformer,
+    optimizers: Sequence[torch.optim.Optimizer],
+    rotation: Turning,
+    step: int,
+) -> float:
+    """Let the optimizers, at the rates that they have, take step number `step`: the loss before it, in nats.
+
+    Raises FloatingPointError where the loss is not finite.
+    """
     plan, device = config.training, model.embedding.weight.device
     inputs = draw(task, generator_for(config.seed, "step", step), plan.batch, plan.length)
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(plan, step)
     with autocast(plan.dtype, device):
         loss = loss_of(model, inputs.to(device), rotation)
-    optimizer.zero_grad(set_to_none=True)
+    for each in optimizers:
+        each.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
-    optimizer.step()
+    for each in optimizers:
+        each.step()
     found = loss.item()
     if not math.isfinite(found):
         raise FloatingPointError(f"the loss must stay finite, got {found} at step {step}")

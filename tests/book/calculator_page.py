@@ -1,11 +1,11 @@
 """Fixtures: the calculator's page in a real browser."""
 
-import importlib
 import os
 import shutil
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from extensions import extension
 
 from rope_lib.models import atlas
 
@@ -13,9 +13,7 @@ from rope_lib.models import atlas
 @pytest.fixture(scope="session")
 def calculator_data(root):
     """The module that writes the page's data when the book is built."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(root / "book" / "_ext")
-        return importlib.import_module("calculator_data")
+    return extension(root, "calculator_data")
 
 
 @pytest.fixture(scope="session")

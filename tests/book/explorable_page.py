@@ -1,11 +1,11 @@
 """Fixtures: a page with every explorable in a real browser, as the book loads them."""
 
-import importlib
 import json
 import shutil
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from extensions import extension
 
 TITLE = '<p class="explore-title">{title}</p>'
 
@@ -13,15 +13,13 @@ TITLE = '<p class="explore-title">{title}</p>'
 @pytest.fixture(scope="session")
 def explorables(root):
     """The module of the directive, with the registry of explorables."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(root / "book" / "_ext")
-        return importlib.import_module("explorables")
+    return extension(root, "explorables")
 
 
 @pytest.fixture(scope="session")
-def drawn_data(explorables):
+def drawn_data(root, explorables):
     """What each explorable that draws measured data is given, by name."""
-    data = importlib.import_module("explorable_data")
+    data = extension(root, "explorable_data")
     return {name: getattr(data, name)() for name, each in explorables.EXPLORABLES.items() if each.data}
 
 

@@ -1,7 +1,6 @@
 """The API reference: what it reads from the library, what it writes, and the links in a built book."""
 
 import ast
-import importlib
 import json
 import re
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from extensions import extension
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
 
 THEORY = '''
@@ -114,9 +114,7 @@ chapters:
 
 @pytest.fixture(scope="module")
 def api(root):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(root / "book" / "_ext")
-        return importlib.import_module("api_reference")
+    return extension(root, "api_reference")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rope_lib.findings import rivals, spectra
+from rope_lib.findings import learned, rivals, spectra
 from rope_lib.findings.kept import kept
 from rope_lib.findings.stats import student_interval
 
@@ -49,7 +49,7 @@ def made(missing=()):
 @pytest.fixture(autouse=True)
 def two_are_enough(monkeypatch):
     """The made-up tables have three seeds."""
-    monkeypatch.setattr(rivals, "FEWEST", 2)
+    monkeypatch.setattr(learned, "FEWEST", 2)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_what_cannot_be_learned_ends_level_and_what_is_cut_short_at_the_limit(tm
 def test_a_run_that_was_killed_ends_in_the_same_bits(tmp_path, monkeypatch):
     config = configured({"accuracy": 0.999999}, steps=60)
     train_until(config, tmp_path / "whole", checkpoint_every=20)
-    real, calls = converge.loss_of, []
+    real, calls = converge.follow_gradient, []
 
     def dies(*given):
         calls.append(1)
@@ -54,7 +54,7 @@ def test_a_run_that_was_killed_ends_in_the_same_bits(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*given)
 
-    monkeypatch.setattr(converge, "loss_of", dies)
+    monkeypatch.setattr(converge, "follow_gradient", dies)
     with pytest.raises(KeyboardInterrupt):
         train_until(config, tmp_path / "killed", checkpoint_every=20)
     _, tries, _ = train_until(config, tmp_path / "killed", checkpoint_every=20)
