@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rope_lib.findings.wording import rounded_up
 from rope_lib.theory.bounds import precision_wall
 from rope_lib.theory.precision import FLOAT32, Arithmetic, direct_product, merged_neighbors, phase_error
 
@@ -119,8 +120,9 @@ def judge_model(numbers: Numbers) -> Finding:
             "Loss of SmolLM2-135M, of base 100,000, over {tokens:,} tokens: {loss:.3f} nats. bfloat16, whose "
             "wall stands at {wall:.0f}, changes it by {tables:+.4f} in the tables, by {angles:+.4f} in the "
             "angles of all pairs, by {slow:+.4f} in those with an increment below epsilon and {fast:+.4f} in "
-            "the others; the whole model in bfloat16 by {model:+.4f}."
-        ).format(**numbers),
+            "the others; the whole model in bfloat16 by at most {model_at_most} either way, as the processor "
+            "rounds its sums."
+        ).format(**numbers, model_at_most=rounded_up(abs(numbers["model"]), 2)),
     )
 
 

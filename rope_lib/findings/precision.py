@@ -218,7 +218,7 @@ def _facts_of_losses(losses: pd.DataFrame) -> dict[str, str]:
         "rise-angles": signed(rise["bfloat16 angles"]),
         "rise-slow": signed(rise["bfloat16 angles, slow pairs"], 3),
         "rise-fast": signed(rise["bfloat16 angles, fast pairs"], 3),
-        "rise-model": signed(rise["bfloat16 model"], 4),
+        "rise-model": rounded_up(abs(rise["bfloat16 model"]), 2),
         "long-million": rounded_up(abs(shipped[10**6] - shipped[0]), 4),
     }
 

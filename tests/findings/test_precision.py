@@ -111,7 +111,7 @@ def test_the_facts_are_texts_of_the_tables():
     )
     found = facts(errors, merging, losses(), shifted, head_dim=128)
     assert found["precision-rise-tables"] == "+0.0010"
-    assert found["precision-rise-model"] == "−0.0020"
+    assert found["precision-rise-model"] == "0.01"
     assert found["precision-rise-slow"] == "+0.250"
     assert found["precision-long-million"] == "0.0002"
     assert found["precision-shift-million"] == "0.0005"
