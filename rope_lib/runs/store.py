@@ -150,11 +150,17 @@ def save_tables(
 def read_tables(folder: str | Path) -> Tables:
     """The tables of an entry by name, in the order in which they were saved.
 
-    Raises FileNotFoundError if there is no entry, and ValueError for one that is damaged.
+    They are of one entry, also where another process replaces it meanwhile. Raises FileNotFoundError if there
+    is no entry, and ValueError for one that is damaged.
     """
     folder = Path(folder)
-    described = _described(folder)
-    return {name: _read_table(folder, name, described) for name in described["tables"]}
+    while True:
+        described = _described(folder)
+        try:
+            return {name: _read_table(folder, name, described) for name in described["tables"]}
+        except ValueError:
+            if _described(folder) == described:
+                raise  # it is damaged, and was not replaced while it was read
 
 
 def read_provenance(folder: str | Path) -> JsonObject:
@@ -256,9 +262,10 @@ def _read_table(folder: Path, name: str, described: JsonObject) -> pd.DataFrame:
     """One table of an entry, once its digest and the provenance in it are checked."""
     path = folder / f"{name}.parquet"
     try:
-        if file_sha256(path) != described["tables"][name]:
+        content = path.read_bytes()  # once: another process may replace the file at any time
+        if hashlib.sha256(content).hexdigest() != described["tables"][name]:
             raise ValueError("its SHA-256 differs")
-        table = pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(content))
         if json.loads(table.schema.metadata[_KEY]) != described["provenance"]:
             raise ValueError("its provenance differs")
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:

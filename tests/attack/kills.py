@@ -107,12 +107,22 @@ def elsewhere(path: object, folder: Path) -> bool:
 
 def forked(work: Callable[[], object]) -> int:
     """The exit status of `work` in a child, negative if a signal ended it."""
+    return ended_with(forked_child(work))
+
+
+def ended_with(child: int) -> int:
+    """The exit status of a child, once it has ended."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def forked_child(work: Callable[[], object]) -> int:
+    """The number of a child process that does `work` and ends."""
     sys.stdout.flush()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, which are idle
         child = os.fork()
     if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return child
     status = OTHER
     try:
         work()

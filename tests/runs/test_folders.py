@@ -330,6 +330,16 @@ def test_two_processes_that_save_at_once_leave_one_whole_result(tmp_path):
     assert names(tmp_path) == ["out"]
 
 
+def test_two_processes_at_one_place_lose_and_tear_nothing(root):
+    run = subprocess.run(
+        [sys.executable, root / "tests" / "attack" / "two_at_once.py", "4"],
+        cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    tried, survived = run.stdout.split()[-2:]
+    assert int(tried) == int(survived) == 20
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux's /proc")
 def test_a_folder_in_which_no_file_can_be_made_is_refused_and_not_waited_for():
     with pytest.raises(OSError, match="/proc"), scratch(Path("/proc"), ".out.scratch-"):
