@@ -207,6 +207,22 @@ def test_a_figure_offers_the_numbers_of_its_image_once(module, tmp_path):
     assert f"On it.{link}" in once.partition("<p></p>")[0]
     assert (tmp_path / "site" / "_static" / "figure_data" / "fig-a.csv").read_text() == "x,y\n"
     assert figure_data.with_data(once, find) == once
+    slide = f'<div class="reveal">{figure.format("a")}</div>'
+    assert figure_data.with_data(slide, find) == slide
+
+
+def test_numbers_of_a_figure_that_pages_show_again_have_its_name_and_not_that_of_a_place(module, tmp_path):
+    figure_data = module("figure_data")
+    page, images = tmp_path / "page.html", tmp_path / "_images"
+    images.mkdir()
+    for name in ("fig-a", "fig-b"):
+        (images / f"{name}.png").write_bytes(name.encode())
+        (tmp_path / f"{hashlib.sha256(name.encode()).hexdigest()}.csv").write_text(name)
+    find = figure_data.serve(page, tmp_path, tmp_path)
+    for name in ("fig-a", "fig-b"):  # on two pages each is the first without a name
+        address = find("id1", f"_images/{name}.png")
+        assert address == f"_static/figure_data/{name}.csv"
+        assert (tmp_path / address).read_text() == name
 
 
 # Setup code.
