@@ -212,3 +212,65 @@ def distance() -> list[dict[str, Any]]:
             }
         )
     return tasks
+
+
+CHANGES = {  # of the kept result `interventions`, in the order in which a reader may choose them
+    "clipped": "all distances clipped at the declared length",
+    "sink": "only the distance to the first token clipped",
+    "all_but_sink": "all distances clipped but that to the first token",
+    "yarn": "YaRN",
+    "ntk": "NTK",
+    "linear": "position interpolation",
+    "hope": "the slow pairs at rest",
+    "temperature": "a temperature on the scores",
+}
+
+
+def loss() -> dict[str, Any]:
+    """Mean losses along one long input, of SmolLM2 as it is and under each of `CHANGES`, in nats.
+
+    A list has a number for each `width` tokens. A break counts if `few` bins or more were measured past it.
+    """
+    from rope_lib.findings.breaks import FEW
+    from rope_lib.findings.kept import kept
+    from rope_lib.measure.subjects import declared_length
+    from rope_lib.measure.tables import LOSS_BIN
+
+    losses = kept("interventions")[0]["losses"].sort_values("first")
+    along = {name: plain(rows.nll) for name, rows in losses.groupby("intervention")}
+    return {
+        "model": "SmolLM2-135M",
+        "declared": declared_length("SmolLM2-135M"),
+        "width": LOSS_BIN,
+        "few": FEW,
+        "unchanged": along["unchanged"],
+        "changes": [{"name": name, "label": label, "losses": along[name]} for name, label in CHANGES.items()],
+    }
+
+
+def bases() -> dict[str, Any]:
+    """Accuracy above chance against the base, of models of the shortest trained length, by task and length.
+
+    `above` of a task holds a list for each of the `stretches` (lengths over the trained one), in it a list
+    for each of the `bases`, in it a number for each seed.
+    """
+    from rope_lib.findings import learned
+    from rope_lib.findings.kept import kept
+
+    rows = learned.whole(learned.above_chance(kept("least_base")[0]))
+    rows = rows[rows.trained == rows.trained.min()]
+    stretches, bases = sorted(rows.stretch.unique()), sorted(rows.base.unique())
+    by_place = rows.sort_values("seed").groupby(["task", "stretch", "base"]).above
+    values = {place: plain(seeds) for place, seeds in by_place}
+    return {
+        "trained": int(rows.trained.min()),
+        "bases": [float(base) for base in bases],
+        "stretches": [int(stretch) for stretch in stretches],
+        "tasks": [
+            {
+                "task": name,
+                "above": [[values[task, stretch, base] for base in bases] for stretch in stretches],
+            }
+            for task, name in learned.NAMES.items()
+        ],
+    }

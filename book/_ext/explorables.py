@@ -3,6 +3,10 @@
 ```{explorable} clocks
 What it shows, which stands below it.
 ```
+```{explorable} zone
+:again:                      shown once more, in brief, on another page than the one that explains it
+What it shows there.
+```
 ```{explorable-index}         all of them, each with a picture and a link to its place
 ```
 
@@ -21,10 +25,12 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
+from typing import ClassVar
 
 import explorable_data
 from chapter_parts import chapter_image, parsed
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
@@ -50,6 +56,20 @@ class Explorable:
 
 EXPLORABLES: Mapping[str, Explorable] = MappingProxyType(
     {
+        "loss": Explorable(
+            "Loss along one long input",
+            "Where a real model breaks, and which change of its distances keeps it from breaking.",
+            "fig:break-loss",
+            340,
+            data=True,
+        ),
+        "bases": Explorable(
+            "Which base carries farther",
+            "What small models keep of their task in longer inputs, at bases from hardly more than 1 up.",
+            "fig:which-kept",
+            350,
+            data=True,
+        ),
         "clocks": Explorable(
             "The oscillators as clocks",
             "Move two tokens, and see that a score depends on nothing but the distance between them.",
@@ -147,9 +167,13 @@ def scripts_of(name: str) -> list[str]:
 
 
 class ExplorableFigure(SphinxDirective):
-    """The explorable named in the argument; the content is its caption."""
+    """The explorable named in the argument; the content is its caption.
+
+    With the option `again` it has no label and none of its steps to try, which belong to its own place.
+    """
 
     required_arguments = 1
+    option_spec: ClassVar = {"again": directives.flag}
     has_content = True
 
     def run(self) -> list[nodes.Node]:
@@ -157,7 +181,9 @@ class ExplorableFigure(SphinxDirective):
         if name not in EXPLORABLES:
             raise self.error(f"explorable must be one of {', '.join(EXPLORABLES)}, got {name!r}")
         explorable, anchor = EXPLORABLES[name], f"explorable-{name}"
-        container = nodes.container(ids=[anchor], classes=["explorable-frame"])
+        is_again = "again" in self.options
+        classes = ["explorable-frame", *(["explorable-again"] if is_again else [])]
+        container = nodes.container(ids=[anchor], classes=classes)
         container += raw(
             f'<div {MARK} data-explorable="{name}" style="--explore-height: {explorable.height}px">'
             f'<p class="explore-title">{escape(explorable.title)}</p><noscript>'
@@ -167,7 +193,8 @@ class ExplorableFigure(SphinxDirective):
         caption = nodes.container(classes=["explore-caption"])
         self.state.nested_parse(self.content, self.content_offset, caption)
         container += caption
-        self.note_label(f"explore:{name}", anchor, explorable.title)
+        if not is_again:
+            self.note_label(f"explore:{name}", anchor, explorable.title)
         return [container]
 
     def note_label(self, label: str, anchor: str, title: str) -> None:

@@ -16,15 +16,19 @@ FIGURE = re.compile(r'(?s)<figure\b[^>]*\bid="(?P<id>[^"]+)"[^>]*>.*?</figure>')
 IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]*_images/[^"]+\.png)"')
 KEPT = "figure_data"  # below the folder of cached executions
 SERVED = "_static/figure_data"
+NO_NAME = re.compile(r"id\d+")  # the id of a figure that a page shows again, whose image has its name
 MARK = "figure-data"
+DECK = 'class="reveal"'  # of slides, which have no room for a link
 
 
 def with_data(html: str, numbers_of: Callable[[str, str], str | None]) -> str:
     """The page with links to the numbers of its figures; doing it twice changes nothing.
 
     `numbers_of` takes a figure's id and the address of its image, and returns the address of its numbers, or
-    None if there are none.
+    None if there are none. Slides stay as they are.
     """
+    if DECK in html:
+        return html
 
     def link(found: re.Match[str]) -> str:
         figure = found[0]
@@ -52,7 +56,8 @@ def serve(page: Path, site: Path, kept: Path) -> Callable[[str, str], str | None
         digest = hashlib.sha256((page.parent / image).read_bytes()).hexdigest()
         if not (kept / f"{digest}.csv").is_file():
             return None
-        target = site / SERVED / f"{name}.csv"
+        own = Path(image).stem if NO_NAME.fullmatch(name) else name
+        target = site / SERVED / f"{own}.csv"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(kept / f"{digest}.csv", target)
         return Path(os.path.relpath(target, page.parent)).as_posix()

@@ -1,15 +1,13 @@
 """The bibliography is labeled as the text cites it."""
 
 import pytest
+from extensions import extension
 from pybtex.database import parse_file, parse_string
 
 
 @pytest.fixture
-def author_year(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    import author_year
-
-    return author_year
+def author_year(root):
+    return extension(root, "author_year")
 
 
 def labels(author_year, *authors):

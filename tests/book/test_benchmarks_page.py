@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 import pytest
+from extensions import extension
 
 from rope_lib.findings.benchmarks import times
 from rope_lib.findings.kept import RESULTS, kept
@@ -12,32 +13,29 @@ KEPT = sorted(path.name for path in (RESULTS / "bench").iterdir() if path.is_dir
 
 
 @pytest.fixture
-def extension(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    import benchmark_tables
-
-    return benchmark_tables
+def benchmark_tables(root):
+    return extension(root, "benchmark_tables")
 
 
-def test_a_table_names_the_contestants_and_their_ratios(extension):
+def test_a_table_names_the_contestants_and_their_ratios(benchmark_tables):
     rows = [
         ("a < b", name, number, cpu, cpu, 1.0)
         for number in (1, 2)
         for name, cpu in (("ours", 0.5), ("sums", 60))
     ]
     found = times(pd.DataFrame(rows, columns=["task", "contestant", "round", "cpu", "wall", "scale"]))
-    html = extension.table("a < b", found)
+    html = benchmark_tables.table("a < b", found)
     assert "<caption>a &lt; b</caption>" in html
     assert "<td>500 ms</td><td>1.0</td>" in html
     assert "<td>1.0 min</td><td>120</td>" in html
     assert re.findall(r"width:(\d+)%", html) == ["2", "100"]
 
 
-def test_models_that_learned_are_counted_for_each_hour(extension):
+def test_models_that_learned_are_counted_for_each_hour(benchmark_tables):
     rows = [("copy", "ours", 0, 36.0, 100, True), ("copy", "theirs", 0, 72.0, 400, False),
             ("copy", "ours", 1, 36.0, 200, True), ("copy", "theirs", 1, 72.0, 400, True)]  # fmt: skip
     columns = ["task", "contestant", "round", "cpu", "steps", "learned"]
-    html = extension.learned_table(pd.DataFrame(rows, columns=columns))
+    html = benchmark_tables.learned_table(pd.DataFrame(rows, columns=columns))
     assert "<td>2 of 2</td><td>150</td><td>100</td><td>1.0</td>" in html
     assert "<td>1 of 2</td><td>400</td><td>25</td><td>4.0</td>" in html
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from extensions import extension
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, writes
 
 CONFIG = """
@@ -76,11 +77,8 @@ def test_output_follows_the_library(book):
 
 
 @pytest.fixture
-def cache_key(root, monkeypatch):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    from execution_cache import cache_key
-
-    return cache_key
+def cache_key(root):
+    return extension(root, "execution_cache").cache_key
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from docutils import nodes
+from extensions import extension
 from sphinx.errors import ExtensionError
 
 pytest_plugins = ["calculator_page"]  # its browser
@@ -31,11 +32,8 @@ look();"""
 
 
 @pytest.fixture
-def decks(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    import decks
-
-    return decks
+def decks(root):
+    return extension(root, "decks")
 
 
 def sources(root):

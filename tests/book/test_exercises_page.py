@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from extensions import extension
 from sphinx.errors import ExtensionError
 
 pytest_plugins = ["calculator_page"]
@@ -191,10 +192,8 @@ def test_a_question_answers_what_was_chosen_and_forgets_it_with_another_choice(b
     assert status.text == "Right. Because of that."
 
 
-def test_a_chapter_read_before_its_file_was_there_is_read_again(monkeypatch, root, tmp_path):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    from chapter_exercises import with_new_sheets
-
+def test_a_chapter_read_before_its_file_was_there_is_read_again(root, tmp_path):
+    with_new_sheets = extension(root, "chapter_exercises").with_new_sheets
     (tmp_path / "book" / "exercises").mkdir(parents=True)
     (tmp_path / "book" / "exercises" / "a.md").write_text(SHEET)
     app = SimpleNamespace(srcdir=tmp_path)
@@ -204,10 +203,8 @@ def test_a_chapter_read_before_its_file_was_there_is_read_again(monkeypatch, roo
     assert with_new_sheets(app, env, [], [], []) == []
 
 
-def test_a_malformed_file_ends_a_build_in_one_line_with_its_place(monkeypatch, root, tmp_path):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    from chapter_exercises import read
-
+def test_a_malformed_file_ends_a_build_in_one_line_with_its_place(root, tmp_path):
+    read = extension(root, "chapter_exercises").read
     (tmp_path / "a.md").write_text(SHEET.replace("### Progress", "### Answer"))
     with pytest.raises(ExtensionError, match=r"a\.md:45: `### Hint` and `### Progress` may stand here once"):
         read(tmp_path / "a.md")

@@ -46,7 +46,8 @@ def test_each_stands_in_one_place(explorables, root):
     pages = [*root.glob("notebooks/*.ipynb"), *root.glob("book/*.md")]
     texts = [page.read_text(encoding="utf-8") for page in pages]
     for name in explorables.EXPLORABLES:
-        assert sum(text.count("{explorable} " + name) for text in texts) == 1, name
+        places = re.compile(rf"\{{explorable\}} {name}(?:\n|\\n\",)(?!\s*\"?:again:)")
+        assert sum(len(places.findall(text)) for text in texts) == 1, name
 
 
 def test_its_data_is_numbers_and_nothing_else(explorables, drawn_data):
@@ -67,6 +68,9 @@ def test_the_directive_gives_a_place_a_still_figure_and_a_label(explorables, roo
         encoding="utf-8",
     )
     (tmp_path / "plain.md").write_text("# Plain\n", encoding="utf-8")
+    (tmp_path / "z.md").write_text(
+        "# Z\n\n```{explorable} clocks\n:again:\nOnce more.\n```\n", encoding="utf-8"
+    )
     settings = {
         "extensions": ["myst_parser", "explorables"], "root_doc": "page", "include_patterns": ["*.md"],
         "html_static_path": [str(root / "book" / "_static")], "html_theme": "basic",
@@ -79,6 +83,9 @@ def test_the_directive_gives_a_place_a_still_figure_and_a_label(explorables, roo
     still = place[place.index("<noscript>") : place.index("</noscript>")]
     assert not {part for part in ("<img", 'alt="', "_images/fig-bank-circles.png") if part not in still}
     assert not {part for part in ("href", "id") if not re.search(rf'{part}="#?explorable-clocks"', html)}
+    again = (out / "z.html").read_text(encoding="utf-8")
+    assert 'class="explorable-frame explorable-again docutils container" id="explorable-clocks"' in again
+    assert "explorable-again" not in html
     assert "explore/clocks.js" in html
     assert "explore/zone.js" not in html
     assert "explore/" not in (out / "plain.html").read_text(encoding="utf-8")

@@ -3,9 +3,10 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from rope_lib.findings import retrofits
+from rope_lib.findings import breaks, learned, retrofits
 from rope_lib.findings.kept import kept
 from rope_lib.findings.pair_weights import by_head
 from rope_lib.findings.rivals import SYSTEMS
@@ -258,3 +259,45 @@ def test_distance(shown, drawn_data):
             assert [point["distance"] for point in curve] == list(means.columns)
             close([point["mean"] for point in curve], means.loc[name], atol=1e-4)
             close([point["low"] for point in curve], worst.loc[name], atol=1e-4)
+
+
+def test_loss(shown, drawn_data):
+    losses, data = kept("interventions")[0]["losses"], drawn_data["loss"]
+    declared, grain = data["declared"], data["width"]
+    end, names = len(data["unchanged"]) * grain, [change["name"] for change in data["changes"]]
+    whole = {
+        name: pd.DataFrame({"position": range(end), "nll": np.repeat(rows.nll.to_numpy(), grain)})
+        for name, rows in losses.groupby("intervention")
+    }
+    own = whole["unchanged"]
+    views = [
+        {"change": change, "width": width, "position": 9_999}
+        for change, width in itertools.product(range(len(names)), (128, 256, 1024))
+    ]
+    for view, found in zip(views, shown.compute("loss", views), strict=True):
+        width, changed = view["width"], whole[names[view["change"]]]
+        bins = breaks.binned(own, width)
+        close(found["own"], bins, atol=1e-4)
+        close(found["changed"], breaks.binned(changed, width), atol=1e-4)
+        close(found["highest"], breaks.trained_band(own, declared, width)[1], atol=1e-4)
+        assert found["at"] == bins.index.get_loc(9_999 // width * width)
+        compared = pd.concat([own[:declared], changed[declared:]])
+        for name, table in (("breaks", own), ("breaksChanged", compared)):
+            at = breaks.break_point(table, declared, width)
+            assert found[name] == (None if at is None or at > end - breaks.FEW * width else at), view
+    by_rule = breaks.breaks(losses, declared).shipped[names]
+    found = shown.compute("loss", [{"change": change, "width": breaks.BIN} for change in range(len(names))])
+    assert [each["breaksChanged"] for each in found] == [None if np.isnan(at) else at for at in by_rule]
+
+
+def test_bases(shown, drawn_data):
+    rows = learned.whole(learned.above_chance(kept("least_base")[0]))
+    rows, data = rows[rows.trained == drawn_data["bases"]["trained"]], drawn_data["bases"]
+    views = [{"stretch": stretch, "base": base} for stretch in data["stretches"] for base in data["bases"]]
+    for view, found in zip(views, shown.compute("bases", views), strict=True):
+        means = rows[rows.stretch == view["stretch"]].groupby(["task", "base"]).above.mean()
+        for task, name in learned.NAMES.items():
+            close(found[name]["means"], means[task], atol=1e-4)
+            close(found[name]["here"], means[task][view["base"]], atol=1e-4)
+            close(found[name]["most"], means[task].max(), atol=1e-4)
+            assert means[task][found[name]["best"]] == pytest.approx(means[task].max(), abs=2e-4)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
+from extensions import extension
 from sphinx.errors import ExtensionError
 
 pytest_plugins = ["calculator_page"]  # its browser
@@ -19,11 +20,8 @@ HTML = """<table class="lookup"><thead><tr><th>model</th><th>context</th></tr></
 
 
 @pytest.fixture
-def local_tables(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    import local_tables
-
-    return local_tables
+def local_tables(root):
+    return extension(root, "local_tables")
 
 
 def test_the_script_holds_the_module_unchanged(local_tables, tmp_path):

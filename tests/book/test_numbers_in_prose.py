@@ -3,15 +3,13 @@
 import json
 
 import pytest
+from extensions import extension
 from sphinx.errors import ExtensionError
 
 
 @pytest.fixture
-def numbers(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    import numbers_in_prose
-
-    return numbers_in_prose
+def numbers(root):
+    return extension(root, "numbers_in_prose")
 
 
 def notebook(folder, name, **values):

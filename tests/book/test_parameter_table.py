@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
+from extensions import extension
 from sphinx.errors import ExtensionError
 
 PARAMETERS = "base = 10_000  # of the frequencies # in RoFormer\nlow, high = 1, [2, 3]  # limits"
@@ -16,11 +17,8 @@ CHECKS = (
 
 
 @pytest.fixture
-def parameter_table(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    import parameter_table
-
-    return parameter_table
+def parameter_table(root):
+    return extension(root, "parameter_table")
 
 
 def code(source, *tags):

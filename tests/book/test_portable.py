@@ -9,14 +9,12 @@ import tomllib
 from importlib import util
 
 import pytest
+from extensions import extension
 
 
 @pytest.fixture
-def portable(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    import portable
-
-    return portable
+def portable(root):
+    return extension(root, "portable")
 
 
 def notebook(*code):

@@ -3,15 +3,13 @@
 import zipfile
 
 import pytest
+from extensions import extension
 from sphinx.errors import ExtensionError
 
 
 @pytest.fixture
-def take_away(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    import take_away
-
-    return take_away
+def take_away(root):
+    return extension(root, "take_away")
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from math import acos, cos, e, exp, log, pi, radians, sqrt
 
 import numpy as np
 import pytest
+from extensions import extension
 
 WORKED = re.compile(r"\{worked\}`([^`]+); [^`;]+`")
 
@@ -152,10 +153,8 @@ def test_every_number_of_a_solution_is_computed_again(expressions):
     assert expressions == set(AGAIN)
 
 
-def test_every_number_of_a_solution_is_right(expressions, monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    from numbers_in_prose import worked
-
+def test_every_number_of_a_solution_is_right(expressions, root):
+    worked = extension(root, "numbers_in_prose").worked
     for expression in expressions:
         assert float(worked(f"{expression}; .12g").replace("−", "-")) == pytest.approx(AGAIN[expression]())
 
@@ -176,21 +175,16 @@ def test_the_exam_s_config_gets_the_verdict_of_its_solution(root):
 # Numbers and pictures.
 
 
-def test_every_number_is_stated_or_worked_out(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    from numbers_in_prose import stated, worked
-
+def test_every_number_is_stated_or_worked_out(root):
+    numbers = extension(root, "numbers_in_prose")
     for page in (*pages(root), *(root / "book" / "slides").glob("*.md")):
         text = page.read_text(encoding="utf-8")
-        assert all(stated(name, root) for name in re.findall(r"\{stated\}`([^`]+)`", text))
-        assert all(worked(number) for number in re.findall(r"\{worked\}`([^`]+)`", text))
+        assert all(numbers.stated(name, root) for name in re.findall(r"\{stated\}`([^`]+)`", text))
+        assert all(numbers.worked(number) for number in re.findall(r"\{worked\}`([^`]+)`", text))
 
 
-def test_every_picture_that_a_page_names_is_there(monkeypatch, root):
-    monkeypatch.syspath_prepend(root / "book" / "_ext")
-    from chapter_parts import all_figures
-
-    known = {figure.name for figure in all_figures(root)}
+def test_every_picture_that_a_page_names_is_there(root):
+    known = {figure.name for figure in extension(root, "chapter_parts").all_figures(root)}
     for page in pages(root):
         text = page.read_text(encoding="utf-8")
         assert set(re.findall(r"(?:\{numref\}`|chapter-figure\} )(fig:[\w-]+)", text)) <= known

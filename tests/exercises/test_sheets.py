@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from extensions import extension
 
 import rope_lib.exercises
 from rope_lib.exercises import WrongAnswer, check
@@ -26,11 +27,7 @@ every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
 @pytest.fixture(scope="module")
 def plain():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "book" / "_ext")
-        from exercise_sheets import plain_prose
-
-        return plain_prose(ROOT)
+    return extension(ROOT, "exercise_sheets").plain_prose(ROOT)
 
 
 def run(notebook, namespace):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import papermill
 import pytest
+from extensions import extension
 
 from rope_lib.parameters import WRONG, ParameterError
 
@@ -17,11 +18,8 @@ every_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path:
 
 
 @pytest.fixture
-def table(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
-    import parameter_table
-
-    return parameter_table
+def table():
+    return extension(ROOT, "parameter_table")
 
 
 def begun(table, notebook: Path, **changed: object) -> None:
