@@ -14,6 +14,7 @@ from browse import READY, ROOT, SITE, open_browser
 WHOLE = "whole.html"  # written beside the pages, for as long as it is printed
 TARGET = ROOT / "_build" / "rope-companion.pdf"
 LEFT_OUT = ("book/calculator.html",)
+PATIENCE = 3_600  # seconds for printing: minutes on a free machine, and many more on one that is busy
 ARTICLE = re.compile(r'<article class="bd-article">(.*?)</article>', re.DOTALL)
 ADDRESS = re.compile(r'(?<= )(href|src|id)="([^"]*)"')
 LOAD_FIGURES = """const done = arguments[0];
@@ -79,6 +80,7 @@ def main() -> int:
     file = SITE / WHOLE
     file.write_text(whole(SITE), encoding="utf-8")
     driver = open_browser()
+    driver.command_executor.client_config.timeout = PATIENCE
     try:
         driver.get(file.as_uri())
         driver.execute_async_script(READY)
