@@ -59,7 +59,7 @@ def for_nbgrader(sheet: Sheet, plain: Plain) -> NotebookNode:
     ]
     notebook = _notebook(made)
     for cell, node in zip(made, notebook.cells, strict=True):
-        if cell.part != "start":  # a student may change that, and nbgrader warns of marked cells it does not keep
+        if cell.part != "start":  # which a student may change: nbgrader would warn that it does not keep it
             node.metadata["nbgrader"] = nbgrader_metadata(cell)
     return notebook
 
