@@ -59,7 +59,9 @@ install the library from rope-exercises.zip where nbgrader runs. For one chapter
     nbgrader collect {example}
     nbgrader autograde {example}
 
-Functions are graded by their checks. What students write in words waits for you in nbgrader's formgrader.
+Without nbgrader's exchange, put a student's notebook into `submitted/STUDENT/{example}/` instead of
+collecting it. Made for nbgrader 0.9.6. Functions are graded by their checks. What students write in words
+waits for you in nbgrader's formgrader.
 """
 
 

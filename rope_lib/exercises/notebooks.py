@@ -59,7 +59,8 @@ def for_nbgrader(sheet: Sheet, plain: Plain) -> NotebookNode:
     ]
     notebook = _notebook(made)
     for cell, node in zip(made, notebook.cells, strict=True):
-        node.metadata["nbgrader"] = nbgrader_metadata(cell)
+        if cell.part != "start":  # which a student may change: nbgrader would warn that it does not keep it
+            node.metadata["nbgrader"] = nbgrader_metadata(cell)
     return notebook
 
 
@@ -77,7 +78,7 @@ def nbgrader_metadata(cell: ExerciseCell) -> dict[str, Any]:
         "cell_type": "code" if cell.is_code else "markdown",
         "grade": graded,
         "grade_id": cell.id,
-        "locked": not answered and cell.part != "start",
+        "locked": not answered,
         "schema_version": SCHEMA_VERSION,
         "solution": answered,
         "task": False,

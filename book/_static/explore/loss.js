@@ -48,19 +48,19 @@
   }
 
   const nats = (loss) => `${loss.toFixed(2)} nats`;
-  const fate = (from) => (from === null ? "stays within that band to the end" : `is above it for good from ${plot.count(from)} tokens on`);
+  const fate = (from) => (from === null ? "never rises above that for good" : `rises above that for good at ${plot.count(from)} tokens`);
 
   function says({ change, position }, { own, changed, highest, at, breaks, breaksChanged }) {
     return `At ${plot.count(position)} tokens ${model} loses ${nats(own[at])} as it is, and ${nats(changed[at])} with this changed: ` +
       `${changes[change].label}. Within the declared ${plot.count(declared)} tokens its loss is at most ${nats(highest)}. ` +
-      `Unchanged it ${fate(breaks)}; changed it ${fate(breaksChanged)}.`;
+      `Unchanged, it ${fate(breaks)}; changed, it ${fate(breaksChanged)}.`;
   }
 
   const height = (width) => (width < 520 ? 300 : 340);
 
   function draw(stage, { change, width, position }, { own, changed, highest, at }) {
     const wide = stage.width >= 520, middle = (_, place) => (place + 0.5) * width;
-    const frame = plot.frame(stage, { left: 34, right: stage.width - 8, top: 28, bottom: stage.height - 42 },
+    const frame = plot.frame(stage, { left: 34, right: stage.width - 24, top: 28, bottom: stage.height - 42 },
       { from: 0, to: END, label: "position (tokens)", ticks: d3.range(0, END + 1, wide ? 2048 : 4096).filter((tick) => wide || tick < END) },
       { from: 0, to: 8, label: "loss (nats)", ticks: d3.range(0, 9, 2) });
     stage.memory.frame = frame;

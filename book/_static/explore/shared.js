@@ -102,6 +102,7 @@
       panel.show(values);
       const found = spec.compute(values), text = spec.says(values, found);
       stage.size(width, Math.round(spec.height(width)));
+      drawing.style.minHeight = "0"; // what kept its place until it was drawn
       spec.draw(stage, values, found);
       says.textContent = text;
       stage.describe(`${title.textContent}. ${text}`);
