@@ -54,7 +54,7 @@ book: setup  ## build the website into _build/html; warnings are errors
 	@rm _build/.unfinished
 	@echo "The book: file://$(CURDIR)/_build/html/index.html"
 
-pdf: book  ## print the whole book into _build/rope-companion.pdf, with Chromium
+pdf: book  ## print the book, without the reference of the library, into _build/rope-companion.pdf, with Chromium
 	$(PY) tools/pdf.py
 
 class: setup  ## zips for a class: exercises to hand out, their solutions apart, and both for nbgrader

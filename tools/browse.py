@@ -11,6 +11,7 @@ Chromium and its driver come from the system (Debian: chromium, chromium-driver)
 axe-playwright-python, of which only axe.min.js is used, or from the file that the variable AXE names.
 """
 
+import gzip
 import json
 import os
 import re
@@ -21,18 +22,19 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 SHOTS = ROOT / "_build" / "shots"
-WEIGHT = 1_500_000  # bytes of a page with all that it loads, uncompressed
+WEIGHT = 1_500_000  # bytes of a page with all that it loads, text compressed as hosts send it
+TEXT = (".html", ".css", ".js", ".json", ".svg")
 WIDTHS = (390, 768, 1440)
 MODES = ("light", "dark")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
-LOADED = """return [...performance.getEntriesByType('resource').map((entry) => entry.name),
-    ...[...document.images].map((image) => image.src)]"""
+IMAGES = "return [...document.images].map((image) => image.src)"
 UNSET = """return [...document.querySelectorAll('.math:not(script)')].filter(
     (element) => !element.querySelector('mjx-container') || element.querySelector('mjx-merror')
 ).map((element) => element.textContent.slice(0, 60))"""
@@ -123,25 +125,39 @@ def show(driver, page: Path, mode: str) -> None:
     driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", found)
 
 
-def complaints(driver) -> Iterator[str]:
-    """What the console and the network say since the last time."""
+def traffic(driver) -> list[dict[str, Any]]:
+    """The messages of the network since the last time."""
+    return [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+
+
+def asked(messages: list[dict[str, Any]]) -> list[str]:
+    """The addresses that a page asked for. A page opened from a folder keeps no other record of them."""
+    began = (message["params"] for message in messages if message["method"] == "Network.requestWillBeSent")
+    return [params["request"]["url"] for params in began]
+
+
+def complaints(driver, messages: list[dict[str, Any]]) -> Iterator[str]:
+    """What the console says since the last time, and what is wrong with the network's messages."""
     for entry in driver.get_log("browser"):
         if entry["level"] in ("WARNING", "SEVERE"):
             yield f"console: {entry['message']}"
-    for entry in driver.get_log("performance"):
-        message = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent":
-            address = message["params"]["request"]["url"]
-            if not address.startswith(("file:", "data:", "blob:")):
-                yield f"asks another place: {address}"
-        elif message["method"] == "Network.loadingFailed" and not message["params"].get("canceled"):
+    for address in asked(messages):
+        if not address.startswith(("file:", "data:", "blob:")):
+            yield f"asks another place: {address}"
+    for message in messages:
+        if message["method"] == "Network.loadingFailed" and not message["params"].get("canceled"):
             yield f"a request failed: {message['params']['errorText']}"
 
 
+def sent(file: Path) -> int:
+    """Bytes of a file as a host sends it: text is compressed."""
+    return len(gzip.compress(file.read_bytes())) if file.suffix in TEXT else file.stat().st_size
+
+
 def weight(page: Path, loaded: list[str]) -> int:
-    """Bytes of a page and of the files that it loads or will load."""
+    """Bytes of a page and of the files that it loads or will load, as a host sends them."""
     files = {Path(unquote(urlsplit(address).path)) for address in loaded if address.startswith("file:")}
-    return page.stat().st_size + sum(file.stat().st_size for file in files if file.is_file())
+    return sum(sent(file) for file in files | {page} if file.is_file())
 
 
 @cache
@@ -180,11 +196,12 @@ def faults(driver, page: Path, rules: str) -> Iterator[str]:
     yield from doubled_names(page)
     resize(driver, 390, 844)
     show(driver, page, "light")
-    yield from complaints(driver)
+    messages = traffic(driver)
+    yield from complaints(driver, messages)
     wide = driver.execute_script("return document.documentElement.scrollWidth - innerWidth")
     if wide > 0:
         yield f"is wider than a phone by {wide} px"
-    heavy = weight(page, driver.execute_script(LOADED))
+    heavy = weight(page, asked(messages) + driver.execute_script(IMAGES))
     if heavy > WEIGHT:
         yield f"weighs {heavy / 1e6:.2f} MB"
     yield from (f"an equation is not set: {text}" for text in driver.execute_script(UNSET))
@@ -195,7 +212,7 @@ def faults(driver, page: Path, rules: str) -> Iterator[str]:
         show(driver, page, mode)
         driver.execute_script(rules)
         yield from (f"axe, {mode}: {line}" for line in driver.execute_async_script(VIOLATIONS, RULES))
-        list(complaints(driver))
+        list(complaints(driver, traffic(driver)))
 
 
 def check(pages: list[Path]) -> int:

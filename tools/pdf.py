@@ -17,7 +17,7 @@ WHOLE = "whole.html"  # written beside the pages, for as long as it is printed
 TARGET = ROOT / "_build" / "rope-companion.pdf"
 LEFT_OUT = re.compile(r"book/(calculator\.html|api/.*)")
 WIDTH = 740  # pixels of a printed page's text, for which explorables are drawn
-PATIENCE = 3_600  # seconds for printing: minutes on a free machine, and many more on one that is busy
+PATIENCE = 3_600  # seconds for each step: minutes in all on a free machine, and many more on one that is busy
 ARTICLE = re.compile(r'<article class="bd-article">(.*?)</article>', re.DOTALL)
 DRAWN = re.compile(r'(?:<link|<script)[^>]*"\.\./(_static/(?:explore|calculator)/[^"?]+)[^>]*>(?:</script>)?')
 ADDRESS = re.compile(r'(?<= )(href|src|id)="([^"]*)"')
@@ -83,7 +83,9 @@ def whole(site: Path) -> str:
     head = DRAWN.sub("", model[model.index("<head") : model.index("</head>")]).replace('="../', '="')
     head += drawing(texts.values())
     title = ".of-whole h1 { display: block !important; }"  # the theme prints a page's title elsewhere
-    style = f"<style>.of-whole {{ break-before: page; }} body {{ display: block; }} {title}</style>"
+    wide = "body, .bd-main, .bd-content, .bd-article-container"
+    blocks = f"{wide} {{ display: block !important; }}"  # or a wide table would widen all
+    style = f"<style>.of-whole {{ break-before: page; }} {blocks} {title}</style>"
     return (
         f'<!doctype html><html lang="en" data-theme="light" data-content_root="./">{head}{style}</head>'
         f'<body><main class="bd-main"><div class="bd-article-container"><div class="bd-content">'
@@ -99,6 +101,8 @@ def main() -> int:
     file.write_text(whole(SITE), encoding="utf-8")
     driver = open_browser()
     driver.command_executor.client_config.timeout = PATIENCE
+    driver.set_page_load_timeout(PATIENCE)
+    driver.set_script_timeout(PATIENCE)
     try:
         resize(driver, WIDTH, 1_000)
         driver.get(file.as_uri())

@@ -45,7 +45,17 @@ def test_a_page_weighs_what_it_loads_once(browse, page, tmp_path):
     (tmp_path / "a b.png").write_bytes(bytes(1000))
     file = page("")
     address = (tmp_path / "a b.png").as_uri()
-    assert browse.weight(file, [address, f"{address}?v=1", "data:,x"]) == 1000 + file.stat().st_size
+    script = tmp_path / "a.js"
+    script.write_text("let a = 1;\n" * 1000)
+    loaded = [address, f"{address}?v=1", "data:,x", script.as_uri(), file.as_uri()]
+    whole = browse.weight(file, loaded)
+    assert whole == 1000 + browse.sent(file) + browse.sent(script)
+    assert browse.sent(script) < 200  # a host compresses text
+
+
+def test_what_a_page_asked_for_is_read_from_the_network(browse):
+    sent = {"method": "Network.requestWillBeSent", "params": {"request": {"url": "file:///a.js"}}}
+    assert browse.asked([{"method": "Network.dataReceived", "params": {}}, sent]) == ["file:///a.js"]
 
 
 def test_without_axe_a_line_says_what_to_install(browse, monkeypatch):
