@@ -437,7 +437,8 @@ def learning_title(models: pd.DataFrame) -> str:
     """
     every = models.groupby("system").learned.all()
     count = int(every.sum())
-    return f"{count} of {len(every)} spectra {'learns' if count == 1 else 'learn'} every task in every seed"
+    learn = "learn" if count > 1 else "learns"
+    return f"{count or 'None'} of {len(every)} spectra {learn} every task in every seed"
 
 
 def keeping_titles(rows: pd.DataFrame, systems: Collection[str]) -> dict[str, str]:
