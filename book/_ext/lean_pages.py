@@ -25,11 +25,20 @@ def without_unused(files: list) -> list:
     return kept
 
 
+# How paragraphs begin that say what is on a page, and not what it is about.
+BEFORE = ("What you will learn", "The text is written for the defaults")
+
+
 def description(doctree, limit: int = LIMIT) -> str:
-    """The first paragraph of a page's prose, cut after a word; empty for a page without one."""
+    """The first paragraph of a page's prose, cut after a word; empty for a page without one.
+
+    What stands in a table or in a box, such as the head of a chapter, is no prose.
+    """
     for paragraph in doctree.findall(nodes.paragraph) if doctree is not None else ():
-        text = re.sub(r"\s+", " ", paragraph.astext()).strip()
-        if len(text) > 40 and not text.startswith("What you will learn"):
+        if not isinstance(paragraph.parent, nodes.section):
+            continue
+        text = re.sub(r"\s+", " ", paragraph.astext()).strip().removeprefix("The question. ")
+        if len(text) > 40 and not text.startswith(BEFORE):
             return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0].rstrip(",;:") + " …"
     return ""
 

@@ -126,6 +126,12 @@ def test_a_description_is_the_first_paragraph_cut_after_a_word(module):
     assert len(said) <= 162
     assert said.endswith(" …")
     assert lean_pages.description(paragraph_page("Short.")) == ""
+    defaults = "The text is written for the defaults. Another page says how to run it with others."
+    question = "Where does a model break, and what would have told us before?"
+    chapter = paragraph_page(defaults, f"The question. {question}")
+    head = nodes.paragraph("", "An earlier chapter, whose long title says what was found in it")
+    chapter.children[0].insert(1, nodes.container("", head))
+    assert lean_pages.description(chapter) == question
 
 
 # Icons and styles.

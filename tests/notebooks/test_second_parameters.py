@@ -85,6 +85,7 @@ def executed(notebook: Path, folder: Path, parameters: dict[str, object]):
         parameters=parameters,
         kernel_name="python3",
         progress_bar=False,
+        iopub_timeout=60,  # seconds that a cell's output may be late on a busy machine, in place of 4
         cwd=notebook.parent,
     )
 
