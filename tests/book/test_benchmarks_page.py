@@ -42,6 +42,46 @@ def test_models_that_learned_are_counted_for_each_hour(extension):
     assert "<td>1 of 2</td><td>400</td><td>25</td><td>4.0</td>" in html
 
 
+def rows_of(html):
+    """The texts of a table's cells, a list for each row of its body."""
+    body = html.split("<tbody>")[1]
+    return [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in body.split("</tr>")[:-1]]
+
+
+def test_errors_are_shown_by_position(extension):
+    rows = [("b", 10, 1e-8), ("a", 10, 0.02), ("b", 10**4, 3.4e-8), ("a", 10**4, 0.5)]
+    html = extension.error_table(pd.DataFrame(rows, columns=["contestant", "position", "error"]))
+    assert "10,000</th>" in html
+    assert rows_of(html) == [["b", "1e-08", "3e-08"], ["a", "2e-02", "5e-01"]]
+
+
+def test_a_process_without_enough_memory_is_named(extension):
+    mib = 2**20
+    rows = [("b", 512, 1_500 * mib, ""), ("a", 512, 90 * mib, ""), ("b", 1_024, float("nan"), "no memory")]
+    html = extension.peak_table(pd.DataFrame(rows, columns=["contestant", "length", "bytes", "error"]))
+    assert "1,024 tokens</th>" in html
+    assert rows_of(html) == [["b", "1,500", "out of memory"], ["a", "90", ""]]
+
+
+def test_what_measuring_adds_is_shown_with_its_growth(extension):
+    rows = [
+        (length, 0, part, seconds)
+        for length, layer, once in ((100, 1.0, 0.2), (400, 16.0, 0.4))
+        for part, seconds in (
+            ("bare layer", layer),
+            ("measured layer", layer + once),
+            ("once", once),
+            ("rest", 0.0),
+        )
+    ]
+    html = extension.overhead_table(pd.DataFrame(rows, columns=["length", "turn", "part", "seconds"]))
+    assert "grows as length^0.50, a bare pass as length^2.00" in html
+    assert rows_of(html) == [
+        ["100", "2.0 s", "600 ms", "200 ms", "1.300"],
+        ["400", "32 s", "1.2 s", "400 ms", "1.037"],
+    ]
+
+
 def test_every_kept_benchmark_has_its_script_and_its_place_on_the_page(root):
     page = (root / "book" / "benchmarks.md").read_text(encoding="utf-8")
     assert sorted(re.findall(r"^```\{benchmark\} (\w+)$", page, re.MULTILINE)) == KEPT
@@ -69,3 +109,19 @@ def test_the_targets_of_the_page_are_met():
     peaks = scans["memory"].set_index(["function", "length"]).bytes
     assert peaks["men_first_negative", 10**7] < 1.2 * peaks["men_first_negative", 10**5]
     assert peaks.max() < 2e6
+
+
+def test_rotation_is_the_fastest_on_long_inputs_and_the_most_exact_everywhere():
+    tables, _ = kept("bench/rotation")
+    others = times(tables["runs"]).query("not contestant.str.startswith('rope_lib')")
+    long = others[others.task.str.contains("4,096 tokens")]
+    assert long.task.nunique() == 2
+    assert long.slower.min() >= 0.95  # within 5 % of the fastest
+    errors = tables["errors"].pivot(index="position", columns="contestant", values="error")
+    assert errors.index.max() == 10**7
+    assert (errors["rope_lib"] < 2**-24).all()  # half of float32's last place
+    assert (errors["rope_lib, by whole heads"] == errors["rope_lib"]).all()
+    libraries = errors[others.contestant.unique()]
+    assert libraries.shape[1] == 3
+    assert libraries.min().min() > 1_000 * errors["rope_lib"].max()
+    assert libraries.loc[10**7].min() > 0.1
