@@ -18,6 +18,7 @@ from rope_lib.findings.benchmarks import exponents, learned_per_hour, machine, o
 from rope_lib.findings.kept import RESULTS, kept
 
 HEAD = ("who", "CPU time", "times the first", "on a log scale")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MIB = 2**20
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"))
 
@@ -42,6 +43,17 @@ def two_digits(number: float) -> str:
     return f"{rounded:,.0f}" if rounded >= 10 else f"{number:#.2g}"
 
 
+def power_of_ten(number: float) -> str:
+    """A positive number to one significant digit, in powers of ten.
+
+    >>> [power_of_ten(number) for number in (0.0345, 10_000, 4e-8)]
+    ['3·10⁻²', '10⁴', '4·10⁻⁸']
+    """
+    digit, exponent = f"{number:.0e}".split("e")
+    power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
+    return power if digit == "1" else f"{digit}·{power}"
+
+
 def table(task: str, rows: pd.DataFrame) -> str:
     """The HTML table of one task, of rows of `findings.benchmarks.times`."""
     most = max(rows.slower.max(), 2.0)
@@ -54,14 +66,14 @@ def table(task: str, rows: pd.DataFrame) -> str:
         bar = f'<span class="bench-bar" style="width:{width:.0f}%"></span>'
         cells = f"<td>{duration(row.cpu)}</td><td>{ratio}</td>"
         lines.append(f'<tr><th scope="row">{escape(row.contestant)}</th>{cells}<td>{bar}</td></tr>')
-    return framed(task, HEAD, "".join(lines))
+    return framed(task, HEAD, "".join(lines), "table bench timed")
 
 
-def framed(caption: str, head: Iterable[str], body: str) -> str:
-    """An HTML table of rows that are HTML already."""
+def framed(caption: str, head: Iterable[str], body: str, classes: str = "table bench") -> str:
+    """An HTML table of rows that are HTML already. Of a `timed` one a phone leaves out the last column."""
     names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     return (
-        f'<table class="table bench"><caption>{escape(caption)}</caption>'
+        f'<table class="{classes}"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -93,18 +105,19 @@ def learned_table(runs: pd.DataFrame) -> str:
 def error_table(errors: pd.DataFrame) -> str:
     """The HTML table of how far off a rotated vector of length 1 is, by position."""
     wide = errors.pivot(index="contestant", columns="position", values="error")
-    wide = wide.loc[errors.contestant.unique()].map(lambda error: f"{error:.0e}")
-    wide.columns = [f"{position:,}" for position in wide.columns]
+    wide = wide.loc[errors.contestant.unique()].map(power_of_ten)
+    wide.columns = [power_of_ten(position) for position in wide.columns]
     return crossed("largest error of a rotated vector of length 1, from this position on", "who", wide)
 
 
 def peak_table(peaks: pd.DataFrame) -> str:
     """The HTML table of the most memory that each process held, in MiB, by the number of tokens."""
-    texts = peaks.bytes.map(lambda peak: "out of memory" if pd.isna(peak) else f"{peak / MIB:,.0f}")
+    texts = peaks.bytes.map(lambda peak: "–" if pd.isna(peak) else f"{peak / MIB:,.0f}")
     wide = peaks.assign(text=texts).pivot(index="contestant", columns="length", values="text")
     wide = wide.loc[peaks.contestant.unique()].fillna("")
-    wide.columns = [f"{length:,} tokens" for length in wide.columns]
-    return crossed("most memory that the process held, in MiB, weights included", "who", wide)
+    wide.columns = [f"{length:,}" for length in wide.columns]
+    caption = "most memory in MiB, weights included, by number of tokens; a dash where it did not suffice"
+    return crossed(caption, "who", wide)
 
 
 def overhead_table(layers: pd.DataFrame) -> str:
