@@ -55,33 +55,6 @@ def test_errors_are_shown_by_position(extension):
     assert rows_of(html) == [["b", "10⁻⁸", "3·10⁻⁸"], ["a", "2·10⁻²", "5·10⁻¹"]]
 
 
-def test_a_process_without_enough_memory_is_named(extension):
-    mib = 2**20
-    rows = [("b", 512, 1_500 * mib, ""), ("a", 512, 90 * mib, ""), ("b", 1_024, float("nan"), "no memory")]
-    html = extension.peak_table(pd.DataFrame(rows, columns=["contestant", "length", "bytes", "error"]))
-    assert re.findall(r'<th scope="col">([^<]*)', html) == ["who", "512", "1,024"]
-    assert rows_of(html) == [["b", "1,500", "–"], ["a", "90", ""]]
-
-
-def test_what_measuring_adds_is_shown_with_its_growth(extension):
-    rows = [
-        (length, 0, part, seconds)
-        for length, layer, once in ((100, 1.0, 0.2), (400, 16.0, 0.4))
-        for part, seconds in (
-            ("bare layer", layer),
-            ("measured layer", layer + once),
-            ("once", once),
-            ("rest", 0.0),
-        )
-    ]
-    html = extension.overhead_table(pd.DataFrame(rows, columns=["length", "turn", "part", "seconds"]))
-    assert "grows as length^0.50, a bare pass as length^2.00" in html
-    assert rows_of(html) == [
-        ["100", "2.0 s", "600 ms", "200 ms", "1.300"],
-        ["400", "32 s", "1.2 s", "400 ms", "1.037"],
-    ]
-
-
 def test_every_kept_benchmark_has_its_script_and_its_place_on_the_page(root):
     page = (root / "book" / "benchmarks.md").read_text(encoding="utf-8")
     assert sorted(re.findall(r"^```\{benchmark\} (\w+)$", page, re.MULTILINE)) == KEPT
