@@ -12,7 +12,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models book pdf class look test quick rerun checks report notebooks tables attack bench fuzz pins clean
+.PHONY: help setup models book pdf class look test quick rerun checks report notebooks tables attack peers bench fuzz pins clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -113,8 +113,15 @@ ATTACKS := $(filter-out %/conftest.py,$(wildcard tests/attack/*.py))
 attack: setup  ## attack the readers, the commands and their saves: hostile files, odd options, kills; an hour
 	@set -e; for script in $(ATTACKS); do echo "$$script"; PYTHONPATH=$(CURDIR) $(PY) "$$script"; done
 
+peers: _build/peers/.ready  ## fetch the libraries that the benchmarks compare with, into _build/peers
+
+_build/peers/.ready: benchmarks/peers/requirements.txt $(READY)
+	rm -rf _build/peers
+	$(PIP) --quiet --no-deps --require-hashes --target _build/peers -r $<
+	touch $@
+
 # For numbers to keep, on a machine that does nothing else: each provenance states its load.
-bench: setup  ## run every script in benchmarks, which keep their times in results/bench
+bench: peers  ## run every script in benchmarks, which keep their times in results/bench
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "$$script"; $(PY) "$$script"; done
 
 pins:  ## update requirements.txt from pyproject.toml, keeping pins that still fit (none with UPGRADE=--upgrade)

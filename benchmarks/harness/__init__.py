@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from rope_lib.runs.store import circumstances, save_tables  # noqa: E402
 
 RESULTS = ROOT / "results" / "bench"
+PEERS = ROOT / "_build" / "peers"
 ROUNDS = 5
 
 Contestants = Mapping[str, Callable[[], object]]
@@ -68,6 +69,13 @@ def _counted(rows):
     columns = ["task", "contestant", "round", "cpu", "wall", "scale"]
     runs = pd.DataFrame(rows, columns=columns)
     return runs[runs["round"] > 0].reset_index(drop=True)
+
+
+def add_peers() -> None:
+    """Let this process import what `make peers` installed. What .venv holds comes first."""
+    if not (PEERS / ".ready").exists():
+        raise SystemExit(f"{PEERS} must hold the libraries to compare with: run `make peers` first")
+    sys.path.append(str(PEERS))
 
 
 def peak_memory(function: Callable[[], object]) -> int:

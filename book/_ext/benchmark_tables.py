@@ -1,9 +1,11 @@
 """The directive `{benchmark} NAME`: the times that `benchmarks/NAME.py` kept in `results/bench/NAME`.
 
-Each task is a table of its contestants: ours first, the CPU time, how many times slower the others are, and a
-bar of that ratio on a logarithmic scale. Below stands where and when it ran, and how busy the machine was.
+Each task is a table of its contestants: the CPU time, how many times that of the first it is, and a bar of
+that ratio on a logarithmic scale. A benchmark that kept more has a table for that as well. Below stands where
+and when it ran, and how busy the machine was.
 """
 
+from collections.abc import Iterable
 from html import escape
 from math import log
 
@@ -15,7 +17,8 @@ from sphinx.util.docutils import SphinxDirective
 from rope_lib.findings.benchmarks import learned_per_hour, machine, times
 from rope_lib.findings.kept import RESULTS, kept
 
-HEAD = "".join(f'<th scope="col">{name}</th>' for name in ("who", "CPU time", "times ours", "on a log scale"))
+HEAD = ("who", "CPU time", "times the first", "on a log scale")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"))
 
 
@@ -39,6 +42,17 @@ def two_digits(number: float) -> str:
     return f"{rounded:,.0f}" if rounded >= 10 else f"{number:#.2g}"
 
 
+def power_of_ten(number: float) -> str:
+    """A positive number to one significant digit, in powers of ten.
+
+    >>> [power_of_ten(number) for number in (0.0345, 10_000, 4e-8)]
+    ['3·10⁻²', '10⁴', '4·10⁻⁸']
+    """
+    digit, exponent = f"{number:.0e}".split("e")
+    power = "10" + str(int(exponent)).translate(SUPERSCRIPTS)
+    return power if digit == "1" else f"{digit}·{power}"
+
+
 def table(task: str, rows: pd.DataFrame) -> str:
     """The HTML table of one task, of rows of `findings.benchmarks.times`."""
     most = max(rows.slower.max(), 2.0)
@@ -51,22 +65,52 @@ def table(task: str, rows: pd.DataFrame) -> str:
         bar = f'<span class="bench-bar" style="width:{width:.0f}%"></span>'
         cells = f"<td>{duration(row.cpu)}</td><td>{ratio}</td>"
         lines.append(f'<tr><th scope="row">{escape(row.contestant)}</th>{cells}<td>{bar}</td></tr>')
-    caption = f"<caption>{escape(task)}</caption>"
-    body = "".join(lines)
-    return f'<table class="table bench">{caption}<thead><tr>{HEAD}</tr></thead><tbody>{body}</tbody></table>'
+    return framed(task, HEAD, "".join(lines), "table bench timed")
+
+
+def framed(caption: str, head: Iterable[str], body: str, classes: str = "table bench") -> str:
+    """An HTML table of rows that are HTML already. Of a `timed` one a phone leaves out the last column."""
+    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    return (
+        f'<table class="{classes}"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def crossed(caption: str, corner: str, cells: pd.DataFrame) -> str:
+    """The HTML table of a frame of texts, its index in front under the name `corner`."""
+    lines = []
+    for name, row in zip(cells.index, cells.to_numpy(), strict=True):
+        values = "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        lines.append(f'<tr><th scope="row">{escape(str(name))}</th>{values}</tr>')
+    return framed(caption, [corner, *map(str, cells.columns)], "".join(lines))
 
 
 def learned_table(runs: pd.DataFrame) -> str:
     """The HTML table of how many models learned in a core-hour, over all tasks together."""
-    names = ("who", "learned", "steps, median", "models an hour", "times fewer")
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    body = "".join(
-        f'<tr><th scope="row">{escape(row.contestant)}</th><td>{row.learned} of {row.trained}</td>'
-        f"<td>{row.steps:,.0f}</td><td>{two_digits(row.per_hour)}</td><td>{two_digits(row.less)}</td></tr>"
-        for row in learned_per_hour(runs).itertuples()
+    found = learned_per_hour(runs)
+    cells = pd.DataFrame(
+        {
+            "learned": [f"{row.learned} of {row.trained}" for row in found.itertuples()],
+            "steps, median": [f"{steps:,.0f}" for steps in found.steps],
+            "models an hour": map(two_digits, found.per_hour),
+            "times fewer": map(two_digits, found.less),
+        },
+        index=found.contestant,
     )
-    caption = "<caption>models that learned for each hour of one core, all tasks together</caption>"
-    return f'<table class="table bench">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return crossed("models that learned for each hour of one core, all tasks together", "who", cells)
+
+
+def error_table(errors: pd.DataFrame) -> str:
+    """The HTML table of how far off a rotated vector of length 1 is, by position."""
+    wide = errors.pivot(index="contestant", columns="position", values="error")
+    wide = wide.loc[errors.contestant.unique()].map(power_of_ten)
+    wide.columns = [power_of_ten(position) for position in wide.columns]
+    return crossed("largest error of a rotated vector of length 1, from this position on", "who", wide)
+
+
+# What a benchmark may have kept besides its times.
+MORE = {"errors": error_table}
 
 
 class Benchmark(SphinxDirective):
@@ -83,6 +127,7 @@ class Benchmark(SphinxDirective):
         html = "".join(table(task, rows) for task, rows in found.groupby("task", sort=False))
         if "learned" in tables["runs"]:
             html = learned_table(tables["runs"]) + html
+        html += "".join(draw(tables[name]) for name, draw in MORE.items() if name in tables)
         rounds = f"Medians of {found.rounds.min()} rounds or more, in brackets the extremes. "
         where = nodes.paragraph(text=rounds + machine(provenance))
         return [nodes.raw("", html, format="html"), where]

@@ -40,6 +40,19 @@ def test_models_that_learned_are_counted_for_each_hour(benchmark_tables):
     assert "<td>1 of 2</td><td>400</td><td>25</td><td>4.0</td>" in html
 
 
+def rows_of(html):
+    """The texts of a table's cells, a list for each row of its body."""
+    body = html.split("<tbody>")[1]
+    return [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in body.split("</tr>")[:-1]]
+
+
+def test_errors_are_shown_by_position(extension):
+    rows = [("b", 10, 1e-8), ("a", 10, 0.02), ("b", 10**4, 3.4e-8), ("a", 10**4, 0.5)]
+    html = extension.error_table(pd.DataFrame(rows, columns=["contestant", "position", "error"]))
+    assert re.findall(r'<th scope="col">([^<]*)', html) == ["who", "10¹", "10⁴"]
+    assert rows_of(html) == [["b", "10⁻⁸", "3·10⁻⁸"], ["a", "2·10⁻²", "5·10⁻¹"]]
+
+
 def test_every_kept_benchmark_has_its_script_and_its_place_on_the_page(root):
     page = (root / "book" / "benchmarks.md").read_text(encoding="utf-8")
     assert sorted(re.findall(r"^```\{benchmark\} (\w+)$", page, re.MULTILINE)) == KEPT
@@ -67,3 +80,19 @@ def test_the_targets_of_the_page_are_met():
     peaks = scans["memory"].set_index(["function", "length"]).bytes
     assert peaks["men_first_negative", 10**7] < 1.2 * peaks["men_first_negative", 10**5]
     assert peaks.max() < 2e6
+
+
+def test_rotation_is_the_fastest_on_long_inputs_and_the_most_exact_everywhere():
+    tables, _ = kept("bench/rotation")
+    others = times(tables["runs"]).query("not contestant.str.startswith('rope_lib')")
+    long = others[others.task.str.contains("4,096 tokens")]
+    assert long.task.nunique() == 2
+    assert long.slower.min() >= 0.95  # within 5 % of the fastest
+    errors = tables["errors"].pivot(index="position", columns="contestant", values="error")
+    assert errors.index.max() == 10**7
+    assert (errors["rope_lib"] < 2**-24).all()  # half of float32's last place
+    assert (errors["rope_lib, by whole heads"] == errors["rope_lib"]).all()
+    libraries = errors[others.contestant.unique()]
+    assert libraries.shape[1] == 3
+    assert libraries.min().min() > 1_000 * errors["rope_lib"].max()
+    assert libraries.loc[10**7].min() > 0.1
