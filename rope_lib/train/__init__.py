@@ -1,6 +1,7 @@
 """Controlled experiments: a transformer small enough to read, trained on generated tasks or on real text.
 
 ``spectrum``     the frequencies of a rotation, their arithmetic and temperature; needs no torch.
+``schemes``      plain RoPE with its cosines and sines as programs compute them; needs no torch.
 ``tasks``        tasks whose answers stand at a known distance, by their sizes; needs no torch.
 ``config``       one run as a frozen dataclass, read strictly from TOML; needs no torch.
 ``transformer``  the model: a Llama in miniature.

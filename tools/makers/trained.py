@@ -17,7 +17,7 @@ BYTE_CONFIGS = ("rope", "rope_id")
 
 
 def precision_parts() -> None:
-    """Round only some pairs in the models of the grid `precision`, or open gaps in positions: ten minutes.
+    """Round only some pairs in the models of `precision_fixed_steps`, or open gaps in positions: ten minutes.
 
     That is on one core, and includes training the models of the grid.
     """
@@ -27,7 +27,7 @@ def precision_parts() -> None:
     settings = (("float32", 10**9), ("bfloat16", 60_000), ("bfloat16", 10**6))
     counts = range(0, 17, 2)  # of 16 pairs
     gaps = (0, 32, 64, 128, 256, 512, 1024)
-    file = kept.EXPERIMENTS / "precision.toml"
+    file = kept.EXPERIMENTS / "precision_fixed_steps.toml"
     cells = read_grid(file).cells
     parts: dict[str, list[pd.DataFrame]] = {"pairs": [], "gaps": []}
     for number, cell in enumerate(cells, 1):
