@@ -14,5 +14,5 @@
 ``validated``    losses of byte models, and of counts, on text that neither has read.
 ``export``       a byte model as a Llama folder.
 ``run``          one config in, plain tables out.
-``rounding``     trained models under rounding of some pairs only, or with a gap in their positions.
+``rounding``     trained models with a gap in their positions, and nothing rounded.
 """

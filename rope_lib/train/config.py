@@ -178,7 +178,7 @@ class Convergence:
 
 @dataclass(frozen=True)
 class Variant:
-    """Another way to ask a trained model: with something about its rotation replaced, or held in another type.
+    """Another way to ask a trained model: with something of its rotation replaced, or held in another type.
 
     None means as in training. Positions count from `shift`. `scheme`, one of `schemes.ROTATION_SCHEMES`, says
     how cosines and sines are computed, for plain RoPE. In `dtype` are all weights and all that is computed

@@ -36,7 +36,7 @@ class Computed:
     """A rotation by one of `ROTATION_SCHEMES`, at a base, of heads of `head_dim` channels.
 
     >>> Computed("bfloat16 angles", 10_000, 4).tables(2, 256)[0].round(4).tolist()  # 257 rounds to 256
-    [[-0.0398, -0.8391], [-0.0398, -0.8391]]
+    [[-0.0398, -0.837], [-0.0398, -0.837]]
     """
 
     scheme: str
