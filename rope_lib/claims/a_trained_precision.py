@@ -87,7 +87,7 @@ def _in_words(task: str, own: Mapping[str, Any]) -> str:
     listed = ", ".join(
         f"{side['below']:z.2f} and {side['beyond']:z.2f} in {arithmetic}"
         for arithmetic, side in own["sides"].items()
-    )
+    ).replace("-", "−")
     if own["seeds"] < 2:
         return f"{task} {listed} in one seed"
     difference = f"{own['mean']:+.2f}, {own['low']:+.2f} to {own['high']:+.2f}".replace("-", "−")
@@ -147,8 +147,8 @@ CLAIMS = (
         standing="reconstructed",
         chapter="19_precision_by_intervention",
         in_short=(
-            "no wall in the base: where a task asks for a place, all bases fail at one position; in recall "
-            "the lowest loses most"
+            "in look back all bases fail at one position, in recall the lowest loses most; copy has too few "
+            "seeds so far"
         ),
         consequence=Row(
             measure=measure_trained_wall,

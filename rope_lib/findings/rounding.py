@@ -7,6 +7,7 @@ shift; a seed is *whole* in a task if its models of all bases have learned. Posi
 tokens, angles in radians, losses in nats.
 """
 
+import itertools
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -159,7 +160,9 @@ def sides(rows: pd.DataFrame) -> pd.DataFrame:
     no shift; and start_low, the lower end of its 95 % interval over seeds.
     """
     found = {}
-    for (task, arithmetic), own in worst(rows).groupby(["task", "arithmetic"], sort=False):
+    groups = dict(list(worst(rows).groupby(["task", "arithmetic"])))
+    for task, arithmetic in itertools.product(rows.task.unique(), WALLS):
+        own = groups[task, arithmetic]
         inside = own.base < float(precision_wall(arithmetic))
         start = rows[(rows.task == task) & (rows.rounded == WALLS[arithmetic]) & (rows["shift"] == 0)]
         beyond = start[start.base >= float(precision_wall(arithmetic))].groupby("seed").kept.mean()
@@ -311,19 +314,25 @@ def facts(tables: Tables, plan: Plan) -> dict[str, str]:
         "seeds": seeds_so_far(models, plan),
         "models": f"{len(models)}",
         "questions": f"{int(tables['summary'].questions.min()):,} to {tables['summary'].questions.max():,}",
-        "unlearned": "none" if lost.empty else f"{len(lost)}",
+        "unlearned": _unlearned(lost),
         "steps": f"{models.steps.min():,.0f} to {models.steps.max():,.0f}",
         "wall": rivals.told(wall(rows, plan)),
         "lowest": rivals.told(lowest_base(rows, plan)),
         "start-least": f"{own.start_low.min():.3f}",
         "start": _tasks_where(harmless_at_start(own)),
         "harmed": f"{len(harmed(rows))}",
-        "two-ways": rivals.told(two_ways(rows, plan)),
+        **_facts_of_ways(rows, plan),
         **_facts_of_places(rows),
         **_facts_of_forms(rows),
         **_facts_of_points(settings(rows, plan.trained), told.index[told.notna()]),
     }
     return {f"rounding-{name}": text for name, text in found.items()}
+
+
+def _unlearned(lost: pd.DataFrame) -> str:
+    """How many models have not learned, and of which tasks."""
+    tasks = and_list(rivals.TASK_NAMES[task] for task in lost.task.unique())
+    return "none" if lost.empty else f"{len(lost)} (of {tasks})"
 
 
 def seeds_so_far(models: pd.DataFrame, plan: Plan) -> str:
@@ -352,6 +361,20 @@ def _facts_of_places(rows: pd.DataFrame) -> dict[str, str]:
         "begins": f"{places.min():.1f} to {places.max():.1f}",
         "one-place": _tasks_where(same[same.notna()]),
         "no-place": _tasks_where(same.isna()),
+    }
+
+
+def _facts_of_ways(rows: pd.DataFrame, plan: Plan) -> dict[str, str]:
+    """The recurrence against the product; *most* is where it keeps least beside it, in the mean of seeds."""
+    both = means(rows).stack().unstack("rounded")[[PRODUCT, RECURRENCE]].dropna()
+    task, shift, base = (both[RECURRENCE] - both[PRODUCT]).idxmin()
+    product, recurrence = both.loc[(task, shift, base), [PRODUCT, RECURRENCE]]
+    return {
+        "ways": rivals.told(two_ways(rows, plan)),
+        "ways-most": (
+            f"{recurrence:.2f} against {product:.2f}, on {rivals.TASK_NAMES[task]} at base {base:,.0f} and a "
+            f"shift of {shift:,}"
+        ),
     }
 
 

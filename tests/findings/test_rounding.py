@@ -147,11 +147,14 @@ def test_settings_are_placed_in_steps_of_their_type(rows):
 def test_the_facts_of_the_chapter_are_chosen_by_the_data():
     found = rounding.facts(made({("look_back", 1e4, 2)}), PLAN)
     assert found["rounding-wall"] == "above on look back; below on recall"
-    assert found["rounding-unlearned"] == "1"
+    assert found["rounding-unlearned"] == "1 (of look back)"
     assert found["rounding-start"] == "every task"
     assert found["rounding-one-place"] == "every task"
     assert found["rounding-forms-cost"] == "1"  # two seeds leave the other open
     assert found["rounding-models"] == "18"
+    assert found["rounding-ways-most"].startswith(
+        "0.48 against 0.78, on recall at base 100 and a shift of 10"
+    )
 
 
 # What chapter 19 says of the kept tables
