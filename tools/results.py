@@ -1,7 +1,7 @@
 """Make results that take too long for a build of the book, and keep them in `results/NAME`.
 
     python tools/results.py spectra ablations --workers 2    # grids of experiments, one after the other
-    python tools/results.py precision_parts                  # any other result: see --help
+    python tools/results.py long_input                       # any other result: see --help
 
 Every grid in `experiments` is a result of its own; the functions in `tools/makers` make the others. An
 interrupted run continues where it stopped: finished cells and checkpoints stay in `rope-sweep-NAME` in the
@@ -175,7 +175,6 @@ def makers() -> dict[str, Maker]:
         packaged.same_tokens,
         packaged.long_input,
         part_two.head_weights,
-        trained.precision_parts,
         trained.attention_entropy,
         trained.byte_models,
         part_two.geometry,

@@ -45,6 +45,7 @@ __all__ = [
     "retrofits",
     "rivals",
     "rounding",
+    "rounding_before",
     "safe_spectra",
     "same_tokens",
     "sink_heads",

@@ -1,198 +1,292 @@
-"""What trained models lose with rounded angles at large positions, and what might predict the loss.
+"""What trained models keep when their angles, their tables or all of them are rounded, at large positions.
 
-`summary` is that of the kept result of experiment 2 (`experiments/precision.toml`): accuracy and loss of each
-base and seed under each variant, which its name describes: `float32_at_1000` is float32 angles with every
-position raised by 1,000. Angles are in radians, positions and distances in tokens. `kept` is accuracy over
-that of the same model on the same questions with float64 angles.
+The models are those of the kept result `precision`: three tasks, four bases, each trained until it can do its
+task. They are judged by the rules of `experiments/precision.toml`, which were written down before any cell of
+the grid was run. What a model *keeps* is its accuracy above chance over that with float64 angles and no
+shift; a seed is *whole* in a task if its models of all bases have learned. Positions and shifts are in
+tokens, angles in radians, losses in nats.
 """
 
-from collections.abc import Sequence
+import itertools
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
 
+from rope_lib.runs.grid import make_grid
 from rope_lib.theory.bounds import precision_wall
-from rope_lib.theory.oscillators import frequencies
 from rope_lib.theory.precision import Arithmetic, direct_product, phase_error, round_to
 from rope_lib.train.config import TRAINED
-from rope_lib.train.spectrum import marked
 
-from .angle_errors import DISPLACED, displaced, displacements, equal_neighbors, weights
+from . import rivals
 from .breaks import breaks
-from .kept import Tables
+from .kept import Provenance, Tables
 from .long_inputs import octave_losses
-from .stats import spearman
-from .wording import rounded_up
+from .stats import above_chance, student_interval
+from .wording import and_list, rounded_up
 
-ARITHMETICS = ("bfloat16", "float16", "float32", "float64")
-EXACT = "float64"
+EXACT = "float64 angles"
+PRODUCT, RECURRENCE = "float32 product", "float32 recurrence"
+# The arithmetics of angles that have a wall between the bases, by number type.
+WALLS: Mapping[str, str] = {
+    "bfloat16": "bfloat16 angles",
+    "float16": "float16 angles",
+    "float32": PRODUCT,
+}
+# What else is rounded, with float32 angles.
+FORMS = (
+    "bfloat16 tables",
+    "float16 tables",
+    "bfloat16 frequencies",
+    "bfloat16 model",
+    "float16 model",
+)
+FAR = 1_000_000  # tokens: the shift at which the forms are asked once more
 
-# Accuracies of one model with float64 angles may differ by this much between shifts and still count as equal.
-EQUAL = 1e-3
-
-# A base whose models keep less than this share of their accuracy counts as hurt.
-HURT = 0.99
-
-
-def trials(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row for each base, seed, arithmetic and shift, with what it lost against float64 angles.
-
-    Columns: base, seed, arithmetic, shift, accuracy, nll, kept, change (of accuracy) and extra_nll (nats).
-    The reference is float64 at no shift. Raises ValueError if float64 itself changes with the shift: then
-    there is no reference.
-
-    >>> from rope_lib.findings.kept import kept
-    >>> table = trials(kept("precision")[0]["summary"])
-    >>> sorted(set(table.arithmetic)), sorted(set(table.base))
-    (['bfloat16', 'float16', 'float32', 'float64'], [100, 10000, 1000000, 100000000])
-    """
-    named = summary[summary.variant != TRAINED]
-    parts = named.variant.str.extract(r"^(?P<arithmetic>\w+)_at_(?P<shift>\d+)$")
-    unknown = named.variant[~parts.arithmetic.isin(ARITHMETICS)]
-    if len(unknown):
-        raise ValueError(f"variants must be named <arithmetic>_at_<shift>, got {unknown.iloc[0]!r}")
-    columns = {"arithmetic": parts.arithmetic, "shift": parts["shift"].astype(int)}
-    table = named[["base", "seed"]].assign(**columns, accuracy=named.accuracy, nll=named.nll)
-    change = float64_change(table)
-    if not change <= EQUAL:
-        raise ValueError(
-            f"float64 angles must give one accuracy at every shift, got a change of {change:.4f}"
-        )
-    exact = table[(table.arithmetic == EXACT) & (table["shift"] == 0)].set_index(["base", "seed"])
-    own = exact.loc[list(zip(table.base, table.seed, strict=True))]
-    return table.assign(
-        kept=table.accuracy.to_numpy() / own.accuracy.to_numpy(),
-        change=table.accuracy.to_numpy() - own.accuracy.to_numpy(),
-        extra_nll=table.nll.to_numpy() - own.nll.to_numpy(),
-    ).reset_index(drop=True)
+HARMED = 0.9  # a base that keeps less is harmed
+MATTERS = 0.1  # a difference in what is kept that A5's wall would make at the least
+FREE = 0.98  # what is kept of a form of rounding that costs nothing
+APART = 10.0  # the places at which three arithmetics begin to fail may differ by this factor, in units of 1/ε
 
 
-def float64_change(table: pd.DataFrame) -> float:
-    """The largest difference of one model's accuracy between two shifts under float64 angles."""
-    exact = table[table.arithmetic == EXACT].groupby(["base", "seed"]).accuracy
-    return float((exact.max() - exact.min()).max())
+@dataclass(frozen=True)
+class Plan(rivals.Plan):
+    """The plan of the grid, with its `bases` and, for each variant, what is rounded and the shift."""
+
+    bases: tuple[float, ...] = ()
+    variants: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
-def means(table: pd.DataFrame, column: str = "kept") -> pd.DataFrame:
-    """Mean over seeds of a column of `trials`: a DataFrame of (arithmetic, shift) × base.
+def planned(provenance: Provenance) -> Plan:
+    """The plan of the grid from which kept tables come.
 
     >>> from rope_lib.findings.kept import kept
-    >>> means(trials(kept("precision")[0]["summary"])).loc[("bfloat16", 60_000)].round(2).to_dict()
-    {100: 0.59, 10000: 0.9, 1000000: 0.93, 100000000: 0.97}
+    >>> plan = planned(kept("precision")[1])
+    >>> plan.tasks, plan.variants["bfloat16_model_at_1000000"]
+    (('recall', 'look_back', 'copy'), ('bfloat16 model', 1000000))
     """
-    return table.pivot_table(index=["arithmetic", "shift"], columns="base", values=column, aggfunc="mean")
+    plan = rivals.planned(provenance)
+    values = [cell.values for cell in make_grid(tomllib.loads(provenance["inputs"]["grid"])).cells]
+    asked = values[0]["evaluation"]["variants"]
+    own = {each.name: getattr(plan, each.name) for each in fields(plan)}
+    return Plan(
+        **own,
+        bases=tuple(dict.fromkeys(float(each["spectrum"]["base"]) for each in values)),
+        variants={name: (_rounded(each), each.get("shift", 0)) for name, each in asked.items()},
+    )
 
 
-def hurt(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `means` of a table of `trials` in which some base keeps less than `HURT`."""
-    kept = means(table)
-    return kept[kept.min(axis=1) < HURT]
+def _rounded(variant: Mapping[str, str]) -> str:
+    """What a variant rounds: a whole model, or what its scheme does."""
+    return f"{variant['dtype']} model" if "dtype" in variant else variant["scheme"]
 
 
-def first_below(table: pd.DataFrame, share: float) -> pd.DataFrame:
-    """The smallest measured shift at which the mean of `kept` over seeds is below `share`.
+def trained_models(tables: Tables) -> pd.DataFrame:
+    """One row for each trained model: task, base, seed, learned and steps to the criterion, NaN if none."""
+    ended = tables["ended"]
+    columns = {"task": ended.name, "base": ended.base.astype(float), "seed": ended.seed}
+    return pd.DataFrame(columns | {"learned": ended.met.notna(), "steps": ended.met})
 
-    A DataFrame of arithmetic × base; NaN where it is never below.
+
+def whole(models: pd.DataFrame, plan: Plan) -> dict[str, tuple[int, ...]]:
+    """The seeds of each task whose models of all bases are trained and have learned."""
+    learned = models[models.learned].groupby(["task", "seed"]).base.nunique()
+    return {
+        task: tuple(seed for seed in plan.seeds if learned.get((task, seed), 0) == len(plan.bases))
+        for task in plan.tasks
+    }
+
+
+def trials(tables: Tables, plan: Plan) -> pd.DataFrame:
+    """One row for each task, base, seed, what is rounded and shift, of the whole seeds.
+
+    Columns: task, base, seed, rounded, shift, accuracy, kept, extra (nats more than with float64 angles).
+    Raises ValueError if what is kept with float64 angles changes with the shift by a thousandth or more: then
+    there is nothing to compare with.
     """
-    low = means(table) < share
-    shifts = low.index.get_level_values("shift").to_numpy()[:, np.newaxis]
-    reached = pd.DataFrame(np.where(low, shifts, np.nan), low.index, low.columns)
-    return reached.groupby(level="arithmetic").min()
+    seeds = whole(trained_models(tables), plan)
+    rows = tables["summary"]
+    inside = np.array([seed in seeds[task] for task, seed in zip(rows.name, rows.seed, strict=True)])
+    rows = rows[inside & (rows.variant != TRAINED)]
+    asked = rows.variant.map(plan.variants)
+    table = pd.DataFrame(
+        {
+            "task": rows.name,
+            "base": rows.base.astype(float),
+            "seed": rows.seed,
+            "rounded": asked.str[0],
+            "shift": asked.str[1],
+            "accuracy": rows.accuracy,
+            "above": above_chance(rows.accuracy, rows.name.map(plan.chances).astype(float)),
+            "nll": rows.nll,
+        }
+    )
+    cell = ["task", "base", "seed"]
+    exact = table[(table.rounded == EXACT) & (table["shift"] == 0)].set_index(cell)
+    own = exact.reindex(pd.MultiIndex.from_frame(table[cell]))
+    table = table.assign(kept=table.above / own.above.to_numpy(), extra=table.nll - own.nll.to_numpy())
+    change = (table[table.rounded == EXACT].kept - 1).abs().max()
+    if change >= 1e-3:
+        raise ValueError(f"float64 angles must keep everything at every shift, got a change of {change:.4f}")
+    return table.drop(columns=["above", "nll"]).reset_index(drop=True)
 
 
-def predictors(table: pd.DataFrame, head_dim: int, length: int, limit: float = DISPLACED) -> pd.DataFrame:
-    """What might predict the loss in each setting of `trials`, beside that loss: a row for each setting.
+def means(rows: pd.DataFrame, column: str = "kept") -> pd.DataFrame:
+    """Mean over seeds of a column of `trials`: (task, rounded, shift) × base."""
+    return rows.pivot_table(index=["task", "rounded", "shift"], columns="base", values=column, aggfunc="mean")
 
-    Columns: base, arithmetic, shift; kept, its least and most over seeds, extra_nll; and
-    wall        base·ε: above 1 the base is beyond the wall of claim A5
-    position    (shift + length)·ε: above 1 or 2 the type no longer holds every whole position
-    displaced   share of pairs of channels whose relative angles are off by more than `limit`, see `displaced`
-    lost        1 - mean of cos(error of the relative angle) over pairs of channels and of tokens
-    neighbors   see `equal_neighbors`
+
+def worst(rows: pd.DataFrame) -> pd.DataFrame:
+    """What models keep at the worst shift of each task and arithmetic: the rows of `trials` at that shift.
+
+    The worst is where the bases keep least, in the mean over seeds and bases; of equals, the first. A column
+    `arithmetic` names the number type of the angles.
+    """
+    names = {scheme: arithmetic for arithmetic, scheme in WALLS.items()}
+    own = rows[rows.rounded.isin(names)]
+    own = own.assign(arithmetic=own.rounded.map(names))
+    least = own.groupby(["task", "arithmetic", "shift"]).kept.mean()
+    where = {key[:2]: key[2] for key in least.groupby(level=["task", "arithmetic"]).idxmin()}
+    return own[[where[task, name] == shift for task, name, shift in
+                zip(own.task, own.arithmetic, own["shift"], strict=True)]]  # fmt: skip
+
+
+def sides(rows: pd.DataFrame) -> pd.DataFrame:
+    """What is kept on either side of A5's wall at the worst shift, by task and arithmetic.
+
+    Columns: shift; below and beyond, the means over bases and seeds; beyond_at_start, that beyond the wall at
+    no shift; and start_low, the lower end of its 95 % interval over seeds.
+    """
+    found = {}
+    groups = dict(list(worst(rows).groupby(["task", "arithmetic"])))
+    for task, arithmetic in itertools.product(rows.task.unique(), WALLS):
+        own = groups[task, arithmetic]
+        inside = own.base < float(precision_wall(arithmetic))
+        start = rows[(rows.task == task) & (rows.rounded == WALLS[arithmetic]) & (rows["shift"] == 0)]
+        beyond = start[start.base >= float(precision_wall(arithmetic))].groupby("seed").kept.mean()
+        found[task, arithmetic] = {
+            "shift": int(own["shift"].iloc[0]),
+            "below": float(own[inside].kept.mean()),
+            "beyond": float(own[~inside].kept.mean()),
+            "beyond_at_start": float(beyond.mean()),
+            "start_low": student_interval(beyond)[1] if len(beyond) > 1 else np.nan,
+        }
+    table = pd.DataFrame.from_dict(found, orient="index")
+    return table.rename_axis(["task", "arithmetic"])
+
+
+def _tested(differences: pd.Series, plan: Plan) -> pd.DataFrame:
+    """`rivals.paired_tests` of one difference for each (task, seed)."""
+    return rivals.paired_tests(
+        {str(task): own.droplevel("task") for task, own in differences.groupby(level="task")}, plan
+    )
+
+
+def wall(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """What those below A5's wall keep less what those beyond it keep: `rivals.paired_tests` in each task.
+
+    One number for each seed: the mean over the arithmetics, each at its worst shift. A5 predicts "above".
+    """
+    own = worst(rows)
+    inside = own.base < own.arithmetic.map(lambda name: float(precision_wall(name)))
+    keys = ["task", "seed", "arithmetic"]
+    below, beyond = (own[mask].groupby(keys).kept.mean() for mask in (inside, ~inside))
+    return _tested((below - beyond).groupby(["task", "seed"]).mean(), plan)
+
+
+def lowest_base(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """What the lowest base keeps less the mean of the others, at the worst shifts: `rivals.paired_tests`.
+
+    The experiment before this one predicts "below".
+    """
+    own = worst(rows).pivot_table(index=["task", "seed", "arithmetic"], columns="base", values="kept")
+    low = min(plan.bases)
+    difference = own[low] - own.drop(columns=low).mean(axis=1)
+    return _tested(difference.groupby(["task", "seed"]).mean(), plan)
+
+
+def harmless_at_start(found: pd.DataFrame) -> pd.Series:
+    """Whether models beyond the wall keep nearly all at no shift in every arithmetic, by task.
+
+    `found` is a table of `sides`. True contradicts A5 in that task.
+    """
+    return (found.start_low >= FREE).groupby(level="task").all()
+
+
+def begins(rows: pd.DataFrame) -> pd.DataFrame:
+    """The first shift at which the bases keep less than 0.9 in the mean, times ε: task × arithmetic, or NaN.
+
+    Chapter 5 puts the limit at a position of the order of 1/ε, so at about 1 in these units.
+    """
+    found = {}
+    for arithmetic, scheme in WALLS.items():
+        kept = rows[rows.rounded == scheme].groupby(["task", "shift"]).kept.mean()
+        first = kept[kept < HARMED].reset_index().groupby("task")["shift"].min()
+        found[arithmetic] = first / float(precision_wall(arithmetic))
+    return pd.DataFrame(found).reindex(rows.task.unique())
+
+
+def one_place(found: pd.DataFrame) -> pd.Series:
+    """By task of `begins`: do the arithmetics begin to fail at one place, up to a factor? Else None."""
+    spread = found.max(axis=1) / found.min(axis=1)
+    return (spread <= APART).astype(object).where(found.notna().sum(axis=1) >= 2, None)
+
+
+def two_ways(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """What is kept with the float32 recurrence less with the product, in the mean: `rivals.paired_tests`."""
+    table = rows.pivot_table(index=["task", "seed", "shift", "base"], columns="rounded", values="kept")
+    common = table[[PRODUCT, RECURRENCE]].dropna()
+    return _tested((common[RECURRENCE] - common[PRODUCT]).groupby(["task", "seed"]).mean(), plan)
+
+
+FREE_OF_COST, COSTS, OPEN = "free", "costs", "open"
+
+
+def forms(rows: pd.DataFrame) -> pd.DataFrame:
+    """What is kept with rounded tables, frequencies or whole models: a row for each task, form and shift.
+
+    Columns: mean, low and high of the 95 % interval over seeds of the mean over bases.
+    """
+    own = rows[rows.rounded.isin(FORMS)].groupby(["task", "rounded", "shift", "seed"]).kept.mean()
+    return rivals.intervals(own, ["task", "rounded", "shift"])
+
+
+def cost_of_forms(found: pd.DataFrame) -> pd.DataFrame:
+    """Of a table of `forms`: whether each form is free, costs, or leaves it open: task × form."""
+    ends = found.groupby(level=["task", "rounded"])
+    outcome = pd.Series(OPEN, index=ends.low.min().index)
+    outcome[ends.low.min() >= FREE] = FREE_OF_COST
+    outcome[ends.high.min() < FREE] = COSTS
+    return outcome.unstack("rounded")[[form for form in FORMS if form in outcome.index.unique("rounded")]]
+
+
+def settings(rows: pd.DataFrame, length: int) -> pd.DataFrame:
+    """What is kept in each setting of the arithmetics in `WALLS`, beside what rounding does: a row for each.
+
+    Columns: task, base, arithmetic, shift; kept, its least and most over seeds; and
+    place       the last position of an input of `length` tokens, times ε: in units of 1/ε
     farthest    distance between the rounded positions of the first and the last token, over the exact one
     """
-    settings = _over_seeds(table, ["arithmetic", "shift", "base"], extra_nll=("extra_nll", "mean"))
-    rows = []
-    for base, arithmetic, shift in zip(settings.base, settings.arithmetic, settings["shift"], strict=True):
-        distances, errors = displacements(float(base), head_dim, arithmetic, int(shift), length)
-        weight = weights(distances)
-        ends = round_to([shift, shift + length - 1], arithmetic)
-        epsilon = 1 / float(precision_wall(arithmetic))
-        rows.append(
-            {
-                "wall": base * epsilon,
-                "position": (shift + length) * epsilon,
-                "displaced": float(np.mean(np.sqrt(weight @ errors**2) > limit)),
-                "lost": float(1 - (weight @ np.cos(errors)).mean()),
-                "neighbors": equal_neighbors(float(base), head_dim, arithmetic, int(shift), length),
-                "farthest": float(np.ptp(ends) / (length - 1)),
-            }
-        )
-    return settings.join(pd.DataFrame(rows))
-
-
-def rounded_parts(pairs: pd.DataFrame, head_dim: int, length: int, limit: float = DISPLACED) -> pd.DataFrame:
-    """The table `pairs` of the result `precision_parts`: one row for each setting, number and side of pairs.
-
-    Columns: arithmetic, shift, base, side, rounded; kept, its least and most over seeds; and displaced, the
-    share of all pairs that is rounded and off by more than `limit` (see `displaced`).
-    """
-    keys = ["arithmetic", "shift", "base", "side"]
-    none = pairs[pairs.rounded == 0].set_index([*keys, "seed"]).accuracy
-    own = none.loc[list(pairs[[*keys, "seed"]].itertuples(index=False, name=None))]
-    rows = _over_seeds(pairs.assign(kept=pairs.accuracy / own.to_numpy()), [*keys, "rounded"])
-    off = {
-        key: displaced(float(key[2]), head_dim, key[0], int(key[1]), length) > limit
-        for key in set(rows[keys[:3]].itertuples(index=False, name=None))
-    }
-    shares = [
-        np.mean(off[row.arithmetic, row.shift, row.base] & marked(row.side, row.rounded, head_dim // 2))
-        for row in rows.itertuples()
+    names = {scheme: arithmetic for arithmetic, scheme in WALLS.items()}
+    own = rows[rows.rounded.isin(names)]
+    own = own.assign(arithmetic=own.rounded.map(names))
+    groups = own.groupby(["task", "base", "arithmetic", "shift"])
+    found = groups.kept.agg(kept="mean", least="min", most="max").reset_index()
+    last = found["shift"] + length - 1
+    ends = [
+        np.ptp(round_to([shift, shift + length - 1], arithmetic))
+        for arithmetic, shift in zip(found.arithmetic, found["shift"], strict=True)
     ]
-    return rows.assign(displaced=shares)
-
-
-def _over_seeds(table: pd.DataFrame, keys: Sequence[str], **more: tuple[str, str]) -> pd.DataFrame:
-    """Mean, least and most of `kept` in each group of `keys`."""
-    found = {"kept": ("kept", "mean"), "least": ("kept", "min"), "most": ("kept", "max")}
-    return table.groupby(list(keys)).agg(**found, **more).reset_index()
-
-
-def sides_of_wall(table: pd.DataFrame) -> pd.DataFrame:
-    """What models on either side of A5's wall keep, at the shift where each side keeps least.
-
-    One row for each arithmetic that has bases on both sides: wall, below and beyond (the least, over shifts,
-    of the mean of `kept` over bases and seeds), below_at and beyond_at (those shifts), and beyond_at_start:
-    kept beyond the wall at the smallest shift.
-
-    >>> from rope_lib.findings.kept import kept
-    >>> found = sides_of_wall(trials(kept("precision")[0]["summary"]))
-    >>> found[["wall", "below", "beyond"]].round(2).values.tolist()
-    [[128.0, 0.49, 0.93], [1024.0, 0.76, 1.0], [8388608.0, 0.89, 1.0]]
-    """
-    rows = {}
-    for arithmetic, part in table.groupby("arithmetic"):
-        wall = float(precision_wall(arithmetic))
-        inside, outside = (
-            rows_of_side.groupby("shift").kept.mean()
-            for rows_of_side in (part[part.base < wall], part[part.base >= wall])
-        )
-        if len(inside) and len(outside):
-            rows[arithmetic] = {
-                "wall": wall,
-                "below": float(inside.min()),
-                "below_at": int(inside.idxmin()),
-                "beyond": float(outside.min()),
-                "beyond_at": int(outside.idxmin()),
-                "beyond_at_start": float(outside.iloc[0]),
-            }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    epsilon = 1 / found.arithmetic.map({name: float(precision_wall(name)) for name in WALLS})
+    return found.assign(place=last * epsilon, farthest=np.array(ends) / (length - 1))
 
 
 def torn(points: pd.DataFrame) -> pd.Series:
     """Where rounding puts the ends of an input farther apart than they are, by half or more: a Boolean mask.
 
-    `points` is a table of `predictors`.
+    `points` is a table of `settings`.
 
     >>> torn(pd.DataFrame({"farthest": [0.0, 1.0, 2.0]})).tolist()
     [False, False, True]
@@ -200,136 +294,116 @@ def torn(points: pd.DataFrame) -> pd.Series:
     return points.farthest > 1.5
 
 
-def at_gaps(parts: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """bfloat16 at a million and at 60,000 beside exact angles at two positions: (rings, both).
-
-    `parts` are the tables of the result `precision_parts`. `rings` are the models with bfloat16 angles, with
-    the `gap` that is left between their tokens; `both` joins to each the same model with exact angles at that
-    gap: accuracy_rounded and accuracy_gap.
-    """
-    pairs = all_rounded(parts["pairs"])
-    rings = pairs[pairs.arithmetic == "bfloat16"]
-    rings = rings.assign(gap=rings["shift"].map({60_000: 256, 10**6: 0}))
-    return rings, rings.merge(parts["gaps"], on=["base", "seed", "gap"], suffixes=("_rounded", "_gap"))
-
-
-def all_rounded(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the table `pairs` in which every pair of channels is rounded, each model once in a setting.
-
-    With all of them rounded, the fastest and the slowest are the same.
-    """
-    return pairs[(pairs.rounded == pairs.rounded.max()) & (pairs.side == "fast")]
-
-
 # What chapter 19 states
 
 
-def facts(table: pd.DataFrame, parts: Tables, *, head_dim: int, length: int) -> dict[str, str]:
-    """The numbers of the chapter about trained models, as it prints them.
+def harmed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The settings of the arithmetics in `WALLS` in which some base keeps less than 0.9: rows of `means`."""
+    table = means(rows[rows.rounded.isin(WALLS.values())])
+    return table[table.min(axis=1) < HARMED]
 
-    `table` holds the `trials`, `parts` the tables of the result `precision_parts`; `length` is that of an
-    input, in tokens. What is kept is a mean over seeds. *Low* is the lowest base, *second* the next.
+
+def facts(tables: Tables, plan: Plan) -> dict[str, str]:
+    """The numbers and the clauses of the chapter about trained models, as it prints them, by name.
+
+    What is kept is a mean over the whole seeds. Each clause is chosen by the data.
     """
-    points = predictors(table[table.arithmetic != EXACT], head_dim, length)
-    found = _facts_of_models(table, head_dim) | _facts_of_shifts(table) | _facts_of_points(table, points)
-    found |= _facts_of_limits(table, points, head_dim, length)
-    found |= _facts_of_parts(table, parts["pairs"], head_dim, length) | _facts_of_gaps(table, parts)
+    models, rows = trained_models(tables), trials(tables, plan)
+    own, lost, told = sides(rows), models[~models.learned], one_place(begins(rows))
+    found = {
+        "seeds": seeds_so_far(models, plan),
+        "models": f"{len(models)}",
+        "questions": f"{int(tables['summary'].questions.min()):,} to {tables['summary'].questions.max():,}",
+        "unlearned": _unlearned(lost),
+        "steps": f"{models.steps.min():,.0f} to {models.steps.max():,.0f}",
+        "wall": rivals.told(wall(rows, plan)),
+        "lowest": rivals.told(lowest_base(rows, plan)),
+        "start-least": f"{own.start_low.min():.3f}",
+        "start": _tasks_where(harmless_at_start(own)),
+        "harmed": f"{len(harmed(rows))}",
+        **_facts_of_ways(rows, plan),
+        **_facts_of_places(rows),
+        **_facts_of_forms(rows),
+        **_facts_of_points(settings(rows, plan.trained), told.index[told.notna()]),
+    }
     return {f"rounding-{name}": text for name, text in found.items()}
 
 
-def _facts_of_models(table: pd.DataFrame, head_dim: int) -> dict[str, str]:
-    exact = _exact(table)
-    low, high = float(table.base.min()), float(table.base.max())
-    learned = exact[exact.base == low].accuracy
+def _unlearned(lost: pd.DataFrame) -> str:
+    """How many models have not learned, and of which tasks."""
+    tasks = and_list(rivals.TASK_NAMES[task] for task in lost.task.unique())
+    return "none" if lost.empty else f"{len(lost)} (of {tasks})"
+
+
+def seeds_so_far(models: pd.DataFrame, plan: Plan) -> str:
+    """How many of the planned seeds are whole, by task where that differs."""
+    counts = {task: len(seeds) for task, seeds in whole(models, plan).items()}
+    by_count: dict[int, list[str]] = {}
+    for task, count in counts.items():
+        by_count.setdefault(count, []).append(rivals.TASK_NAMES[task])
+    if len(by_count) == 1:
+        return f"{next(iter(by_count))} of {len(plan.seeds)} in every task"
+    return and_list(f"{count} of {len(plan.seeds)} in {and_list(names)}" for count, names in by_count.items())
+
+
+def _tasks_where(holds: pd.Series) -> str:
+    """The tasks in which something holds, as a clause."""
+    names = [rivals.TASK_NAMES[str(task)] for task in holds.index[holds.astype(bool)]]
+    return "every task" if len(names) == len(holds) else and_list(names) if names else "no task"
+
+
+def _facts_of_places(rows: pd.DataFrame) -> dict[str, str]:
+    """Where each arithmetic begins to fail, in units of 1/ε, and whether that is one place in a task."""
+    found = begins(rows)
+    same = one_place(found)
+    places = found[same.notna()].stack()
     return {
-        "seeds": f"{table.seed.nunique()}",
-        "models": f"{len(exact)}",
-        "change": f"{float64_change(table):.4f}",
-        "low-least": f"{learned.min():.2f}",
-        "low-most": f"{learned.max():.2f}",
-        "slowest-low": f"{frequencies(low, head_dim)[-1]:.3f}",
-        "slowest-high": f"{frequencies(high, head_dim)[-1]:.0e}",
+        "begins": f"{places.min():.1f} to {places.max():.1f}",
+        "one-place": _tasks_where(same[same.notna()]),
+        "no-place": _tasks_where(same.isna()),
     }
 
 
-def _facts_of_shifts(table: pd.DataFrame) -> dict[str, str]:
-    rounded = table[table.arithmetic != EXACT]
-    kept, others = means(rounded), sorted(table.base.unique())[1:]
-    by_seed = rounded.pivot(index=["arithmetic", "shift", "seed"], columns="base", values="kept")
-    torn_apart, merged = (kept.loc[("bfloat16", shift), others] for shift in (60_000, 10**6))
-    found = {
-        "start-least": f"{kept.xs(0, level='shift').min().min():.1%}",
-        "hurt": f"{len(hurt(rounded))}",
-        "settings": f"{len(kept)}",
-        "cases": f"{(by_seed.min(axis=1) < HURT).sum()}",
-        "torn": _span(torn_apart),
-        "merged": f"{merged.min():.0%}",
-    }
-    for arithmetic, side in sides_of_wall(table).iterrows():
-        found[f"below-{arithmetic}"] = f"{side.below:.0%}"
-        found[f"beyond-{arithmetic}"] = f"{side.beyond:.0%}"
-    return found
-
-
-def _facts_of_points(table: pd.DataFrame, points: pd.DataFrame) -> dict[str, str]:
-    """By the share of pairs that rounding displaces; *neighbors* are of bfloat16 at a shift of 1,000."""
-    low, second = sorted(table.base.unique())[:2]
-    early = points[(points.arithmetic == "bfloat16") & (points["shift"] == 1_000)].set_index("base")
-    few, half = points[points.displaced <= 0.25], points[points.displaced == 0.5].set_index("base")
+def _facts_of_ways(rows: pd.DataFrame, plan: Plan) -> dict[str, str]:
+    """The recurrence against the product; *most* is where it keeps least beside it, in the mean of seeds."""
+    both = means(rows).stack().unstack("rounded")[[PRODUCT, RECURRENCE]].dropna()
+    task, shift, base = (both[RECURRENCE] - both[PRODUCT]).idxmin()
+    product, recurrence = both.loc[(task, shift, base), [PRODUCT, RECURRENCE]]
     return {
-        "neighbors": _span(early.neighbors),
-        "neighbors-kept": f"{early.kept.iloc[-1]:.0%}",
-        "neighbors-kept-low": f"{early.kept[low]:.0%}",
-        "few": f"{len(few)}",
-        "none": f"{(points.displaced == 0).sum()}",
-        "few-kept": f"{few.kept.min():.1%}",
-        "half-low": _span(half.kept.loc[low]),
-        "half-second": _span(half.kept.loc[second]),
-        "full": _span(points[points.displaced == 1].kept),
+        "ways": rivals.told(two_ways(rows, plan)),
+        "ways-most": (
+            f"{recurrence:.2f} against {product:.2f}, on {rivals.TASK_NAMES[task]} at base {base:,.0f} and a "
+            f"shift of {shift:,}"
+        ),
     }
 
 
-def _facts_of_limits(table: pd.DataFrame, points: pd.DataFrame, head_dim: int, length: int) -> dict[str, str]:
-    """How the correlation with the loss depends on the limit beyond which a pair counts as displaced."""
-    rounded = table[table.arithmetic != EXACT]
-    shares = (predictors(rounded, head_dim, length, limit).displaced for limit in (0.1, 0.25, 1.0, 1.5))
-    found = [spearman(share, 1 - points.kept) for share in shares]
-    return {"limits": f"{min(found):.2f} to {max(found):.2f}"}
-
-
-def _facts_of_parts(table: pd.DataFrame, pairs: pd.DataFrame, head_dim: int, length: int) -> dict[str, str]:
-    """Rounding in the fastest or the slowest pairs only; *twice* compares with the models of the grid."""
-    keys = ["arithmetic", "shift", "base", "side", "rounded"]
-    parts = rounded_parts(pairs, head_dim, length).set_index(keys).sort_index()
-    low, second = sorted(table.base.unique())[:2]
-    twice = all_rounded(pairs).merge(table, on=["base", "seed", "arithmetic", "shift"])
-    found = {
-        "fastest": f"{parts.xs((2, 'fast'), level=('rounded', 'side')).kept.min():.1%}",
-        "astray": f"{parts.kept['bfloat16', 60_000, second, 'slow', 8]:.0%}",
-        "twice": f"{(twice.accuracy_x - twice.accuracy_y).abs().max():.3f}",
-    }
-    for name, setting in (("ends", ("float32", 10**9)), ("ends-merged", ("bfloat16", 10**6))):
-        fast, slow = (parts.kept[(*setting, low, side, 8)] for side in ("fast", "slow"))
-        found[name] = f"{fast:.0%} and {slow:.0%}"
-    return found
-
-
-def _facts_of_gaps(table: pd.DataFrame, parts: Tables) -> dict[str, str]:
-    """Exact angles at two positions: what is lost against gap 0, and how far off bfloat16 is."""
-    _, both = at_gaps(parts)
-    off = (both.accuracy_rounded - both.accuracy_gap).abs()
-    by_gap = parts["gaps"].groupby(["gap", "base"]).accuracy.mean().unstack("base")
-    low, others = by_gap.columns[0], by_gap.columns[1:]
-    lower = by_gap.loc[0] - by_gap
-    exact = _exact(table)
-    widest = lower.loc[1024, others]
+def _facts_of_forms(rows: pd.DataFrame) -> dict[str, str]:
+    """What rounded tables, frequencies and whole models cost: the least that is kept, and who is free."""
+    found = forms(rows)
+    outcomes = cost_of_forms(found)
     return {
-        "gap-off": f"{off.max():.2f}",
-        "gap-mean": f"{off[both.gap == 256].mean():.3f}",
-        "gap-inside": f"{lower.loc[:128, others].max().max():.2f}",
-        "gap-beyond": f"{widest.min():.2f} to {widest.max():.2f}",
-        "gap-low": f"{by_gap.loc[0, low]:.2f}",
-        "gap-low-exact": f"{exact[exact.base == low].accuracy.mean():.2f}",
+        "forms-least": f"{found['mean'].min():.3f}",
+        "forms-free": f"{int((outcomes == FREE_OF_COST).sum().sum())} of {outcomes.size}",
+        "forms-cost": f"{int((outcomes == COSTS).sum().sum())}",
+    }
+
+
+def _facts_of_points(points: pd.DataFrame, told: pd.Index) -> dict[str, str]:
+    """By place, in units of 1/ε, and how far the bases differ, in tasks that tell where it begins, or not.
+
+    `early` is the farthest place up to which every base keeps 0.9, `late` the nearest from which none does.
+    """
+    inside = points[points.task.isin(told)]
+    bases = points.groupby(["task", "arithmetic", "shift"]).kept.agg(["min", "max"])
+    spread = (bases["max"] - bases["min"]).groupby(level="task").max()
+    others = spread[~spread.index.isin(told)]
+    return {
+        "early": f"{inside[inside.place < inside[inside.kept < HARMED].place.min()].place.max():.1f}",
+        "late": f"{inside[inside.place > inside[inside.kept >= HARMED].place.max()].place.min():.0f}",
+        "late-kept": f"{inside[inside.place > inside[inside.kept >= HARMED].place.max()].kept.max():.2f}",
+        "spread": f"{spread.reindex(told).max():.2f}",
+        "spread-others": f"{others.max():.2f}",
     }
 
 
@@ -361,13 +435,3 @@ def facts_of_pretrained(
         "error": f"{error:.3f}",
     }
     return {f"rounding-real-{name}": text for name, text in found.items()}
-
-
-def _exact(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `trials` that others are compared with: float64 angles at no shift."""
-    return table[(table.arithmetic == EXACT) & (table["shift"] == 0)]
-
-
-def _span(values: pd.Series) -> str:
-    """The least and the most of some shares."""
-    return f"{values.min():.0%} to {values.max():.0%}"

@@ -1,6 +1,7 @@
 """Controlled experiments: a transformer small enough to read, trained on generated tasks or on real text.
 
 ``spectrum``     the frequencies of a rotation, their arithmetic and temperature; needs no torch.
+``schemes``      plain RoPE with its cosines and sines as programs compute them; needs no torch.
 ``tasks``        tasks whose answers stand at a known distance, by their sizes; needs no torch.
 ``config``       one run as a frozen dataclass, read strictly from TOML; needs no torch.
 ``transformer``  the model: a Llama in miniature.
@@ -13,5 +14,5 @@
 ``validated``    losses of byte models, and of counts, on text that neither has read.
 ``export``       a byte model as a Llama folder.
 ``run``          one config in, plain tables out.
-``rounding``     trained models under rounding of some pairs only, or with a gap in their positions.
+``rounding``     trained models with a gap in their positions, and nothing rounded.
 """

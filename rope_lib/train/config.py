@@ -26,13 +26,15 @@ from .limits import (
     WEIGHTS,
     at_most,
 )
-from .spectrum import Spectrum
+from .schemes import Computed
+from .spectrum import Rotation, Spectrum
 from .tasks import Task, make_task
 
 Json = Any  # what JSON and TOML can hold: numbers, strings, lists, dicts
 Kind = TypeVar("Kind")
 
 DTYPES = ("float32", "bfloat16")
+HELD = ("bfloat16", "float16")  # types that a trained model can be held in
 TRAINED = "trained"  # the variant that changes nothing
 
 
@@ -176,9 +178,11 @@ class Convergence:
 
 @dataclass(frozen=True)
 class Variant:
-    """Another way to ask a trained model: with something about its rotation replaced.
+    """Another way to ask a trained model: with something of its rotation replaced, or held in another type.
 
-    None means as in training. Positions count from `shift`.
+    None means as in training. Positions count from `shift`. `scheme`, one of `schemes.ROTATION_SCHEMES`, says
+    how cosines and sines are computed, for plain RoPE. In `dtype` are all weights and all that is computed
+    with them, and to it the cosines and sines are rounded, as a program does that loads a model in that type.
     """
 
     scaling: str | None = None
@@ -186,10 +190,14 @@ class Variant:
     parameters: dict | None = None
     temperature: str | None = None
     arithmetic: str | None = None
+    scheme: str | None = None
+    dtype: str | None = None
     shift: int = 0
 
     def __post_init__(self) -> None:
         one(whole, "shift", self.shift, 0)
+        if self.dtype is not None:
+            one_of("dtype", self.dtype, HELD)
 
     def of(self, spectrum: Spectrum) -> Spectrum:
         """The spectrum of training with what this variant replaces. Another scaling drops old parameters."""
@@ -198,6 +206,16 @@ class Variant:
         if self.scaling is not None:
             changed.setdefault("parameters", {})
         return replace(spectrum, **changed)
+
+    def at(self, spectrum: Spectrum, length: int, trained: int, head_dim: int) -> Rotation | Computed:
+        """What turns queries and keys of `length` tokens, in a model trained on `trained` with a spectrum.
+
+        Raises ValueError for a scheme that is not known, or for one beside a spectrum that is not plain RoPE.
+        """
+        changed = self.of(spectrum)
+        if self.scheme is None:
+            return changed.at(length, trained, head_dim)
+        return Computed.of(changed, self.scheme, head_dim)
 
 
 @dataclass(frozen=True)
@@ -268,7 +286,7 @@ weight_decay, beta1, beta2, clip, dtype, got 'step'
             self.task.make().check_length(each)
         for variant in (Variant(), *self.evaluation.variants.values()):
             for each in (length, *self.lengths):
-                rotation = variant.of(self.spectrum).at(each, length, self.model.head_dim)
+                rotation = variant.at(self.spectrum, each, length, self.model.head_dim)
                 rotation.tables(1, shift=variant.shift + each - 1)
 
     @property

@@ -4,6 +4,7 @@ Losses are in nats; lengths, positions and distances in tokens, positions counte
 rotation under which a model was tested.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from .config import TRAINED, Config, Variant
 from .draws import draw_evaluation
 from .loop import TOKENS_AT_ONCE, autocast, generator_for
 from .questions import IGNORE, Batch
+from .schemes import Computed
 from .spectrum import Rotation, Turning
 from .transformer import Transformer
 
@@ -34,12 +36,14 @@ def evaluate(config: Config, model: Transformer) -> dict[str, pd.DataFrame]:
     for length in config.lengths:
         batch = evaluation_batch(config, length)
         for name, variant in variants.items():
-            rotation = variant.of(config.spectrum).at(length, config.training.length, config.model.head_dim)
-            with torch.inference_mode(), autocast(config.training.dtype, model.embedding.weight.device):
+            rotation = variant.at(config.spectrum, length, config.training.length, config.model.head_dim)
+            own = model if variant.dtype is None else held(model, variant.dtype)
+            numbers = config.training.dtype if variant.dtype is None else "float32"  # nothing cast again
+            with torch.inference_mode(), autocast(numbers, model.embedding.weight.device):
                 found = {
-                    "answers": answers(model, batch, rotation, shift=variant.shift),
+                    "answers": answers(own, batch, rotation, shift=variant.shift),
                     "geometry": geometry(
-                        model, batch.tokens[: config.evaluation.geometry], rotation, shift=variant.shift
+                        own, batch.tokens[: config.evaluation.geometry], rotation, shift=variant.shift
                     ),
                 }
             found["losses"] = binned(found["answers"], length, config.evaluation.bin)
@@ -52,6 +56,11 @@ def evaluate(config: Config, model: Transformer) -> dict[str, pd.DataFrame]:
     if config.task.name == "bytes":  # every byte is an answer: the bins of `losses` sum them up
         del tables["answers"]
     return tables
+
+
+def held(model: Transformer, dtype: str) -> Transformer:
+    """A copy of a model with its weights in a type, in which it computes all else too."""
+    return copy.deepcopy(model).to(getattr(torch, dtype))
 
 
 def evaluation_batch(config: Config, length: int) -> Batch:
@@ -133,7 +142,9 @@ def accuracy_by_distance(found: pd.DataFrame, edges: Sequence[int]) -> pd.DataFr
     return table.drop(columns="bin")
 
 
-def geometry(model: Transformer, tokens: torch.Tensor, rotation: Rotation, *, shift: int = 0) -> pd.DataFrame:
+def geometry(
+    model: Transformer, tokens: torch.Tensor, rotation: Rotation | Computed, *, shift: int = 0
+) -> pd.DataFrame:
     """How the keys of each head are arranged before and after the rotation, for each input of `tokens`.
 
     A row has example, layer, head (of keys); `stable_rank_pre` and `stable_rank`, ‖K‖_F²/‖K‖₂² before and

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rope_lib.theory.arguments import (
     Floats,
@@ -227,18 +226,3 @@ def band(
     inv_freq = np.zeros(pairs)
     inv_freq[:rotating] = np.geomspace(fastest, slowest, rotating)
     return inv_freq
-
-
-SIDES = ("fast", "slow")  # of a spectrum
-
-
-def marked(side: str, count: int, pairs: int) -> NDArray[np.bool_]:
-    """Booleans `(pairs,)` that mark the `count` fastest pairs, which come first, or the slowest.
-
-    Raises ValueError for a side that is neither "fast" nor "slow".
-
-    >>> marked("slow", 1, 3).tolist()
-    [False, False, True]
-    """
-    place = np.arange(pairs)
-    return place < count if one_of("side", side, SIDES) == "fast" else place >= pairs - count

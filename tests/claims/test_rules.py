@@ -15,15 +15,27 @@ from rope_lib.claims.practice import REFUTING, judge_practice
 ROWS = {f"{claim.id} {name}": row for claim in claims() for name, row in claim.rows.items()}
 
 
-def walls(**kept):
-    """Numbers of A5-trained: what is kept (below, beyond) the wall of each arithmetic."""
-    places = {"bfloat16": 128.0, "float32": 2.0**23}
-    return {
-        "sides": {
-            name: {"wall": places[name], "below": below, "beyond": beyond, "beyond_at_start": 1.0}
-            for name, (below, beyond) in kept.items()
-        }
+def walls(below=0.95, beyond=0.3, **outcomes):
+    """Numbers of A5-trained: the test of each task, and what is kept on either side of every wall."""
+    side = {"shift": 1, "below": below, "beyond": beyond, "beyond_at_start": 1.0, "start_low": 1.0}
+    test = {"seeds": 5, "chance": 0.5, "sides": {"bfloat16": side}}
+    tasks = {
+        "above": {"mean": 0.5, "low": 0.3, "high": 0.7},
+        "below": {"mean": -0.5, "low": -0.7, "high": -0.3},
+        "not told apart": {"mean": 0.0, "low": -0.2, "high": 0.2},
+        "too few seeds": {"mean": 0.5, "low": 0.3, "high": 0.7, "seeds": 3},
     }
+    return {"tasks": {task: test | {"outcome": each} | tasks[each] for task, each in outcomes.items()}}
+
+
+def walls_before(**kept):
+    """Numbers that A5-trained's earlier rule judges: what is kept (below, beyond) the wall of each type."""
+    sides = {name: {"below": below, "beyond": beyond} for name, (below, beyond) in kept.items()}
+    return {"before": {"sides": sides}}
+
+
+ABOVE_A5, BELOW_A5, OPEN_A5 = "above", "below", "not told apart"
+NO_LOSS = {task: own | {"high": 0.05} for task, own in walls(recall=OPEN_A5, copy=OPEN_A5)["tasks"].items()}
 
 
 def chain(**shares):
@@ -205,11 +217,16 @@ CASES = [
     ("A5 consequence", {"slow": 0.5}, CAVEAT),
     ("A5 consequence", {"tables": 0.3}, CAVEAT),
     ("A5 practice", RIGHT, HOLDS),
-    ("A5-trained consequence", walls(bfloat16=(0.95, 0.3), float32=(1.0, 0.8)), HOLDS),
-    ("A5-trained consequence", walls(bfloat16=(0.8, 0.3), float32=(1.0, 0.8)), CAVEAT),
-    ("A5-trained consequence", walls(bfloat16=(0.5, 0.9), float32=(0.9, 0.8)), CAVEAT),
-    ("A5-trained consequence", walls(bfloat16=(0.7, 0.7), float32=(0.9, 1.0)), REFUTED),
-    ("A5-trained consequence", walls(bfloat16=(0.95, 0.91), float32=(1, 1)), NOT_TESTABLE),
+    ("A5-trained consequence", walls(recall=ABOVE_A5, copy=ABOVE_A5), HOLDS),
+    ("A5-trained consequence", walls(below=0.8, recall=ABOVE_A5, copy=ABOVE_A5), CAVEAT),
+    ("A5-trained consequence", walls(beyond=0.9, recall=ABOVE_A5, copy=ABOVE_A5), CAVEAT),
+    ("A5-trained consequence", walls(recall=ABOVE_A5, copy=OPEN_A5), CAVEAT),
+    ("A5-trained consequence", walls(recall=BELOW_A5, copy=OPEN_A5), REFUTED),
+    ("A5-trained consequence", {"tasks": NO_LOSS}, REFUTED),
+    ("A5-trained consequence", walls(recall=ABOVE_A5, copy=BELOW_A5), NOT_TESTABLE),
+    ("A5-trained consequence", walls(recall=OPEN_A5, copy=OPEN_A5), NOT_TESTABLE),
+    ("A5-trained consequence", walls(recall=BELOW_A5, copy="too few seeds"), NOT_TESTABLE),
+    ("A5-trained consequence", {"harmed": 0}, NOT_TESTABLE),
     ("A6 formula", {"mismatch": 3e-16}, HOLDS),
     ("A6 formula", {"mismatch": 3e-16, "hypothetical_is_empty": False}, CAVEAT),
     ("A6 practice", RIGHT, HOLDS),
@@ -328,6 +345,20 @@ def test_a_rule_can_say_that_the_claim_holds(name):
 )
 def test_the_practice_of_a_bound_is_judged_by_its_errors(changed, verdict):
     assert judge_practice(REFUTING | changed).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("kept", "verdict"),
+    [
+        ({"bfloat16": (0.95, 0.3), "float32": (1.0, 0.8)}, HOLDS),
+        ({"bfloat16": (0.8, 0.3), "float32": (1.0, 0.8)}, CAVEAT),
+        ({"bfloat16": (0.5, 0.9), "float32": (0.9, 0.8)}, CAVEAT),
+        ({"bfloat16": (0.7, 0.7), "float32": (0.9, 1.0)}, REFUTED),
+        ({"bfloat16": (0.95, 0.91), "float32": (1, 1)}, NOT_TESTABLE),
+    ],
+)
+def test_the_wall_by_the_rule_before(kept, verdict):
+    assert earlier_verdicts("A5-trained", walls_before(**kept)) == [verdict]
 
 
 @pytest.mark.parametrize(("claim", "earlier"), EARLIER)

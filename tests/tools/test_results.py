@@ -27,6 +27,7 @@ GRIDS = sorted(path.stem for path in EXPERIMENTS.glob("*.toml") if "\nkind = " i
 FOLDERS = sorted(path.name for path in RESULTS.iterdir() if path.is_dir() and path.name != "bench")
 # What made results before `tools/results.py` did; see results/README.md.
 EARLIER = "python tools/(experiments.py )?{name}(.py)?( --.*)?"
+FORMER = {"precision_fixed_steps": "precision"}  # what a result was called when it was made
 
 TINY_GRID = """
 about = "Tiny"
@@ -145,7 +146,7 @@ def test_what_is_kept_belongs_to_the_grid_that_is_here(name):
 def test_the_recorded_command_names_the_result(name):
     command = read_provenance(RESULTS / name)["command"]
     now = f"python tools/results.py {name.removesuffix('_full')}( --.*)?"
-    assert re.fullmatch(f"{now}|{EARLIER.format(name=name)}", command)
+    assert re.fullmatch(f"{now}|{EARLIER.format(name=FORMER.get(name, name))}", command)
 
 
 @pytest.mark.slow
@@ -276,26 +277,6 @@ def test_a_long_input_is_measured_in_both_types_and_under_every_intervention(res
         for length, run in ((32, "bare"), (128, "bare"), (32, "measure"), (128, "measure"))
     ]
     assert made["command"] == "python tools/results.py long_input --device cpu --text FILE"
-
-
-@pytest.mark.slow
-def test_the_parts_of_precision_are_trained_and_asked(results, monkeypatch, tmp_path):
-    file = tmp_path / "precision.toml"
-    text = TINY_GRID.replace("head_dim = 4", "head_dim = 32").replace("length = 16", "length = 128")
-    text = text.replace("lengths = [16]", "lengths = [128]")
-    file.write_text(text)
-    monkeypatch.setattr("makers.kept.EXPERIMENTS", tmp_path)
-    found = call(results, "precision_parts")
-    assert found.exit_code == 0, found.output
-    tables = read_tables(tmp_path / "results/precision_parts")
-    expected = kept("precision_parts")[0]
-    for name, table in tables.items():
-        assert list(table.columns) == list(expected[name].columns)
-        settings = [column for column in table if column not in ("accuracy", "base", "seed")]
-        assert set(table[settings].itertuples(index=False)) == set(
-            expected[name][settings].itertuples(index=False)
-        )
-    assert set(tables["gaps"].base) == {10, 100}
 
 
 # The models of Part II, in place of which tiny ones stand here

@@ -127,11 +127,30 @@ def test_a_config_cannot_be_changed():
         (
             {"evaluation": {"variants": {"far": {"shfit": 1}}}},
             "evaluation.variants.far must have keys among scaling, base, parameters, temperature, "
-            "arithmetic, shift, got 'shfit'",
+            "arithmetic, scheme, dtype, shift, got 'shfit'",
         ),
         (
             {"evaluation": {"variants": {"far": {"arithmetic": "float16", "shift": 70_000}}}},
             "positions must be within the range of float16, got 70127.0",
+        ),
+        (
+            {"evaluation": {"variants": {"far": {"scheme": "float16 angles", "shift": 70_000}}}},
+            "positions must be within the range of float16, got 70127.0",
+        ),
+        (
+            {"evaluation": {"variants": {"far": {"scheme": "float8 angles"}}}},
+            "scheme must be one of float64 angles, float32 product, float32 recurrence, float32 power of the "
+            "ratio, bfloat16 angles, bfloat16 tables, float16 angles, float16 tables, bfloat16 frequencies, "
+            "got 'float8 angles'",
+        ),
+        (
+            {"evaluation": {"variants": {"far": {"scheme": "bfloat16 tables", "scaling": "yarn"}}}},
+            "scheme must be left out for a spectrum that is not plain RoPE with float64 angles, "
+            "got 'bfloat16 tables' for 'yarn'",
+        ),
+        (
+            {"evaluation": {"variants": {"far": {"dtype": "float32"}}}},
+            "dtype must be one of bfloat16, float16, got 'float32'",
         ),
         ({"spectrum": {"parameters": {"p": 1}}}, None),
         (

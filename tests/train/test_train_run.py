@@ -127,6 +127,21 @@ def test_variants_are_asked_the_same_and_change_what_they_should(tables):
     assert moved["coarse"].max() > 1
 
 
+def test_a_scheme_and_a_type_are_ways_to_ask_that_leave_the_model_as_it_is(trained):
+    variants = {
+        "arithmetic": {"shift": 5000, "arithmetic": "bfloat16"},
+        "scheme": {"shift": 5000, "scheme": "bfloat16 angles"},
+        "bfloat16": {"dtype": "bfloat16"},
+        "float16": {"dtype": "float16", "scheme": "float32 product", "shift": 5000},
+    }
+    values = VALUES | {"evaluation": {"lengths": [24], "examples": 30, "variants": variants}}
+    found = evaluate(Config.from_dict(values), trained)["answers"].groupby("variant").nll.agg(list)
+    assert found["arithmetic"] == found["scheme"]
+    off = {name: np.abs(np.subtract(found[name], found["trained"])).max() for name in ("bfloat16", "float16")}
+    assert 0 < off["float16"] < off["bfloat16"] < 1
+    assert {weights.dtype for weights in trained.parameters()} == {torch.float32}
+
+
 def test_geometry_is_that_of_the_keys_themselves():
     shape = Shape(layers=2, width=16, heads=4, head_dim=8, key_value_heads=2)
     model = Transformer(shape, 20, torch.Generator().manual_seed(0))

@@ -7,45 +7,12 @@ import click
 import pandas as pd
 
 from rope_lib.runs.experiments import KINDS
-from rope_lib.runs.grid import read_grid
 from rope_lib.runs.store import stored
 
 from . import kept
 
 # The byte models of Part II, by their configurations in `experiments`: text_rope.toml and text_rope_id.toml.
 BYTE_CONFIGS = ("rope", "rope_id")
-
-
-def precision_parts() -> None:
-    """Round only some pairs in the models of the grid `precision`, or open gaps in positions: ten minutes.
-
-    That is on one core, and includes training the models of the grid.
-    """
-    from rope_lib.train.loop import train
-    from rope_lib.train.rounding import first_step, plain, rounded_in_parts, with_gaps
-
-    settings = (("float32", 10**9), ("bfloat16", 60_000), ("bfloat16", 10**6))
-    counts = range(0, 17, 2)  # of 16 pairs
-    gaps = (0, 32, 64, 128, 256, 512, 1024)
-    file = kept.EXPERIMENTS / "precision.toml"
-    cells = read_grid(file).cells
-    parts: dict[str, list[pd.DataFrame]] = {"pairs": [], "gaps": []}
-    for number, cell in enumerate(cells, 1):
-        config = plain(cell.values)
-        checkpoints = Path("rope-sweep-precision-parts") / config.digest
-        checkpoints.mkdir(parents=True, exist_ok=True)
-        model, _ = train(config, checkpoints)
-        start = first_step("bfloat16", 60_000, config.evaluation.lengths[0])
-        found = {
-            "pairs": rounded_in_parts(config, model, settings, counts),
-            "gaps": with_gaps(config, model, gaps, start),
-        }
-        for name, table in found.items():
-            parts[name].append(table.assign(base=config.spectrum.base, seed=config.seed))
-        click.echo(f"{number} of {len(cells)}: {cell}")
-    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
-    inputs = {"grid": file.read_text(encoding="utf-8"), **KINDS["train"].inputs()}
-    kept.keep("precision_parts", tables, command="precision_parts", about={"inputs": inputs})
 
 
 def byte_models(*, checkpoints: Path | None = None) -> None:
