@@ -178,6 +178,7 @@ def makers() -> dict[str, Maker]:
         trained.precision_parts,
         trained.attention_entropy,
         trained.byte_models,
+        trained.converted,
         part_two.geometry,
         part_two.mechanism,
         part_two.forecast,
