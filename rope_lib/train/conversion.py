@@ -31,9 +31,9 @@ from .loop import autocast, generator_for, learning_rate
 LARGER_BASE = 1e6
 CONTROL, ROPE_ID, BASE, DROPPED = "control", "rope_id", "base", "dropped"
 
-# What every arm learns from: 64 pieces of 512 tokens, each once, at a rate that rises for 6 steps.
+# What every arm learns from: 48 pieces of 512 tokens, each once, at a rate that rises for 5 steps.
 PLAN = Training(
-    steps=64, batch=1, length=512, learning_rate=3e-4, warmup=0.1, final_rate=0.1, weight_decay=0.0,
+    steps=48, batch=1, length=512, learning_rate=3e-4, warmup=0.1, final_rate=0.1, weight_decay=0.0,
     dtype="bfloat16",
 )  # fmt: skip
 EVERY = 16  # steps between two points of a learning curve
