@@ -28,5 +28,132 @@ Not covered.   One model of 135M parameters, one rate, one seed of the tuning te
                tokens: a failure is one of this budget, not of the idea. Arithmetic is in bfloat16.
 """
 
+import numpy as np
+import pandas as pd
+
+from .kept import Tables
+from .stats import student_interval
+from .wording import signed
+
+CONTROL, UNTOUCHED = "control", "untouched"
 RECOVERED = 0.1  # nats over the control's loss: a perplexity higher by a tenth
-HALF = 0.5  # of the control's rise: an arm that rises by more is not extended
+PIECE = 512  # tokens of a step
+HALF = 0.5  # of the control's rise beyond the declared length, at most this much is extended
+INSIDE, BEYOND = (4_096, 8_192), (8_192, 12_288)  # positions: the last octave of the length, and what follows
+LABELS = {
+    UNTOUCHED: "untouched",
+    CONTROL: "nothing changed",
+    "rope_id": "RoPE-ID",
+    "base": "base 1,000,000",
+    "dropped": "no rotation",
+}
+
+
+def excess(curve: pd.DataFrame) -> pd.DataFrame:
+    """The table `curve` with a column `excess`: the loss less that of the control, same text and step.
+
+    >>> losses = {"arm": ["control", "base"], "nll": [2.0, 2.5]}
+    >>> excess(pd.DataFrame(losses).assign(seed=0, step=0, text="licenses")).excess.tolist()
+    [0.0, 0.5]
+    """
+    same = ["seed", "step", "text"]
+    control = curve[curve.arm == CONTROL].set_index(same).nll
+    return curve.assign(excess=curve.nll - curve.set_index(same).index.map(control).to_numpy())
+
+
+def along(curve: pd.DataFrame) -> pd.DataFrame:
+    """The mean excess over the texts with its 95 % interval: arm, step, mean, low, high; see `excess`."""
+    found = [
+        (arm, step, *student_interval(part.excess))
+        for (arm, step), part in excess(curve).groupby(["arm", "step"], sort=False)
+    ]
+    return pd.DataFrame(found, columns=["arm", "step", "mean", "low", "high"])
+
+
+def recovery(curve: pd.DataFrame) -> pd.DataFrame:
+    """What the rule says of each arm after the last step, by arm: first, mean, low, high, share, outcome.
+
+    `first` is the mean excess before tuning, `share` how much of it tuning took away (NaN of the control),
+    and `outcome` is "recovered", "lost" or "open".
+    """
+    rows = along(curve)
+    last = rows[rows.step == rows.step.max()].set_index("arm").drop(columns="step")
+    last.insert(0, "first", rows[rows.step == 0].set_index("arm")["mean"])
+    last = last.drop(index=CONTROL)
+    outcome = np.where(last.high < RECOVERED, "recovered", np.where(last.low > RECOVERED, "lost", "open"))
+    return last.assign(share=1 - last["mean"] / last["first"], outcome=outcome)
+
+
+def rises(far: pd.DataFrame) -> pd.DataFrame:
+    """Mean losses in the last octave of the length and beyond it: arm, text, inside, beyond, rise."""
+    means = {}
+    for name, (low, high) in {"inside": INSIDE, "beyond": BEYOND}.items():
+        part = far[(far["first"] >= low) & (far["first"] < high)]
+        means[name] = part.groupby(["arm", "text"], sort=False).nll.mean()
+    table = pd.DataFrame(means).reset_index()
+    return table.assign(rise=table.beyond - table.inside)
+
+
+def extension(far: pd.DataFrame) -> pd.DataFrame:
+    """What the rule says of each arm beyond the length, by arm: inside, beyond, rise, ratio, extended.
+
+    The first three are means over the texts, `ratio` is the largest of the texts' ratios of the arm's rise to
+    the control's. The untouched model is among the arms, the control is not. Where the control does not rise
+    there is nothing to extend: `ratio` is NaN and `extended` false.
+    """
+    table = rises(far)
+    of_text = table.pivot(index="text", columns="arm", values="rise")
+    control = of_text[CONTROL]
+    ratios = of_text.div(control.where(control > 0), axis=0).max(skipna=False)
+    means = table.groupby("arm", sort=False)[["inside", "beyond", "rise"]].mean().drop(index=CONTROL)
+    return means.assign(ratio=ratios, extended=ratios <= HALF)
+
+
+def harm(curve: pd.DataFrame) -> tuple[float, float, float]:
+    """What tuning alone does to the loss: the control's after the last step less before the first."""
+    losses = curve[curve.arm == CONTROL].pivot_table(index=["seed", "text"], columns="step", values="nll")
+    return student_interval(losses[losses.columns.max()] - losses[0])
+
+
+def verdict(recovered: str, extended: bool) -> str:
+    """The outcome of an arm by both rules, in words.
+
+    >>> verdict("recovered", True), verdict("lost", True)
+    ('converted and extended', 'not converted')
+    """
+    if recovered == "recovered":
+        return "converted and extended" if extended else "converted, not extended"
+    return "not converted" if recovered == "lost" else "open"
+
+
+def facts(tables: Tables) -> dict[str, str]:
+    """The numbers of the chapter's text, by their glue names."""
+    curve, far, training = tables["curve"], tables["far"], tables["training"]
+    back, out, changed = recovery(curve), extension(far), harm(curve)
+    control = rises(far).query("arm == @CONTROL")
+    found = {
+        "converted-steps": f"{curve.step.max()}",
+        "converted-tokens": f"{curve.step.max() * PIECE:,}",
+        "converted-texts": f"{curve.text.nunique()}",
+        "converted-far-texts": f"{far.text.nunique()}",
+        "converted-rate": f"{training.learning_rate.max():g}",
+        "converted-threshold": f"{RECOVERED:g}",
+        "converted-harm": signed(changed[0]),
+        "converted-harm-interval": f"{signed(changed[1])} to {signed(changed[2])}",
+        "converted-control-rise": signed(control.rise.mean()),
+        "converted-control-inside": f"{control.inside.mean():.2f}",
+        "converted-untouched-rise": signed(out.rise[UNTOUCHED]),
+    }
+    for arm, row in back.iterrows():
+        key = f"converted-{str(arm).replace('_', '-')}"
+        found |= {
+            f"{key}-first": signed(row["first"]),
+            f"{key}-last": signed(row["mean"]),
+            f"{key}-interval": f"{signed(row.low)} to {signed(row.high)}",
+            f"{key}-share": f"{100 * row.share:.0f} %",
+            f"{key}-outcome": verdict(row.outcome, bool(out.extended[arm])),
+            f"{key}-rise": signed(out.rise[arm]),
+            f"{key}-ratio": f"{out.ratio[arm]:.2f}",
+            f"{key}-inside": f"{out.inside[arm]:.2f}",
+        }
+    return found
