@@ -25,7 +25,9 @@ COLORS = {
 def spectra(
     frequencies: Mapping[str, ArrayLike], labels: Mapping[str, str], length: int, heading: str
 ) -> Figure:
-    """The frequency of each pair under each arm, in turns within `length` tokens; pairs at rest have no dot.
+    """The frequency of each pair under each arm, in turns within `length` tokens.
+
+    Pairs at rest have no dot; where others of their arm turn, they are shaded in its color.
 
     `frequencies` maps arms to arrays `(pairs,)`, radians per token.
     """
@@ -37,6 +39,8 @@ def spectra(
             continue
         color = COLORS[arm]
         axes.plot(pairs, turns[pairs], "o-", color=color, markersize=3.5, linewidth=1, label=labels[arm])
+        for pair in np.setdiff1d(np.arange(len(turns)), pairs):
+            axes.axvspan(pair - 0.5, pair + 0.5, color=color, alpha=0.1, linewidth=0)
     axes.set(yscale="log", xlabel="pair, from the fastest", ylabel=f"turns in {length:,} tokens")
     style.horizontal(axes, 1)
     axes.legend(frameon=False, fontsize=9)

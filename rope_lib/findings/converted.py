@@ -84,6 +84,24 @@ def recovery(curve: pd.DataFrame) -> pd.DataFrame:
     return last.assign(share=1 - last["mean"] / last["first"], outcome=outcome)
 
 
+def by_text(curve: pd.DataFrame) -> pd.DataFrame:
+    """The excess of each arm (rows) on each text (columns) after the last step."""
+    table = excess(curve)
+    last = table[(table.step == table.step.max()) & (table.arm != CONTROL)]
+    return last.pivot_table(index="arm", columns="text", values="excess")
+
+
+def late_change(rows: pd.DataFrame) -> pd.Series:
+    """By how much the mean excess of each arm changed between the last two points of its curve, by arm.
+
+    `rows` is as `along` returns it. Where it is well below 0, tuning had not done all that it could.
+    """
+    *_, before, last = sorted(rows.step.unique())
+    means = rows.pivot(index="arm", columns="step", values="mean")
+    change: pd.Series = means[last] - means[before]
+    return change
+
+
 def rises(far: pd.DataFrame) -> pd.DataFrame:
     """Mean losses in the last octave of the length and beyond it: arm, text, inside, beyond, rise."""
     means = {}
@@ -129,10 +147,12 @@ def verdict(recovered: str, extended: bool) -> str:
 def facts(tables: Tables) -> dict[str, str]:
     """The numbers of the chapter's text, by their glue names."""
     curve, far, training = tables["curve"], tables["far"], tables["training"]
+    late, of_text = late_change(along(curve)), by_text(curve)
     back, out, changed = recovery(curve), extension(far), harm(curve)
     control = rises(far).query("arm == @CONTROL")
     found = {
         "converted-steps": f"{curve.step.max()}",
+        "converted-late-steps": f"{np.diff(np.unique(curve.step))[-1]}",
         "converted-tokens": f"{curve.step.max() * PIECE:,}",
         "converted-texts": f"{curve.text.nunique()}",
         "converted-far-texts": f"{far.text.nunique()}",
@@ -140,6 +160,7 @@ def facts(tables: Tables) -> dict[str, str]:
         "converted-threshold": f"{RECOVERED:g}",
         "converted-harm": signed(changed[0]),
         "converted-harm-interval": f"{signed(changed[1])} to {signed(changed[2])}",
+        "converted-harm-said": "does" if changed[0] > RECOVERED else "does not do",
         "converted-control-rise": signed(control.rise.mean()),
         "converted-control-inside": f"{control.inside.mean():.2f}",
         "converted-untouched-rise": signed(out.rise[UNTOUCHED]),
@@ -151,9 +172,13 @@ def facts(tables: Tables) -> dict[str, str]:
             f"{key}-last": signed(row["mean"]),
             f"{key}-interval": f"{signed(row.low)} to {signed(row.high)}",
             f"{key}-share": f"{100 * row.share:.0f} %",
+            f"{key}-late": signed(late[arm]),
+            f"{key}-least": f"{of_text.loc[arm].idxmin()} ({signed(of_text.loc[arm].min())})",
+            f"{key}-most": f"{of_text.loc[arm].idxmax()} ({signed(of_text.loc[arm].max())})",
             f"{key}-outcome": verdict(row.outcome, bool(out.extended[arm])),
             f"{key}-rise": signed(out.rise[arm]),
             f"{key}-ratio": f"{out.ratio[arm]:.2f}",
             f"{key}-inside": f"{out.inside[arm]:.2f}",
+            f"{key}-inside-over": signed(out.inside[arm] - control.inside.mean()),
         }
     return found

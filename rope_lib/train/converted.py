@@ -40,7 +40,8 @@ def curves(name: str, folder: str | Path) -> Tables:
 
     def tuned() -> Tables:
         held_out = {each: tokenize(model, text(each), HELD_OUT) for each in TEXTS}
-        tables = tune(model, arms(model.network)[name], token_ids(model, tuning_text()), held_out, seed=SEED)
+        arm, words = arms(model.network)[name], token_ids(model, tuning_text())
+        tables = tune(model, arm, words, held_out, plan=PLAN, every=EVERY, seed=SEED)
         weights = {key: each.detach() for key, each in tuned_weights(model.network).items()}
         save_tensors(_path(folder, name), weights, {"config": digest(inputs)})
         for table in tables.values():
@@ -95,5 +96,5 @@ def _inputs(model: LanguageModel, name: str) -> JsonObject:
     tokens = token_ids(model, tuning_text())
     options = {"plan": PLAN, "every": EVERY, "seed": SEED, "held_out": HELD_OUT}
     arm = arms(model.network)[name].described()
-    found = identity([tune.__module__], model, tokens, arm=arm, **options)
+    found = identity(["rope_lib.train.conversion"], model, tokens, arm=arm, **options)
     return found | {"texts": {each: text_sha256(text(each)) for each in TEXTS}}

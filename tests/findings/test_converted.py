@@ -4,7 +4,18 @@ import pandas as pd
 import pytest
 from small_conversion import curve_of, far_of, tables_of
 
-from rope_lib.findings.converted import along, excess, extension, facts, harm, recovery, rises, verdict
+from rope_lib.findings.converted import (
+    along,
+    by_text,
+    excess,
+    extension,
+    facts,
+    harm,
+    late_change,
+    recovery,
+    rises,
+    verdict,
+)
 
 
 def test_every_comparison_is_with_the_control_on_the_same_text_at_the_same_step():
@@ -49,6 +60,19 @@ def test_the_harm_of_tuning_is_the_change_of_the_control():
     assert (mean, low, high) == pytest.approx((-0.1, -0.1, -0.1))
 
 
+def test_a_curve_that_still_falls_is_seen():
+    found = late_change(along(curve_of(rope_id=(2.0, 1.0, 0.5), base=(0.5, 0.2, 0.2))))
+    assert found.to_dict() == pytest.approx({"control": 0, "rope_id": -0.5, "base": 0})
+
+
+def test_texts_are_told_apart():
+    found = by_text(curve_of(rope_id=(2.0, 1.0, 0.5)))
+    assert list(found.index) == ["rope_id"]
+    assert found.loc["rope_id"].to_dict() == pytest.approx(
+        {name: 0.49 + 0.004 * number for number, name in enumerate("abcdef")}
+    )
+
+
 def test_only_what_has_recovered_is_converted():
     assert verdict("recovered", True) == "converted and extended"
     assert verdict("recovered", False) == "converted, not extended"
@@ -63,7 +87,9 @@ def test_the_facts_follow_the_tables():
     assert found["converted-rope-id-outcome"] == "not converted"
     assert found["converted-rope-id-share"] == "75 %"
     assert found["converted-control-rise"] == "+1.00"
+    assert found["converted-rope-id-most"] == "f (+0.51)"
     assert found["converted-harm"] == "−0.10"
+    assert found["converted-base-inside-over"] == "+0.00"
     assert found["converted-steps"] == "16"
     assert all(isinstance(text, str) for text in found.values())
 

@@ -141,6 +141,29 @@ def test_tuned_weights_are_read_back_and_others_refused(model, tokens, tmp_path)
         converted.load_tuned(fresh, tmp_path / "dropped.safetensors", "a plan")
 
 
+def test_an_arm_is_tuned_once_and_what_it_became_reads_long_texts(monkeypatch, tmp_path):
+    monkeypatch.setattr("rope_lib.runs.store.user_cache_path", lambda name: tmp_path / name)
+    small = {"PLAN": SMALL, "EVERY": 3, "HELD_OUT": 64, "FAR": 512, "BIN": 128}
+    texts = {"load_model": lambda: load_subject("byte RoPE"), "tuning_text": lambda: text("licenses")[:500]}
+    for name, value in (small | texts).items():
+        monkeypatch.setattr(converted, name, value)
+    tables = converted.curves("base", tmp_path)
+    assert tables["curve"].groupby("step").text.unique().map(list).to_dict() == {
+        0: list(TEXTS),
+        3: list(TEXTS),
+    }
+    assert set(tables["training"].arm) == {"base"}
+    monkeypatch.setattr(converted, "tune", None)  # what is kept is not tuned again
+    assert converted.curves("base", tmp_path)["curve"].equals(tables["curve"])
+
+    far = converted.far_losses("base", "licenses", tmp_path)
+    assert far["first"].tolist() == [0, 128, 256, 384]
+    own = converted.far_losses(converted.UNTOUCHED, "licenses", tmp_path)
+    assert (far.nll != own.nll).all()
+    with pytest.raises(FileNotFoundError, match="tune the arm again"):
+        converted.far_losses("dropped", "licenses", tmp_path)
+
+
 @pytest.mark.slow
 def test_the_tuning_text_shares_no_run_with_any_text_to_measure_on():
     own = tuning_text()
