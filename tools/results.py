@@ -177,6 +177,7 @@ def makers() -> dict[str, Maker]:
         part_two.head_weights,
         trained.attention_entropy,
         trained.byte_models,
+        trained.converted,
         part_two.geometry,
         part_two.mechanism,
         part_two.forecast,

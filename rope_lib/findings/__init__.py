@@ -22,6 +22,7 @@ __all__ = [
     "byte_models",
     "cases",
     "clusters",
+    "converted",
     "depth",
     "dispersal",
     "every_model",

@@ -3,6 +3,7 @@
 ``tables``        what a measurement's tables hold, and how to select from them; needs no torch.
 ``text``          the text that the book measures on; needs no torch.
 ``texts``         texts of six kinds without repetition; needs no torch.
+``tuning_text``   a text to tune on that shares nothing with those; needs no torch.
 ``subjects``      the models of Part II by name.
 ``joined``        a model that comes in parts, joined and verified.
 ``device``        the choice of the device that computes.

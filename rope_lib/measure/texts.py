@@ -44,16 +44,21 @@ def text(name: str) -> str:
     return TEXTS[name]()
 
 
-def without_repetition(passages: Iterable[str], run: int = RUN, *, joint: str = "\n\n") -> Iterator[str]:
+def without_repetition(
+    passages: Iterable[str], run: int = RUN, *, joint: str = "\n\n", elsewhere: Iterable[str] = ()
+) -> Iterator[str]:
     """The `passages` of a text, `joint` between them, but for those in which a run of characters repeats.
 
     A passage is left out where it holds `run` characters in a row that stand before, in it or in what is
-    kept, also across a joint. Passages come stripped of white space at their ends; empty ones are left out.
+    kept, also across a joint, or that stand in one of the texts `elsewhere`. Passages come stripped of white
+    space at their ends; empty ones are left out.
 
     >>> list(without_repetition(["one two", "three", "say one two again"], run=7))
     ['one two', 'three']
+    >>> list(without_repetition(["one two", "three"], run=4, elsewhere=["a tree", "stone two"]))
+    ['three']
     """
-    seen: set[str] = set()
+    seen = {each[start : start + run] for each in elsewhere for start in range(len(each) - run + 1)}
     end = ""  # of what is kept so far
     for passage in map(str.strip, passages):
         new = end + passage + joint
@@ -96,14 +101,27 @@ def _reference() -> Iterator[str]:
 
 def _sources() -> Iterator[str]:
     """The standard library's modules that no byte model read."""
+    for name in filter(held_out, library_modules()):
+        yield from source_passages(name)
+
+
+def library_modules() -> list[str]:
+    """The names of the standard library's modules that are worth reading: paths within it, with slashes.
+
+    >>> [name in library_modules() for name in ("abc.py", "json/decoder.py", "test/support/__init__.py")]
+    [True, True, False]
+    """
     root = Path(sysconfig.get_path("stdlib"))
     names = (path.relative_to(root) for path in root.rglob("*.py") if not path.name.startswith("_sysconfig"))
-    for name in sorted(each.as_posix() for each in names if not _LEFT_OUT & set(each.parts)):
-        if held_out(name):
-            yield from (root / name).read_text(encoding="utf-8").split("\n\n")
+    return sorted(each.as_posix() for each in names if not _LEFT_OUT & set(each.parts))
 
 
-def _docstrings(packages: Sequence[str]) -> Iterator[str]:
+def source_passages(name: str) -> list[str]:
+    """What stands between the empty lines of a module of the standard library, named as `held_out` has it."""
+    return (Path(sysconfig.get_path("stdlib")) / name).read_text(encoding="utf-8").split("\n\n")
+
+
+def docstrings(packages: Sequence[str]) -> Iterator[str]:
     """The docstrings in the modules of some packages, module by module; no package is imported."""
     for package in packages:
         root = _folder(package)
@@ -160,8 +178,8 @@ TEXTS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "language reference": partial(_joined, _reference),
         "source code": partial(_joined, _sources),
-        "graph manual": partial(_joined, partial(_docstrings, ("networkx",))),
-        "mathematics": partial(_joined, partial(_docstrings, ("mpmath", "sympy"))),
+        "graph manual": partial(_joined, partial(docstrings, ("networkx",))),
+        "mathematics": partial(_joined, partial(docstrings, ("mpmath", "sympy"))),
         "licenses": partial(_joined, _licenses),
         "translations": partial(_joined, _translations, "\n"),
     }

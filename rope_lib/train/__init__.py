@@ -14,5 +14,8 @@
 ``validated``    losses of byte models, and of counts, on text that neither has read.
 ``export``       a byte model as a Llama folder.
 ``run``          one config in, plain tables out.
-``rounding``     trained models with a gap in their positions, and nothing rounded.
+``conversion``   a pretrained model under another rotation, and brief tuning to it.
+``converted``    the packaged model tuned in each of these ways, and what it reads.
+``rounding``     trained models under rounding of some pairs only, or with a gap in their positions.
+>>>>>>> convert
 """

@@ -1,6 +1,7 @@
 """Results of small models that are trained here, beside the grids of experiments."""
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -89,3 +90,44 @@ def _collapse_cell(number: int) -> dict[str, pd.DataFrame]:
     config = cells()[number]
     inputs = KINDS["train"].inputs() | {"compute": _COLLAPSE, "config": config.to_dict()}
     return stored("attention_entropy", inputs, lambda: named(config, collapse(config)))
+
+
+def converted() -> None:
+    """Tune the packaged model to other rotations, then read long inputs: an hour on two cores.
+
+    Two at a time, on a core each. Tuned weights stay in `rope-sweep-converted` in the current folder,
+    finished tables in the user's cache folder.
+    """
+    from multiprocessing import get_context
+
+    from rope_lib.train.conversion import EVERY, PLAN
+    from rope_lib.train.converted import FAR_TEXTS, TUNED, UNTOUCHED
+
+    jobs = [(arm, None) for arm in TUNED]
+    jobs += [(arm, title) for title in FAR_TEXTS for arm in (UNTOUCHED, *TUNED)]
+    parts: dict[str, list[pd.DataFrame]] = {}
+    with get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
+        for job, tables in zip(jobs, pool.imap(_converted_job, jobs, chunksize=1), strict=True):
+            for name, table in tables.items():
+                parts.setdefault(name, []).append(table)
+            click.echo(", ".join(each for each in job if each))
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in parts.items()}
+    about = {
+        "inputs": KINDS["train"].inputs() | {"compute": _CONVERTED, "plan": asdict(PLAN), "every": EVERY}
+    }
+    kept.keep("converted", tables, command="converted", about=about)
+
+
+_CONVERTED = "rope_lib.train.converted:curves"
+
+
+def _converted_job(job: tuple[str, str | None]) -> dict[str, pd.DataFrame]:
+    """The tables of an arm by its name: of its tuning, or of one long text that the tuned model reads."""
+    import torch
+
+    from rope_lib.train.converted import curves, far_losses
+
+    torch.set_num_threads(1)
+    arm, title = job
+    folder = Path("rope-sweep-converted")
+    return curves(arm, folder) if title is None else {"far": far_losses(arm, title, folder)}
