@@ -147,8 +147,8 @@ CLAIMS = (
         standing="reconstructed",
         chapter="19_precision_by_intervention",
         in_short=(
-            "in look back all bases fail at one position, in recall the lowest loses most; copy has too few "
-            "seeds so far"
+            "in look back all bases fail at one position, in recall the lowest loses most; too few models "
+            "learned copy to judge it"
         ),
         consequence=Row(
             measure=measure_trained_wall,

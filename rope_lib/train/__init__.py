@@ -16,6 +16,5 @@
 ``run``          one config in, plain tables out.
 ``conversion``   a pretrained model under another rotation, and brief tuning to it.
 ``converted``    the packaged model tuned in each of these ways, and what it reads.
-``rounding``     trained models under rounding of some pairs only, or with a gap in their positions.
->>>>>>> convert
+``rounding``     trained models with a gap in their positions, and nothing rounded.
 """
