@@ -14,11 +14,12 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from rope_lib.findings.benchmarks import learned_per_hour, machine, times
+from rope_lib.findings.benchmarks import exponents, learned_per_hour, machine, overhead, times
 from rope_lib.findings.kept import RESULTS, kept
 
 HEAD = ("who", "CPU time", "times the first", "on a log scale")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MIB = 2**20
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"))
 
 
@@ -109,8 +110,38 @@ def error_table(errors: pd.DataFrame) -> str:
     return crossed("largest error of a rotated vector of length 1, from this position on", "who", wide)
 
 
+def peak_table(peaks: pd.DataFrame) -> str:
+    """The HTML table of the most memory that each process held, in MiB, by the number of tokens."""
+    texts = peaks.bytes.map(lambda peak: "–" if pd.isna(peak) else f"{peak / MIB:,.0f}")
+    wide = peaks.assign(text=texts).pivot(index="contestant", columns="length", values="text")
+    wide = wide.loc[peaks.contestant.unique()].fillna("")
+    wide.columns = [f"{length:,}" for length in wide.columns]
+    caption = "most memory in MiB, weights included, by number of tokens; a dash where it did not suffice"
+    return crossed(caption, "who", wide)
+
+
+def overhead_table(layers: pd.DataFrame) -> str:
+    """The HTML table of what measuring adds to a bare pass, and how both grow."""
+    found = overhead(layers)
+    cells = pd.DataFrame(
+        {
+            "bare pass": map(duration, found.bare),
+            "measuring adds": map(duration, found.extra),
+            "of it once a pass": map(duration, found.once),
+            "times a bare pass": [f"{ratio:.3f}" for ratio in found.ratio],
+        },
+        index=[f"{length:,}" for length in found.length],
+    )
+    bare, extra = exponents(found)
+    caption = (
+        f"what measuring adds, by turns of layers: it grows as length^{extra:.2f}, a bare pass as "
+        f"length^{bare:.2f}"
+    )
+    return crossed(caption, "tokens", cells)
+
+
 # What a benchmark may have kept besides its times.
-MORE = {"errors": error_table}
+MORE = {"layers": overhead_table, "peaks": peak_table, "errors": error_table}
 
 
 class Benchmark(SphinxDirective):

@@ -1,5 +1,6 @@
 """What a benchmark found: the times of its contestants, and how much slower than ours the others are."""
 
+import numpy as np
 import pandas as pd
 
 from .kept import Provenance
@@ -69,3 +70,38 @@ def learned_per_hour(runs: pd.DataFrame) -> pd.DataFrame:
     found["per_hour"] = found.learned / groups.cpu.sum() * 3_600
     found["less"] = found.per_hour.iloc[0] / found.per_hour
     return found.reset_index()
+
+
+def overhead(layers: pd.DataFrame) -> pd.DataFrame:
+    """What measuring adds to a bare pass: one row for each length, with the columns below.
+
+    `layers` has the columns length, turn, part and seconds. A part is one "bare layer" or "measured layer" of
+    a pass, "once", what measuring does once a pass, or "rest", what a bare pass does outside its layers.
+    Medians over the turns give `bare`, the seconds of a bare pass; `extra`, the seconds that measuring adds;
+    `once`, the part of them that does not belong to a layer; and `ratio`, 1 + extra/bare.
+
+    >>> rows = [(8, 0, "bare layer", 1.0), (8, 0, "measured layer", 1.5), (8, 0, "once", 0.2),
+    ...         (8, 0, "rest", 1.0)]
+    >>> overhead(pd.DataFrame(rows, columns=["length", "turn", "part", "seconds"])).round(3).values.tolist()
+    [[8.0, 3.0, 1.2, 0.2, 1.4]]
+    """
+    seconds = layers.pivot_table(index="length", columns="part", values="seconds", aggfunc="median")
+    in_layers = layers[layers.part.str.endswith("layer")].groupby("length")
+    count = in_layers.size() / in_layers.turn.nunique()
+    bare = count * seconds["bare layer"] + seconds["rest"]
+    extra = count * (seconds["measured layer"] - seconds["bare layer"]) + seconds["once"]
+    found = pd.DataFrame({"bare": bare, "extra": extra, "once": seconds["once"], "ratio": 1 + extra / bare})
+    return found.reset_index()
+
+
+def exponents(found: pd.DataFrame) -> tuple[float, float]:
+    """The powers of the length by which `bare` and `extra` of `overhead` grow, fitted to logarithms.
+
+    >>> lengths = np.array([1.0, 2.0, 4.0])
+    >>> found = pd.DataFrame({"length": lengths, "bare": 3 * lengths**2, "extra": lengths**0.5})
+    >>> [round(power, 6) for power in exponents(found)]
+    [2.0, 0.5]
+    """
+    logs = np.log(found[["length", "bare", "extra"]].to_numpy())
+    bare, extra = np.polyfit(logs[:, 0], logs[:, 1:], 1)[0]
+    return float(bare), float(extra)

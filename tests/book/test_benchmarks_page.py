@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from extensions import extension
 
-from rope_lib.findings.benchmarks import times
+from rope_lib.findings.benchmarks import exponents, overhead, times
 from rope_lib.findings.kept import RESULTS, kept
 
 KEPT = sorted(path.name for path in (RESULTS / "bench").iterdir() if path.is_dir())
@@ -53,6 +53,33 @@ def test_errors_are_shown_by_position(extension):
     assert rows_of(html) == [["b", "10⁻⁸", "3·10⁻⁸"], ["a", "2·10⁻²", "5·10⁻¹"]]
 
 
+def test_a_process_without_enough_memory_is_named(extension):
+    mib = 2**20
+    rows = [("b", 512, 1_500 * mib, ""), ("a", 512, 90 * mib, ""), ("b", 1_024, float("nan"), "no memory")]
+    html = extension.peak_table(pd.DataFrame(rows, columns=["contestant", "length", "bytes", "error"]))
+    assert re.findall(r'<th scope="col">([^<]*)', html) == ["who", "512", "1,024"]
+    assert rows_of(html) == [["b", "1,500", "–"], ["a", "90", ""]]
+
+
+def test_what_measuring_adds_is_shown_with_its_growth(extension):
+    rows = [
+        (length, 0, part, seconds)
+        for length, layer, once in ((100, 1.0, 0.2), (400, 16.0, 0.4))
+        for part, seconds in (
+            ("bare layer", layer),
+            ("measured layer", layer + once),
+            ("once", once),
+            ("rest", 0.0),
+        )
+    ]
+    html = extension.overhead_table(pd.DataFrame(rows, columns=["length", "turn", "part", "seconds"]))
+    assert "grows as length^0.50, a bare pass as length^2.00" in html
+    assert rows_of(html) == [
+        ["100", "2.0 s", "600 ms", "200 ms", "1.300"],
+        ["400", "32 s", "1.2 s", "400 ms", "1.037"],
+    ]
+
+
 def test_every_kept_benchmark_has_its_script_and_its_place_on_the_page(root):
     page = (root / "book" / "benchmarks.md").read_text(encoding="utf-8")
     assert sorted(re.findall(r"^```\{benchmark\} (\w+)$", page, re.MULTILINE)) == KEPT
@@ -96,3 +123,19 @@ def test_rotation_is_the_fastest_on_long_inputs_and_the_most_exact_everywhere():
     assert libraries.shape[1] == 3
     assert libraries.min().min() > 1_000 * errors["rope_lib"].max()
     assert libraries.loc[10**7].min() > 0.1
+
+
+def test_measuring_needs_little_memory_and_a_share_of_the_time_that_shrinks():
+    tables, _ = kept("bench/geometry")
+    found = overhead(tables["layers"])
+    assert found.ratio.is_monotonic_decreasing
+    bare, extra = exponents(found)
+    assert extra < 1 < bare
+    peaks = tables["peaks"].pivot(index="length", columns="contestant", values="bytes")
+    longest = peaks.dropna(subset=["bare pass", "rope_lib: measure"]).iloc[-1]
+    assert longest["rope_lib: measure"] < 1.15 * longest["bare pass"]
+    short = peaks.loc[1_024]
+    assert short["TransformerLens: everything"] > 2 * short["rope_lib: measure"]
+    died = tables["peaks"][tables["peaks"].bytes.isna()]
+    assert "transformers: output_attentions" in set(died.contestant)
+    assert died.error.str.len().min() > 0
