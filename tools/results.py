@@ -56,8 +56,9 @@ def grid(
     every = read_grid(file, size)
     inputs = kind_of(every, file).inputs()
     before = kept_before(name)
+    verified = set(read_provenance(kept.RESULTS / name).get("verified", ())) if before else set[str]()
     if before:
-        check_code(before, file, size, inputs, verify)
+        verified |= check_code(before, file, size, inputs, verify)
     done = frozenset(before["cells"].cell) if before else frozenset[str]()
     if finished:
         folder = output_folder(None, f"rope-sweep-{every.name}")
@@ -70,7 +71,7 @@ def grid(
             raise click.ClickException(f"{file.stem}: {len(swept.failed)} cells failed, nothing is kept")
     now = condensed(read_tables(folder))
     if finished and "cells" in now:
-        check_code(joined(None, now, every), file, size, inputs, verify)
+        verified |= check_code(joined(None, now, every), file, size, inputs, verify)
     tables = joined(before, now, every)
     about = {
         "inputs": read_provenance(folder)["inputs"],
@@ -78,6 +79,8 @@ def grid(
         "finished": len(tables["cells"]),
         "processor": ", ".join(sorted(set(tables["cells"].processor))),
     }
+    if verified:
+        about["verified"] = sorted(verified)
     kept.keep(name, tables, command=file.stem + options, about=about)
 
 
@@ -89,20 +92,23 @@ def kept_before(name: str) -> Tables | None:
     return tables if "cell" in tables["cells"] else None
 
 
-def check_code(tables: Tables, file: Path, size: str, inputs: JsonObject, verify: int | None) -> None:
-    """Refuse cells that other code made, unless `verify` of them, run again, come out the same.
+def check_code(
+    tables: Tables, file: Path, size: str, inputs: JsonObject, verify: int | None
+) -> frozenset[str]:
+    """Refuse cells that other code made, unless `verify` of each such code, run again, come out the same.
 
-    Raises ClickException where they do not, or where there are such cells and nothing is to be verified.
+    Returns the digests of the cells that were run again. Raises ClickException where one comes out otherwise,
+    or where there are such cells and nothing is to be verified.
     """
     cells = tables["cells"][tables["cells"].inputs != digest(inputs)]
     if cells.empty:
-        return
+        return frozenset()
     if verify is None:
         raise click.ClickException(
             f"{file.stem}: {len(cells)} cells come from other code or versions: add --verify N to run N of "
             "them again and trust the others if those come out alike, or move the result away to run all"
         )
-    chosen = cells.sample(min(verify, len(cells)), random_state=0)
+    chosen = cells.sample(frac=1, random_state=0).groupby("inputs").head(verify)
     others = frozenset(cell.digest for cell in read_grid(file, size).cells) - set(chosen.cell)
     with tempfile.TemporaryDirectory() as scratch:
         folder, _ = run_grid(file, size=size, out=Path(scratch) / "again", done=others)
@@ -121,6 +127,7 @@ def check_code(tables: Tables, file: Path, size: str, inputs: JsonObject, verify
                 f"{file.stem}: {name} of {len(chosen)} cells run again must be as kept, and differs: move "
                 "the result away to run all of them again"
             ) from None
+    return frozenset(chosen.cell)
 
 
 def _of_cells(table: pd.DataFrame, axes: pd.DataFrame) -> pd.DataFrame:
@@ -215,7 +222,9 @@ class Command(click.Command):
 @click.option("--workers", type=click.IntRange(1), help="Of a grid: worker processes on this machine.")
 @click.option("--finished", is_flag=True, default=None, help="Of a grid: run nothing, keep what is finished.")
 @click.option(
-    "--verify", type=click.IntRange(1), help="Of a grid: trust cells of earlier code if N come out the same."
+    "--verify",
+    type=click.IntRange(1),
+    help="Of a grid: trust cells of an earlier code if N come out the same.",
 )
 @click.option("--scheduler", help="Of a grid: the address of a running Dask cluster to use instead.")
 @click.option("--texts", type=click.IntRange(1), help="Of mechanism: how many texts, from the first.")
