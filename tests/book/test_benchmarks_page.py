@@ -73,7 +73,7 @@ def test_what_measuring_adds_is_shown_with_its_growth(benchmark_tables):
         )
     ]
     html = benchmark_tables.overhead_table(pd.DataFrame(rows, columns=["length", "turn", "part", "seconds"]))
-    assert "grows as length^0.50, a bare pass as length^2.00" in html
+    assert "grows as the length to the power 0.50, a bare pass to the power 2.00" in html
     assert rows_of(html) == [
         ["100", "2.0 s", "600 ms", "200 ms", "1.300"],
         ["400", "32 s", "1.2 s", "400 ms", "1.037"],
