@@ -134,8 +134,8 @@ def overhead_table(layers: pd.DataFrame) -> str:
     )
     bare, extra = exponents(found)
     caption = (
-        f"what measuring adds, by turns of layers: it grows as the length to the power {extra:.2f}, a bare pass "
-        f"to the power {bare:.2f}"
+        "what measuring adds, by turns of layers: it grows as the length to the power "
+        f"{extra:.2f}, a bare pass to the power {bare:.2f}"
     )
     return crossed(caption, "tokens", cells)
 
