@@ -9,6 +9,8 @@ number of steps, kept as `precision_fixed_steps`.
 from collections.abc import Mapping
 from typing import Any
 
+from rope_lib.findings.wording import ends, tested
+
 from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Earlier, Finding, Numbers, Row, Verdict
 
 # A model withstands the rounding if it keeps this share of its accuracy above chance with exact angles.
@@ -69,12 +71,11 @@ def judge_trained_wall(numbers: Numbers) -> Finding:
         verdict = REFUTED
     else:
         verdict = NOT_TESTABLE
-    seeds = sorted({own["seeds"] for own in tasks.values()})
-    so_far = " to ".join(str(count) for count in dict.fromkeys((seeds[0], seeds[-1])))
+    counted = ends(own["seeds"] for own in tasks.values())
     return Finding(
         verdict,
         f"Models of 2 layers and 64 channels, trained on {numbers['trained']} tokens until they answer 99 % "
-        f"of fresh questions ({numbers['unlearned']} did not), {so_far} of {numbers['planned']} planned "
+        f"of fresh questions ({numbers['unlearned']} did not), {counted} of {numbers['planned']} planned "
         "seeds. Share of the accuracy above chance that is kept below and beyond the wall, at the worst "
         "shift of all positions: " + "; ".join(_in_words(task, own) for task, own in tasks.items()) + ".",
     )
@@ -88,10 +89,7 @@ def _in_words(task: str, own: Mapping[str, Any]) -> str:
         f"{side['below']:z.2f} and {side['beyond']:z.2f} in {arithmetic}"
         for arithmetic, side in own["sides"].items()
     ).replace("-", "−")
-    if own["seeds"] < 2:
-        return f"{task} {listed} in one seed"
-    difference = f"{own['mean']:+.2f}, {own['low']:+.2f} to {own['high']:+.2f}".replace("-", "−")
-    return f"{task} {listed} (difference {difference}, p = {own['chance']:.2g}: {own['outcome']})"
+    return f"{task} {listed} {tested(own)}"
 
 
 # The earlier rule, and what it judges: recall by models that had taken a fixed number of steps

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from rope_lib.findings.wording import ends, tested
+
 from .claim import CAVEAT, HOLDS, NOT_TESTABLE, REFUTED, Claim, Earlier, Finding, Numbers, Row, Verdict
 
 
@@ -61,8 +63,7 @@ def judge_generalization(numbers: Numbers) -> Finding:
         verdict = HOLDS
     else:
         verdict = CAVEAT if above >= 2 and not below else REFUTED
-    seeds = sorted({own["seeds"] for own in numbers["far"].values()})
-    counted = " to ".join(str(count) for count in dict.fromkeys((seeds[0], seeds[-1])))
+    counted = ends(own["seeds"] for own in numbers["far"].values())
     return Finding(
         verdict,
         f"Models of 2 layers and 64 channels, trained on {numbers['trained']} tokens until they answer 99 % "
@@ -82,10 +83,7 @@ def _in_words(own: Mapping[str, Any]) -> str:
     if not own["seeds"]:
         return "has no whole seed"
     shares = f"{own['rope_id']:.2f} and {own['rope']:.2f}"
-    if own["seeds"] < 2:
-        return f"{shares} in one seed"
-    difference = f"{own['mean']:+.2f}, {own['low']:+.2f} to {own['high']:+.2f}".replace("-", "−")
-    return f"{shares} (difference {difference}, p = {own['chance']:.2g}: {own['outcome']})"
+    return f"{shares} {tested(own)}"
 
 
 # The earlier rules, and what they judge: recall by models that had taken a fixed number of steps

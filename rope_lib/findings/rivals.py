@@ -21,7 +21,7 @@ from rope_lib.train.tasks import make_task
 from . import learned, spectra
 from .kept import Provenance, Tables
 from .stats import above_chance, holm, least_told, spearman, student_interval, student_p
-from .wording import and_list, signed
+from .wording import and_list, seeds_by_task, signed
 
 SYSTEMS = {**spectra.SYSTEMS, ("resonance", TRAINED): "Resonance", ("cope", TRAINED): "CoPE"}
 TASK_NAMES = {**learned.NAMES, "order": "order"}
@@ -187,6 +187,11 @@ def paired_tests(differences: Mapping[str, pd.Series], plan: Plan) -> pd.DataFra
     return table.assign(outcome=[_outcome(row.seeds, row.mean, row.chance) for row in table.itertuples()])
 
 
+def tested_by_task(differences: pd.Series, plan: Plan) -> pd.DataFrame:
+    """`paired_tests` of one difference for each (task, seed)."""
+    return paired_tests(_by_task(differences), plan)
+
+
 def _outcome(seeds: int, mean: float, chance: float) -> str:
     if seeds < learned.FEWEST:
         return FEW
@@ -196,14 +201,14 @@ def _outcome(seeds: int, mean: float, chance: float) -> str:
 def contrast(rows: pd.DataFrame, plan: Plan, one: str, other: str, stretch: int = FAR) -> pd.DataFrame:
     """What system `one` keeps less what `other` keeps, each as published: `paired_tests` in each task."""
     kept = kept_by_seed(published(rows), stretch)
-    return paired_tests(_by_task(kept[one] - kept[other]), plan)
+    return tested_by_task(kept[one] - kept[other], plan)
 
 
 def temperature(rows: pd.DataFrame, plan: Plan, system: str = RIVAL, stretch: int = FAR) -> pd.DataFrame:
     """What a system keeps with RoPE-ID's temperature less what it keeps without: `paired_tests`."""
     own = rows[(rows.system == system) & (rows.stretch == stretch)]
     kept = own.pivot(index=["task", "seed"], columns="temperature", values="kept")
-    return paired_tests(_by_task(kept["by position"] - kept["none"]), plan)
+    return tested_by_task(kept["by position"] - kept["none"], plan)
 
 
 def price(models: pd.DataFrame, plan: Plan, one: str = RIVAL, other: str = REFERENCE) -> pd.DataFrame:
@@ -284,13 +289,8 @@ def seeds_so_far(tables: Tables, plan: Plan) -> str:
     >>> seeds_so_far({"ended": ended}, plan)
     '1 of 3 on recall and 2 of 3 on copy'
     """
-    counts = {task: len(seeds) for task, seeds in whole(tables["ended"], plan).items()}
-    if len(set(counts.values())) == 1:
-        return f"{next(iter(counts.values()))} of {len(plan.seeds)} on every task"
-    groups = {
-        count: [TASK_NAMES[task] for task in counts if counts[task] == count] for count in counts.values()
-    }
-    return and_list(f"{count} of {len(plan.seeds)} on {and_list(tasks)}" for count, tasks in groups.items())
+    own = {TASK_NAMES[task]: seeds for task, seeds in whole(tables["ended"], plan).items()}
+    return seeds_by_task(own, len(plan.seeds), "on")
 
 
 def told(table: pd.DataFrame) -> str:

@@ -25,7 +25,7 @@ from .breaks import breaks
 from .kept import Provenance, Tables
 from .long_inputs import octave_losses
 from .stats import above_chance, student_interval
-from .wording import and_list, rounded_up
+from .wording import and_list, rounded_up, seeds_by_task
 
 EXACT = "float64 angles"
 PRODUCT, RECURRENCE = "float32 product", "float32 recurrence"
@@ -138,15 +138,20 @@ def means(rows: pd.DataFrame, column: str = "kept") -> pd.DataFrame:
     return rows.pivot_table(index=["task", "rounded", "shift"], columns="base", values=column, aggfunc="mean")
 
 
+def _of_angles(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `trials` with rounded angles, and the number type of these in a column `arithmetic`."""
+    names = {scheme: arithmetic for arithmetic, scheme in WALLS.items()}
+    own = rows[rows.rounded.isin(names)]
+    return own.assign(arithmetic=own.rounded.map(names))
+
+
 def worst(rows: pd.DataFrame) -> pd.DataFrame:
     """What models keep at the worst shift of each task and arithmetic: the rows of `trials` at that shift.
 
     The worst is where the bases keep least, in the mean over seeds and bases; of equals, the first. A column
     `arithmetic` names the number type of the angles.
     """
-    names = {scheme: arithmetic for arithmetic, scheme in WALLS.items()}
-    own = rows[rows.rounded.isin(names)]
-    own = own.assign(arithmetic=own.rounded.map(names))
+    own = _of_angles(rows)
     least = own.groupby(["task", "arithmetic", "shift"]).kept.mean()
     where = {key[:2]: key[2] for key in least.groupby(level=["task", "arithmetic"]).idxmin()}
     return own[[where[task, name] == shift for task, name, shift in
@@ -177,13 +182,6 @@ def sides(rows: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis(["task", "arithmetic"])
 
 
-def _tested(differences: pd.Series, plan: Plan) -> pd.DataFrame:
-    """`rivals.paired_tests` of one difference for each (task, seed)."""
-    return rivals.paired_tests(
-        {str(task): own.droplevel("task") for task, own in differences.groupby(level="task")}, plan
-    )
-
-
 def wall(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """What those below A5's wall keep less what those beyond it keep: `rivals.paired_tests` in each task.
 
@@ -193,7 +191,7 @@ def wall(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     inside = own.base < own.arithmetic.map(lambda name: float(precision_wall(name)))
     keys = ["task", "seed", "arithmetic"]
     below, beyond = (own[mask].groupby(keys).kept.mean() for mask in (inside, ~inside))
-    return _tested((below - beyond).groupby(["task", "seed"]).mean(), plan)
+    return rivals.tested_by_task((below - beyond).groupby(["task", "seed"]).mean(), plan)
 
 
 def lowest_base(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -204,7 +202,7 @@ def lowest_base(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     own = worst(rows).pivot_table(index=["task", "seed", "arithmetic"], columns="base", values="kept")
     low = min(plan.bases)
     difference = own[low] - own.drop(columns=low).mean(axis=1)
-    return _tested(difference.groupby(["task", "seed"]).mean(), plan)
+    return rivals.tested_by_task(difference.groupby(["task", "seed"]).mean(), plan)
 
 
 def harmless_at_start(found: pd.DataFrame) -> pd.Series:
@@ -238,7 +236,9 @@ def two_ways(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """What is kept with the float32 recurrence less with the product, in the mean: `rivals.paired_tests`."""
     table = rows.pivot_table(index=["task", "seed", "shift", "base"], columns="rounded", values="kept")
     common = table[[PRODUCT, RECURRENCE]].dropna()
-    return _tested((common[RECURRENCE] - common[PRODUCT]).groupby(["task", "seed"]).mean(), plan)
+    return rivals.tested_by_task(
+        (common[RECURRENCE] - common[PRODUCT]).groupby(["task", "seed"]).mean(), plan
+    )
 
 
 FREE_OF_COST, COSTS, OPEN = "free", "costs", "open"
@@ -269,9 +269,7 @@ def settings(rows: pd.DataFrame, length: int) -> pd.DataFrame:
     place       the last position of an input of `length` tokens, times ε: in units of 1/ε
     farthest    distance between the rounded positions of the first and the last token, over the exact one
     """
-    names = {scheme: arithmetic for arithmetic, scheme in WALLS.items()}
-    own = rows[rows.rounded.isin(names)]
-    own = own.assign(arithmetic=own.rounded.map(names))
+    own = _of_angles(rows)
     groups = own.groupby(["task", "base", "arithmetic", "shift"])
     found = groups.kept.agg(kept="mean", least="min", most="max").reset_index()
     last = found["shift"] + length - 1
@@ -337,13 +335,8 @@ def _unlearned(lost: pd.DataFrame) -> str:
 
 def seeds_so_far(models: pd.DataFrame, plan: Plan) -> str:
     """How many of the planned seeds are whole, by task where that differs."""
-    counts = {task: len(seeds) for task, seeds in whole(models, plan).items()}
-    by_count: dict[int, list[str]] = {}
-    for task, count in counts.items():
-        by_count.setdefault(count, []).append(rivals.TASK_NAMES[task])
-    if len(by_count) == 1:
-        return f"{next(iter(by_count))} of {len(plan.seeds)} in every task"
-    return and_list(f"{count} of {len(plan.seeds)} in {and_list(names)}" for count, names in by_count.items())
+    own = {rivals.TASK_NAMES[task]: seeds for task, seeds in whole(models, plan).items()}
+    return seeds_by_task(own, len(plan.seeds), "in")
 
 
 def _tasks_where(holds: pd.Series) -> str:

@@ -1,6 +1,7 @@
 """Numbers as the prose of the book writes them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,42 @@ def rounded_up(value: float, digits: int) -> str:
     '0.04'
     """
     return f"{np.ceil(10**digits * value) / 10**digits:.{digits}f}"
+
+
+def ends(values: Iterable[int]) -> str:
+    """The least and the greatest of some whole numbers, or the one that all are.
+
+    >>> ends([7, 3, 7]), ends([8, 8])
+    ('3 to 7', '8')
+    """
+    numbers = sorted(values)
+    return " to ".join(dict.fromkeys((f"{numbers[0]}", f"{numbers[-1]}")))
+
+
+def tested(test: Mapping[str, Any]) -> str:
+    """The outcome of a test of `findings.rivals.paired_tests`, as it follows what was compared.
+
+    >>> tested({"seeds": 8, "mean": 0.02, "low": -0.01, "high": 0.05, "chance": 0.2, "outcome": "open"})
+    '(difference +0.02, −0.01 to +0.05, p = 0.2: open)'
+    """
+    if test["seeds"] < 2:
+        return "in one seed"
+    difference = f"{signed(test['mean'])}, {signed(test['low'])} to {signed(test['high'])}"
+    return f"(difference {difference}, p = {test['chance']:.2g}: {test['outcome']})"
+
+
+def seeds_by_task(counts: Mapping[str, Sequence[int]], planned: int, preposition: str) -> str:
+    """How many of the planned seeds each task has, by task where that differs; tasks by their names.
+
+    >>> seeds_by_task({"recall": (1, 2), "copy": (1,)}, 3, "on")
+    '2 of 3 on recall and 1 of 3 on copy'
+    """
+    tasks: dict[int, list[str]] = {}
+    for task, seeds in counts.items():
+        tasks.setdefault(len(seeds), []).append(task)
+    if len(tasks) == 1:
+        return f"{next(iter(tasks))} of {planned} {preposition} every task"
+    return and_list(f"{count} of {planned} {preposition} {and_list(names)}" for count, names in tasks.items())
 
 
 def with_interval(found: Mapping[str, float], form: str) -> str:
