@@ -1,6 +1,6 @@
 """What models of recall lost with rounded angles after a fixed number of steps: before `rounding`.
 
-`summary` is that of the kept result `precision_fixed_steps`: accuracy and loss of each base and seed under
+`summary` is that of the kept result `precision_fixed_steps`: the accuracy of each base and seed under
 each variant, which its name describes: `float32_at_1000` is float32 angles with every position raised by
 1,000. `kept` is accuracy over that of the same model on the same questions with float64 angles.
 """
@@ -18,11 +18,10 @@ EQUAL = 1e-3
 
 
 def trials(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row for each base, seed, arithmetic and shift, with what it lost against float64 angles.
+    """One row for each base, seed, arithmetic and shift, with what it kept against float64 angles.
 
-    Columns: base, seed, arithmetic, shift, accuracy, nll, kept, change (of accuracy) and extra_nll (nats).
-    The reference is float64 at no shift. Raises ValueError if float64 itself changes with the shift: then
-    there is no reference.
+    Columns: base, seed, arithmetic, shift, accuracy, kept. The reference is float64 at no shift. Raises
+    ValueError if float64 itself changes with the shift: then there is no reference.
 
     >>> from rope_lib.findings.kept import kept
     >>> table = trials(kept("precision_fixed_steps")[0]["summary"])
@@ -35,7 +34,7 @@ def trials(summary: pd.DataFrame) -> pd.DataFrame:
     if len(unknown):
         raise ValueError(f"variants must be named <arithmetic>_at_<shift>, got {unknown.iloc[0]!r}")
     columns = {"arithmetic": parts.arithmetic, "shift": parts["shift"].astype(int)}
-    table = named[["base", "seed"]].assign(**columns, accuracy=named.accuracy, nll=named.nll)
+    table = named[["base", "seed"]].assign(**columns, accuracy=named.accuracy)
     change = float64_change(table)
     if not change <= EQUAL:
         raise ValueError(
@@ -43,11 +42,8 @@ def trials(summary: pd.DataFrame) -> pd.DataFrame:
         )
     exact = table[(table.arithmetic == EXACT) & (table["shift"] == 0)].set_index(["base", "seed"])
     own = exact.loc[list(zip(table.base, table.seed, strict=True))]
-    return table.assign(
-        kept=table.accuracy.to_numpy() / own.accuracy.to_numpy(),
-        change=table.accuracy.to_numpy() - own.accuracy.to_numpy(),
-        extra_nll=table.nll.to_numpy() - own.nll.to_numpy(),
-    ).reset_index(drop=True)
+    kept = table.accuracy.to_numpy() / own.accuracy.to_numpy()
+    return table.assign(kept=kept).reset_index(drop=True)
 
 
 def float64_change(table: pd.DataFrame) -> float:
