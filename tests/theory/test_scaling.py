@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
 from transformers import HunYuanDenseV1Config, LlamaConfig, PhiConfig, PhimoeConfig
@@ -192,6 +192,8 @@ def yarn_bank(base, dim, factor, trained, truncate):
     if truncate:
         first, last = mpmath.floor(first), mpmath.ceil(last)
     first, last = max(first, 0), min(last, dim - 1)  # as the authors' code limits them
+    if first == last:
+        last += mpf("0.001")  # as that code keeps from a division by 0
     kept = [min(max((last - i) / (last - first), 0), 1) for i in range(dim // 2)]
     return [theta * (k + (1 - k) / factor) for theta, k in zip(bank(base, dim), kept, strict=True)]
 
@@ -288,6 +290,7 @@ def test_published_formulas(base, dim):
     trained=st.integers(500, 10**6),
     stretch=log_uniform(0.1, 300),
 )
+@example(base=51.290215346585704, dim=8, factor=2.718281828459045, trained=197_648, stretch=1.0)  # no ramp
 def test_published_formulas_over_drawn_numbers(base, dim, factor, trained, stretch):
     assert_as_published(base, dim, factor, trained, max(1, round(stretch * trained)))
 
